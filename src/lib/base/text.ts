@@ -1,0 +1,38 @@
+// Bytes to text without a platform decoder: the core knows neither Buffer nor TextDecoder.
+
+/** One character a byte; never fails, and a string made here keeps no larger string alive. */
+export function latin1(bytes: Uint8Array, from: number, to: number): string {
+  let text = ''
+  for (let at = from; at < to; at += 4096) {
+    text += String.fromCharCode.apply(null, bytes.subarray(at, Math.min(to, at + 4096)) as unknown as number[])
+  }
+  return text
+}
+
+/** UTF-8 with every malformed byte as U+FFFD; plain ASCII takes the fast way. */
+export function utf8(bytes: Uint8Array, from: number, to: number): string {
+  for (let i = from; i < to; i++) {
+    if ((bytes[i] as number) >= 0x80) return utf8Slow(bytes, from, to)
+  }
+  return latin1(bytes, from, to)
+}
+
+function utf8Slow(bytes: Uint8Array, from: number, to: number): string {
+  let text = ''
+  for (let i = from; i < to; ) {
+    const first = bytes[i] as number
+    const more = first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xf0 && first < 0xf5 ? 3 : -1
+    let code = more === 0 ? first : more === 1 ? first & 0x1f : more === 2 ? first & 0x0f : first & 0x07
+    let good = more >= 0 && i + more < to
+    for (let k = 1; good && k <= more; k++) {
+      const next = bytes[i + k] as number
+      if ((next & 0xc0) !== 0x80) good = false
+      code = (code << 6) | (next & 0x3f)
+    }
+    // Overlong forms and surrogates are malformed too (RFC 3629 section 3).
+    if (good && ((more === 2 && (code < 0x800 || (code >= 0xd800 && code <= 0xdfff))) || (more === 3 && (code < 0x10000 || code > 0x10ffff)))) good = false
+    text += good ? String.fromCodePoint(code) : '\ufffd'
+    i += good ? more + 1 : 1
+  }
+  return text
+}

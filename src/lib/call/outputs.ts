@@ -1,0 +1,27 @@
+import type { HeldPacket } from '../base/held.js'
+import type { PacketBatch } from '../base/packets.js'
+import type { Micros } from '../base/units.js'
+import type { CallRecord } from './record.js'
+
+/** What the tracker shows of a call while it runs: enough to name its pcap, no more. */
+export interface CallHandle {
+  /** Counts up from 1 within one tracker. */
+  readonly number: number
+  readonly callId: string
+  /** Capture time of the first INVITE. */
+  readonly started: Micros
+  /** A slot for the receiver of packets (the spool), so that it needs no look-up per packet. */
+  attachment: unknown
+}
+
+export type PacketKind = 'sip' | 'rtp' | 'rtcp' | 'media'
+
+/** The tracker's outputs, plain callbacks given at construction. It knows none of the receivers. */
+export interface TrackerOutputs {
+  /** Once per call, when it has ended or the input has; the last thing said about `call`. Returns nothing, must not throw. */
+  onRecord(record: CallRecord, call: CallHandle): void
+  /** A packet of a call. `headersEnd` is the offset in `batch.bytes` up to which headers reach (RTP header included). Copy now: the batch is reused. */
+  onPacket?(call: CallHandle, batch: PacketBatch, index: number, kind: PacketKind, headersEnd: number): void
+  /** An earlier packet of a call, kept by reassembly: fragments and TCP segments, in the order they came. */
+  onHeldPacket?(call: CallHandle, packet: HeldPacket, kind: PacketKind): void
+}
