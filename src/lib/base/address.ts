@@ -67,8 +67,7 @@ export const endpointOf = (address: Address, port: number): Endpoint => (address
 export const addressOf = (endpoint: Endpoint): Address => Math.floor(endpoint / 65536) as Address
 export const portOf = (endpoint: Endpoint): number => endpoint % 65536
 
-export const ipv4Text = (address: number): string =>
-  `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`
+export const ipv4Text = (address: number): string => `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`
 
 export function parseIpv4(text: string): Address | undefined {
   const m = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)

@@ -25,6 +25,13 @@ export interface PacketBatch {
   release(): void
 }
 
+/** The part of AbortSignal that a source needs; the core has no platform types. */
+export interface StopSignal {
+  readonly aborted: boolean
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
+
 /** How far a source has come; `total` is undefined for a live interface or a pipe. */
 export interface SourceProgress {
   readonly bytes: number
@@ -36,7 +43,7 @@ export interface PacketSource {
   /** A live source never waits for its consumer: what does not fit in its ring is lost and counted. */
   readonly live: boolean
   /** Ends when the input ends, or soon after `signal` aborts. The consumer calls `release` on every batch before it asks for the next one. */
-  batches(signal: AbortSignal): AsyncIterable<PacketBatch>
+  batches(signal: StopSignal): AsyncIterable<PacketBatch>
   progress(): SourceProgress
   /** Odd input by reason ("cut in the middle of a record" …). */
   readonly oddities: { entries(): [reason: string, count: number][] }

@@ -21,7 +21,8 @@ function utf8Slow(bytes: Uint8Array, from: number, to: number): string {
   let text = ''
   for (let i = from; i < to; ) {
     const first = bytes[i] as number
-    const more = first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xf0 && first < 0xf5 ? 3 : -1
+    const more =
+      first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xf0 && first < 0xf5 ? 3 : -1
     let code = more === 0 ? first : more === 1 ? first & 0x1f : more === 2 ? first & 0x0f : first & 0x07
     let good = more >= 0 && i + more < to
     for (let k = 1; good && k <= more; k++) {
@@ -30,7 +31,11 @@ function utf8Slow(bytes: Uint8Array, from: number, to: number): string {
       code = (code << 6) | (next & 0x3f)
     }
     // Overlong forms and surrogates are malformed too (RFC 3629 section 3).
-    if (good && ((more === 2 && (code < 0x800 || (code >= 0xd800 && code <= 0xdfff))) || (more === 3 && (code < 0x10000 || code > 0x10ffff)))) good = false
+    if (
+      good &&
+      ((more === 2 && (code < 0x800 || (code >= 0xd800 && code <= 0xdfff))) || (more === 3 && (code < 0x10000 || code > 0x10ffff)))
+    )
+      good = false
     text += good ? String.fromCodePoint(code) : '\ufffd'
     i += good ? more + 1 : 1
   }
