@@ -1,0 +1,64 @@
+/** What From, To, Contact and P-Asserted-Identity say: `"Alice" <sip:alice@example.com;transport=udp>;tag=88sja8x` (RFC 3261 20.10, 25.1). */
+export interface NameAddress {
+  readonly displayName: string | undefined
+  readonly user: string | undefined
+  /** Host without port; undefined in a tel: URI (RFC 3966). */
+  readonly host: string | undefined
+  readonly tag: string | undefined
+}
+
+export function parseNameAddress(text: string): NameAddress {
+  const quoted = /^\s*"((?:[^"\\]|\\[\s\S])*)"\s*/.exec(text)
+  const rest = quoted ? text.slice(quoted[0].length) : text
+  const open = rest.indexOf('<')
+  const close = rest.indexOf('>', open)
+  const bracketed = open >= 0
+  // Without angle brackets, parameters after the URI belong to the header field, not to the URI (20.10).
+  const uri = bracketed ? rest.slice(open + 1, close < 0 ? rest.length : close) : (rest.split(';')[0] ?? '')
+  const after = bracketed ? (close < 0 ? '' : rest.slice(close + 1)) : rest.slice(uri.length)
+  const name = quoted ? (quoted[1] ?? '').replace(/\\([\s\S])/g, '$1') : bracketed ? rest.slice(0, open).trim() : ''
+  const tag = /;\s*tag\s*=\s*("?)([^;,\s"]*)\1/i.exec(after)?.[2]
+  return { displayName: name === '' ? undefined : name, ...parseUri(uri), tag: tag === '' ? undefined : tag }
+}
+
+/** User and host of a sip:, sips: or tel: URI (RFC 3261 19.1.1); other schemes give what stands before and after the @. */
+export function parseUri(uri: string): { user: string | undefined; host: string | undefined } {
+  const scheme = /^\s*([a-z][a-z0-9+.-]*):/i.exec(uri)
+  const body = scheme ? uri.slice(scheme[0].length) : uri.trim()
+  if (scheme?.[1]?.toLowerCase() === 'tel') return { user: nonEmpty(body.split(';')[0]), host: undefined }
+  const at = body.lastIndexOf('@')
+  // The password after the colon is nobody's number; user parameters (`;phone-context=…`) are part of the user.
+  const user = at < 0 ? undefined : nonEmpty(body.slice(0, at).split(':')[0])
+  const hostPort = body.slice(at + 1).split(/[;?>\s]/)[0] ?? ''
+  const host = hostPort.startsWith('[') ? hostPort.slice(1).split(']')[0] : hostPort.split(':')[0]
+  return { user, host: nonEmpty(host) }
+}
+
+/** CSeq: number and method (RFC 3261 20.16). */
+export function parseCSeq(text: string | undefined): { number: number; method: string } | undefined {
+  const m = /^(\d{1,10})\s+(\S+)/.exec(text ?? '')
+  return m ? { number: Number(m[1]), method: m[2] as string } : undefined
+}
+
+/** Branch of the top Via (8.1.1.7). */
+export const viaBranch = (via: string | undefined): string | undefined => /;\s*branch\s*=\s*([^;,\s]+)/i.exec(via ?? '')?.[1]
+
+/** Digest user name (RFC 7616 3.4). */
+export const digestUser = (authorization: string | undefined): string | undefined =>
+  nonEmpty(/\busername\s*=\s*"((?:[^"\\]|\\.)*)"/i.exec(authorization ?? '')?.[1])
+
+/** Reason header values (RFC 3326): `Q.850;cause=16;text="Terminated"`, several of them separated by commas. */
+export function parseReasons(text: string): { protocol: string; cause: number | undefined; text: string | undefined }[] {
+  const values = text.match(/(?:[^,"]|"(?:[^"\\]|\\.)*")+/g) ?? []
+  return values.flatMap((value) => {
+    const protocol = /^\s*([^\s;]+)/.exec(value)?.[1]
+    if (protocol === undefined) return []
+    const cause = /;\s*cause\s*=\s*(\d{1,5})/i.exec(value)?.[1]
+    const quoted = /;\s*text\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(value)
+    return [
+      { protocol, cause: cause === undefined ? undefined : Number(cause), text: (quoted?.[1] ?? quoted?.[2])?.replace(/\\(.)/g, '$1') },
+    ]
+  })
+}
+
+const nonEmpty = (text: string | undefined): string | undefined => (text === undefined || text === '' ? undefined : text)

@@ -1,0 +1,149 @@
+import { latin1, utf8 } from '../base/text.js'
+import { type HeaderName, headerNames } from './headers.js'
+import { beginsSip, skipEmptyLines } from './start-line.js'
+
+/**
+ * One SIP message read in place (RFC 3261 7): start line, the header fields of `headerTable`, where the body is.
+ * It points into the packet's bytes and means nothing after them; strings taken from it are their own.
+ */
+export interface SipMessage {
+  /** Undefined in a response. Case matters (RFC 3261 7.1). */
+  readonly method: string | undefined
+  readonly requestUri: string | undefined
+  /** Undefined in a request. */
+  readonly status: number | undefined
+  readonly reasonPhrase: string | undefined
+  /** First value of a header field, unfolded and trimmed. */
+  header(name: HeaderName): string | undefined
+  /** All lines of it, in order. */
+  headers(name: HeaderName): string[]
+  readonly bytes: Uint8Array
+  readonly bodyAt: number
+  readonly bodyEnd: number
+  /** Where the message ends: the next one may begin there. */
+  readonly end: number
+}
+
+const LF = 0x0a
+const CR = 0x0d
+const COLON = 0x3a
+const SPACE = 0x20
+const TAB = 0x09
+
+/** Header fields kept of one message; a longer one is cut off there. */
+const FIELDS_MAX = 512
+
+export type SipProblem = 'SIP start line without an end' | 'not SIP'
+
+class Message implements SipMessage {
+  method: string | undefined
+  requestUri: string | undefined
+  status: number | undefined
+  reasonPhrase: string | undefined
+  readonly bytes: Uint8Array
+  bodyAt = 0
+  bodyEnd = 0
+  end = 0
+  readonly #names: HeaderName[] = []
+  readonly #ranges: number[] = []
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+  }
+
+  add(name: HeaderName, from: number, to: number): void {
+    if (this.#names.length >= FIELDS_MAX) return
+    this.#names.push(name)
+    this.#ranges.push(from, to)
+  }
+
+  header(name: HeaderName): string | undefined {
+    const i = this.#names.indexOf(name)
+    return i < 0 ? undefined : this.#value(i)
+  }
+
+  headers(name: HeaderName): string[] {
+    const values: string[] = []
+    for (let i = 0; i < this.#names.length; i++) if (this.#names[i] === name) values.push(this.#value(i))
+    return values
+  }
+
+  #value(i: number): string {
+    const text = utf8(this.bytes, this.#ranges[2 * i] as number, this.#ranges[2 * i + 1] as number)
+    return text.replace(/\r?\n[ \t]+/g, ' ').trim()
+  }
+}
+
+/** Reads the message that begins at `at`. A message cut by the snaplen keeps what it had. Answers a reason when there is none. */
+export function readSip(bytes: Uint8Array, at: number, end: number): SipMessage | SipProblem {
+  const start = skipEmptyLines(bytes, at, end)
+  if (!beginsSip(bytes, start, end)) return 'not SIP'
+  const message = new Message(bytes)
+  const startLineEnd = lineEnd(bytes, start, end)
+  readStartLine(message, latin1Trimmed(bytes, start, startLineEnd))
+  let i = nextLine(bytes, startLineEnd, end)
+  let headerEnd = i
+  for (;;) {
+    if (i >= end) {
+      headerEnd = end
+      break
+    }
+    let eol = lineEnd(bytes, i, end)
+    if (isEmptyLine(bytes, i, eol)) {
+      headerEnd = nextLine(bytes, eol, end)
+      break
+    }
+    // Folding: a line that begins with white space goes on with the one before (RFC 3261 7.3.1).
+    for (
+      let next = nextLine(bytes, eol, end);
+      next < end && (bytes[next] === SPACE || bytes[next] === TAB);
+      next = nextLine(bytes, eol, end)
+    ) {
+      eol = lineEnd(bytes, next, end)
+    }
+    readField(message, i, eol)
+    i = nextLine(bytes, eol, end)
+  }
+  message.bodyAt = headerEnd
+  message.bodyEnd = Math.min(end, headerEnd + (contentLength(message) ?? end - headerEnd))
+  message.end = message.bodyEnd
+  return message
+}
+
+/** Content-Length when it is a sane number; undefined when absent or nonsense (then the datagram's end is the body's, 18.3). */
+export function contentLength(message: SipMessage): number | undefined {
+  const text = message.header('content-length')
+  return text !== undefined && /^\d{1,8}$/.test(text) ? Number(text) : undefined
+}
+
+function readStartLine(message: Message, line: string): void {
+  const response = /^SIP\/2\.0 +(\d{3}) ?(.*)$/i.exec(line)
+  if (response) {
+    message.status = Number(response[1])
+    message.reasonPhrase = response[2]?.trim() ?? ''
+    return
+  }
+  const space = line.indexOf(' ')
+  message.method = line.slice(0, space)
+  message.requestUri = line.slice(space + 1, line.lastIndexOf(' ')).trim()
+}
+
+function readField(message: Message, from: number, to: number): void {
+  const { bytes } = message
+  let colon = from
+  // No header name that we keep is longer than 32 bytes.
+  const limit = Math.min(to, from + 40)
+  while (colon < limit && bytes[colon] !== COLON) colon++
+  if (colon === limit) return
+  const name = headerNames.get(latin1(bytes, from, colon).trimEnd().toLowerCase())
+  if (name !== undefined) message.add(name, colon + 1, to)
+}
+
+function lineEnd(bytes: Uint8Array, at: number, end: number): number {
+  const i = bytes.indexOf(LF, at)
+  return i < 0 || i >= end ? end : i
+}
+
+const nextLine = (_bytes: Uint8Array, eol: number, end: number): number => Math.min(end, eol + 1)
+const isEmptyLine = (bytes: Uint8Array, from: number, eol: number): boolean => eol === from || (eol === from + 1 && bytes[from] === CR)
+const latin1Trimmed = (bytes: Uint8Array, from: number, to: number): string => utf8(bytes, from, to).trim()
