@@ -1,0 +1,169 @@
+import { addressOf } from '../base/address.js'
+import type { Endpoint, Micros } from '../base/units.js'
+import { codecId, codecNamed } from '../rtp/codecs.js'
+import { mosLq } from '../rtp/emodel.js'
+import { byeCode } from './bye-code.js'
+import type { Call, CloseCause } from './call.js'
+import type { CallStream, MediaIndex } from './media.js'
+import type { CallRecord, SdpAddress, StreamRecord } from './record.js'
+
+/** Turns a call that is over into its record. */
+export function finishCall(call: Call, cause: CloseCause, media: MediaIndex, sensorId: number | undefined): CallRecord {
+  const host = (endpoint: Endpoint): { ip: string; port: number } => media.endpointText(endpoint)
+  const streams = [...call.streams].filter((s) => s.packets > 0).sort((x, y) => x.first - y.first || x.ssrc - y.ssrc)
+  const records = streams.map((stream) => streamRecord(stream, call, media))
+  const aStream = busiest(records, 'a')
+  const bStream = busiest(records, 'b')
+  const [aSip, bSip] = call.dscp
+  const lastHop = call.hops.at(-1) ?? call.calleeEndpoint
+  return {
+    callId: call.callId,
+    sensorId,
+    state: call.state,
+    status: call.okStatus ?? call.failedStatus,
+    statusText: call.okStatus !== undefined ? call.okText : call.failedStatus !== undefined ? call.failedText : undefined,
+    caller: call.caller,
+    callee: call.callee,
+    callerName: call.callerName,
+    callerDomain: call.callerDomain,
+    calleeDomain: call.calleeDomain,
+    assertedIdentity: call.assertedIdentity,
+    callerAddr: host(call.callerEndpoint),
+    calleeAddr: host(call.calleeEndpoint),
+    lastHopAddr: host(lastHop),
+    proxies: call.hops.slice(0, -1).map((hop) => host(hop).ip),
+    callerAgent: call.callerAgent,
+    calleeAgent: call.calleeAgent,
+    digestUser: call.digestUser,
+    started: call.started,
+    trying: call.trying,
+    ringing: call.ringing,
+    firstResponse: call.firstResponse,
+    answered: call.answered,
+    ended: call.ended,
+    bye: call.bye,
+    byeConfirmed: call.byeConfirmed,
+    lastPacket: call.lastPacket,
+    firstRtp: records.length === 0 ? undefined : (Math.min(...records.map((s) => s.first)) as Micros),
+    hungUpBy: call.answered === undefined ? undefined : call.hungUpBy,
+    reasons: call.reasons,
+    byeCode: byeCode(call, cause),
+    forced: cause === 'forced' || cause === 'end of input',
+    flags: flagsOf(call, records),
+    inviteRetransmissions: call.retransmissions,
+    sipMessages: call.sipMessages,
+    responses: call.responses,
+    branches: Math.max(1, call.branchTags.size),
+    vlan: call.vlan < 0 ? undefined : call.vlan,
+    dscp: [
+      aSip,
+      bSip,
+      aStream === undefined ? undefined : records[aStream]?.dscp,
+      bStream === undefined ? undefined : records[bStream]?.dscp,
+    ],
+    ttl: call.ttl.count === 0 ? undefined : { min: call.ttl.min, max: call.ttl.max, mean: call.ttl.sum / call.ttl.count },
+    sdp: announced(call, media),
+    streams: records,
+    aStream,
+    bStream,
+    dtmf: call.digits,
+    pcap: undefined,
+  }
+}
+
+function streamRecord(stream: CallStream, call: Call, media: MediaIndex): StreamRecord {
+  stream.settle()
+  const { sequence, jitter, format } = stream
+  const claims = [stream.destination, stream.source].map((e) => media.find(e)?.claims.find((c) => c.call === call && !c.rtcp))
+  const codec = format && codecNamed(format.name)
+  const burstRatio = sequence.burstRatio()
+  const expected = sequence.expected
+  const mos =
+    codec?.ie === undefined || codec.bpl === undefined || expected === 0
+      ? undefined
+      : mosLq({ ie: codec.ie, bpl: codec.bpl, lossPercent: (100 * Math.max(0, sequence.lost)) / expected, burstRatio: burstRatio ?? 1 })
+  return {
+    ssrc: stream.ssrc,
+    src: media.endpointText(stream.source),
+    dst: media.endpointText(stream.destination),
+    direction: directionOf(stream, call, media),
+    codec: format?.name,
+    payloadType: stream.payloadType,
+    codecId: format && codecId(format.name, format.clockRate),
+    clockRate: format?.clockRate,
+    packets: stream.packets,
+    expected,
+    lost: sequence.lost,
+    duplicates: sequence.duplicates,
+    reordered: sequence.reordered,
+    jitterMeanMs: jitter?.meanMs,
+    jitterMaxMs: jitter?.meanMs === undefined ? undefined : jitter.maxMs,
+    lossRuns: [...sequence.runsAtArrival],
+    delays: jitter ? [...jitter.deviations] : [0, 0, 0, 0, 0, 0, 0],
+    burstRatio,
+    mos,
+    ptimeMs: format && stream.packetTicks > 0 ? (stream.packetTicks * 1000) / format.clockRate : undefined,
+    sdpPtimeMs: claims[0]?.ptimeMs,
+    first: stream.first,
+    last: stream.last,
+    ttl: { min: stream.ttlMin, max: stream.ttlMax, mean: stream.ttlSum / stream.packets },
+    dscp: stream.dscp < 0 ? undefined : stream.dscp,
+    learned: claims.some((claim) => claim === undefined || claim.learned),
+    srtp: claims.some((claim) => claim?.encrypted === true),
+    shared: stream.owners.length > 1,
+    codecChanged: stream.codecChanged,
+  }
+}
+
+/** What goes to an endpoint that the callee announced was sent by the caller; the announced address of the sender says the same the other way. */
+function directionOf(stream: CallStream, call: Call, media: MediaIndex): 'a' | 'b' {
+  const sides = (endpoint: Endpoint): string[] =>
+    (media.find(endpoint)?.claims ?? []).filter((c) => c.call === call && !c.rtcp && !c.learned).map((c) => c.side)
+  const receivers = sides(stream.destination)
+  const senders = sides(stream.source)
+  if (receivers.length === 1) return receivers[0] === 'b' ? 'a' : 'b'
+  if (senders.length === 1) return senders[0] === 'a' ? 'a' : 'b'
+  const learned = media.find(stream.source)?.claims.find((c) => c.call === call && c.learned)
+  if (learned !== undefined) return learned.side
+  // Both sides announced the same address (a relay seen on two hops): the SIP addresses are all that is left to go by.
+  return addressOf(stream.source) === addressOf(call.calleeEndpoint) ? 'b' : 'a'
+}
+
+function busiest(records: readonly StreamRecord[], direction: 'a' | 'b'): number | undefined {
+  let best: number | undefined
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i] as StreamRecord
+    if (record.direction !== direction) continue
+    if (best === undefined || record.packets > (records[best] as StreamRecord).packets) best = i
+  }
+  return best
+}
+
+function announced(call: Call, media: MediaIndex): SdpAddress[] {
+  return call.claims
+    .filter((claim) => !claim.rtcp && !claim.learned)
+    .sort((x, y) => (x.side < y.side ? -1 : x.side > y.side ? 1 : 0))
+    .map(({ side, endpoint, ptimeMs }) => ({ side, host: media.endpointText(endpoint), ptimeMs }))
+}
+
+/** Bits of VoIPmonitor's cdr.flags that we know (database.md 3.2). */
+function flagsOf(call: Call, streams: readonly StreamRecord[]): bigint {
+  const bits: [bit: number, on: boolean][] = [
+    [2, call.bye !== undefined && call.byeConfirmed === undefined],
+    [4, streams.some((s) => s.srtp)],
+    [6, streams.some((s) => s.ssrc === 0)],
+    [8, call.eventsOffered.a],
+    [9, call.eventsOffered.b],
+    [10, call.fragmentedSip],
+    [11, call.fragmentedRtp],
+    [12, call.mediaTypes.has('audio')],
+    [13, call.mediaTypes.has('image')],
+    [14, call.mediaTypes.has('video')],
+    [17, call.rtcpSeen],
+    [22, streams.some((s) => s.duplicates > 0)],
+    [31, call.transports.tcp],
+    [32, call.transports.udp],
+    [35, streams.some((s) => s.codecChanged)],
+  ]
+  return bits.reduce((flags, [bit, on]) => (on ? flags | (1n << BigInt(bit)) : flags), 0n)
+}

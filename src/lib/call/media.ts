@@ -1,0 +1,277 @@
+import { type AddressBook, addressOf, endpointOf, portOf } from '../base/address.js'
+import { EndpointMap } from '../base/endpoint-map.js'
+import { type Endpoint, type Micros, SECOND } from '../base/units.js'
+import { type PayloadFormat, payloadFormat } from '../rtp/codecs.js'
+import { RtpStream } from '../rtp/stream.js'
+import type { SdpMedia } from '../sip/sdp.js'
+import type { Call } from './call.js'
+import type { CallLimits } from './limits.js'
+
+/**
+ * The media index: which endpoint was announced by which call, and the RTP streams between endpoints.
+ * One look-up decides what a packet is. A stream belongs to the calls whose announcements fit it best:
+ * two legs of a B2BUA that point their media at each other share it.
+ */
+export interface MediaClaim {
+  readonly call: Call
+  /** Who announced the endpoint, and so receives there. */
+  readonly side: 'a' | 'b'
+  readonly endpoint: Endpoint
+  readonly rtcp: boolean
+  /** Not announced: seen to exchange media with an announced endpoint (NAT). */
+  readonly learned: boolean
+  formats: ReadonlyMap<number, PayloadFormat>
+  ptimeMs: number | undefined
+  encrypted: boolean
+}
+
+export class CallStream extends RtpStream {
+  owners: Call[] = []
+}
+
+/** An endpoint that somebody announced, with the streams that come and go there. */
+export class MediaTarget {
+  readonly endpoint: Endpoint
+  claims: MediaClaim[] = []
+  readonly incoming: CallStream[] = []
+  readonly outgoing: CallStream[] = []
+  /** The stream of the packet before: the next one is usually of the same. */
+  last: CallStream | undefined
+
+  constructor(endpoint: Endpoint) {
+    this.endpoint = endpoint
+  }
+}
+
+/** Endpoints one call may learn. */
+const LEARNED_MAX = 8
+/** Streams looked through at one endpoint; what a flood of SSRCs makes beyond it is counted, not kept. */
+const STREAMS_PER_ENDPOINT_MAX = 256
+const NO_FORMATS: ReadonlyMap<number, PayloadFormat> = new Map()
+
+export class MediaIndex {
+  readonly #targets = new EndpointMap<MediaTarget>()
+  readonly #addresses: AddressBook
+  readonly #limits: CallLimits
+  streamsRefused = 0
+  claimsReplaced = 0
+
+  constructor(addresses: AddressBook, limits: CallLimits) {
+    this.#addresses = addresses
+    this.#limits = limits
+  }
+
+  get endpoints(): number {
+    return this.#targets.size
+  }
+
+  find(endpoint: Endpoint): MediaTarget | undefined {
+    return this.#targets.get(endpoint)
+  }
+
+  /** Files what an SDP body announces for one side of a call. */
+  announce(call: Call, side: 'a' | 'b', media: readonly SdpMedia[]): void {
+    for (const line of media) {
+      call.mediaTypes.add(line.type)
+      if (line.port === 0 || line.host === undefined) continue
+      const address = this.#addresses.parse(line.host)
+      // 0.0.0.0 is the old way to hold (RFC 2543 B.5), :: its twin.
+      if (address === undefined || address === 0 || this.#addresses.text(address) === '::') continue
+      const formats = new Map<number, PayloadFormat>()
+      for (const [type, { name, clockRate }] of line.rtpmap) if (clockRate > 0) formats.set(type, payloadFormat(name, clockRate))
+      if ([...formats.values()].some((f) => f.kind === 'event')) call.eventsOffered[side] = true
+      const about = { formats, ptimeMs: line.ptimeMs, encrypted: line.encrypted }
+      this.#claim(call, side, endpointOf(address, line.port), false, false, about)
+      const rtcpAddress = line.rtcpHost === line.host ? address : this.#addresses.parse(line.rtcpHost ?? '')
+      if (line.rtcpPort !== 0 && rtcpAddress !== undefined && !(line.rtcpPort === line.port && rtcpAddress === address))
+        this.#claim(call, side, endpointOf(rtcpAddress, line.rtcpPort), true, false, about)
+    }
+  }
+
+  /** Answers the stream of an RTP packet, a new one if need be; undefined when a bound refuses it. `target` is that of the destination, else of the source. */
+  stream(target: MediaTarget, source: Endpoint, destination: Endpoint, ssrc: number, time: Micros): CallStream | undefined {
+    const last = target.last
+    if (last !== undefined && last.ssrc === ssrc && last.source === source && last.destination === destination) return last
+    return this.#streamSlow(target, source, destination, ssrc, time)
+  }
+
+  /** Lets go of everything that only this call knew. */
+  forget(call: Call): void {
+    for (const claim of call.claims) {
+      const target = this.#targets.get(claim.endpoint)
+      if (target === undefined) continue
+      target.claims = target.claims.filter((c) => c.call !== call)
+      if (target.claims.length === 0) {
+        this.#targets.delete(claim.endpoint)
+        continue
+      }
+      this.#dropStreamsOf(target, call)
+    }
+    for (const stream of call.streams) stream.owners = stream.owners.filter((owner) => owner !== call)
+    call.claims.length = 0
+  }
+
+  /** What a payload type means between two endpoints: the receiver's words first, then the sender's, then any of the call's. */
+  formatOf(source: Endpoint, destination: Endpoint, payloadType: number): PayloadFormat | undefined {
+    const receiver = this.#targets.get(destination)?.claims ?? []
+    const sender = this.#targets.get(source)?.claims ?? []
+    const direct = [...receiver, ...sender]
+    for (const claim of direct) {
+      const format = claim.formats.get(payloadType)
+      if (format) return format
+    }
+    for (const { call } of direct) {
+      for (const claim of call.claims) {
+        const format = claim.formats.get(payloadType)
+        if (format) return format
+      }
+    }
+    return undefined
+  }
+
+  #claim(
+    call: Call,
+    side: 'a' | 'b',
+    endpoint: Endpoint,
+    rtcp: boolean,
+    learned: boolean,
+    about: Pick<MediaClaim, 'formats' | 'ptimeMs' | 'encrypted'>,
+  ): void {
+    let target = this.#targets.get(endpoint)
+    if (target === undefined) {
+      target = new MediaTarget(endpoint)
+      this.#targets.set(endpoint, target)
+    }
+    const own = target.claims.find((c) => c.call === call && c.side === side && c.rtcp === rtcp && c.learned === learned)
+    if (own !== undefined) {
+      own.formats = about.formats
+      own.ptimeMs = about.ptimeMs ?? own.ptimeMs
+      own.encrypted ||= about.encrypted
+    } else {
+      this.#makeRoom(target, call)
+      const claim: MediaClaim = { call, side, endpoint, rtcp, learned, ...about }
+      target.claims.push(claim)
+      call.claims.push(claim)
+    }
+    for (const stream of new Set([...target.incoming, ...target.outgoing])) {
+      stream.refreshFormats()
+      this.#decideOwners(stream)
+    }
+  }
+
+  /** The port goes to a later call: those that are over let go of it, and of the streams on it. */
+  #makeRoom(target: MediaTarget, newcomer: Call): void {
+    for (const claim of [...target.claims]) {
+      if (claim.call !== newcomer && claim.call.over) this.#release(target, claim.call)
+    }
+    const others = new Set(target.claims.filter((c) => c.call !== newcomer).map((c) => c.call))
+    const oldest = others.values().next().value
+    if (oldest !== undefined && others.size >= this.#limits.callsPerEndpointMax) {
+      this.#release(target, oldest)
+      this.claimsReplaced++
+    }
+  }
+
+  #release(target: MediaTarget, call: Call): void {
+    target.claims = target.claims.filter((c) => c.call !== call)
+    this.#dropStreamsOf(target, call)
+  }
+
+  /** Streams that belong to this call alone stay in its record, but take no more packets. */
+  #dropStreamsOf(target: MediaTarget, call: Call): void {
+    for (const list of [target.incoming, target.outgoing]) {
+      for (let i = list.length - 1; i >= 0; i--) {
+        const stream = list[i] as CallStream
+        if (stream.owners.length > 1 || stream.owners[0] !== call) continue
+        this.#unlink(stream)
+      }
+    }
+  }
+
+  #unlink(stream: CallStream): void {
+    for (const endpoint of [stream.source, stream.destination]) {
+      const target = this.#targets.get(endpoint)
+      if (target === undefined) continue
+      remove(target.incoming, stream)
+      remove(target.outgoing, stream)
+      if (target.last === stream) target.last = undefined
+    }
+  }
+
+  #streamSlow(target: MediaTarget, source: Endpoint, destination: Endpoint, ssrc: number, time: Micros): CallStream | undefined {
+    const same = (s: CallStream): boolean => s.ssrc === ssrc && s.source === source && s.destination === destination
+    const incoming = target.endpoint === destination
+    const other = this.#targets.get(incoming ? source : destination)
+    let stream = (incoming ? target.incoming : target.outgoing).find(same) ?? (incoming ? other?.outgoing : other?.incoming)?.find(same)
+    if (stream === undefined) {
+      if (target.incoming.length + target.outgoing.length >= STREAMS_PER_ENDPOINT_MAX) {
+        this.streamsRefused++
+        return undefined
+      }
+      stream = new CallStream(source, destination, ssrc, (type) => this.formatOf(source, destination, type))
+      stream.first = time
+      this.#learn(target, incoming ? source : destination)
+    }
+    this.#link(stream)
+    this.#decideOwners(stream)
+    target.last = stream
+    return stream
+  }
+
+  #link(stream: CallStream): void {
+    const to = this.#targets.get(stream.destination)
+    const from = this.#targets.get(stream.source)
+    if (to && !to.incoming.includes(stream)) to.incoming.push(stream)
+    if (from && !from.outgoing.includes(stream)) from.outgoing.push(stream)
+  }
+
+  /** Media from an address that no SDP names (NAT): remembered as the other side's, until somebody announces it. */
+  #learn(known: MediaTarget, endpoint: Endpoint): void {
+    if (this.#targets.get(endpoint) !== undefined) return
+    for (const claim of [...known.claims]) {
+      if (claim.rtcp || claim.learned || claim.call.learned >= LEARNED_MAX) continue
+      claim.call.learned++
+      this.#claim(claim.call, claim.side === 'a' ? 'b' : 'a', endpoint, false, true, {
+        formats: NO_FORMATS,
+        ptimeMs: undefined,
+        encrypted: false,
+      })
+    }
+  }
+
+  /** The calls whose announcements fit best own the stream: both ends before one, announced before learned, running before over. */
+  #decideOwners(stream: CallStream): void {
+    const scores = new Map<Call, number>()
+    for (const endpoint of [stream.destination, stream.source]) {
+      const best = new Map<Call, number>()
+      for (const claim of this.#targets.get(endpoint)?.claims ?? []) {
+        if (claim.rtcp) continue
+        best.set(claim.call, Math.max(best.get(claim.call) ?? 0, claim.learned ? 0.1 : 1))
+      }
+      for (const [call, score] of best) scores.set(call, (scores.get(call) ?? 0) + score)
+    }
+    for (const [call, score] of scores) {
+      const { ended } = call
+      if (ended === undefined || stream.first <= ended) scores.set(call, score + 0.5)
+      else if (stream.first > ended + 2 * SECOND) scores.set(call, score - 0.5)
+    }
+    const top = Math.max(...scores.values())
+    const owners = [...scores].filter(([, score]) => score === top).map(([call]) => call)
+    for (const old of stream.owners) if (!owners.includes(old)) remove(old.streams, stream)
+    for (const owner of owners) {
+      if (owner.streams.includes(stream)) continue
+      if (owner.streams.length < this.#limits.streamsPerCallMax) owner.streams.push(stream)
+      else this.streamsRefused++
+    }
+    stream.owners = owners
+  }
+
+  endpointText(endpoint: Endpoint): { ip: string; port: number } {
+    return { ip: this.#addresses.text(addressOf(endpoint)), port: portOf(endpoint) }
+  }
+}
+
+function remove<T>(list: T[], item: T): void {
+  const i = list.indexOf(item)
+  if (i >= 0) list.splice(i, 1)
+}
