@@ -45,8 +45,8 @@ const RESPONSES_MAX = 64
 const INVITE_KEYS_MAX = 64
 const HOPS_MAX = 32
 const TAGS_MAX = 32
-/** The sender of an INVITE repeats it for 64 × T1 = 32 s (RFC 3261 17.1.1.2); a lonely one is not over before. */
-const INVITE_GIVES_UP_SECONDS = 33
+/** The sender of an INVITE repeats it for 64 × T1 = 32 s (RFC 3261 17.1.1.2), and its user takes a while to give up: a lonely INVITE is not over before. */
+const INVITE_GIVES_UP_SECONDS = 60
 /** How long packets after the end push it away. */
 const SHIFT_SECONDS = { usual: 5, after487: 15, afterBye: 60 }
 
@@ -108,8 +108,7 @@ export class Call implements CallHandle {
   mediaTypes = new Set<string>()
   eventsOffered = { a: false, b: false }
 
-  /** For the tracker: whether the packet in hand was handed out already, and the earliest filed timer. */
-  lastSerial = -1
+  /** For the tracker: the segment handed out last, and the earliest filed timer. */
   lastHeld: HeldPacket | undefined
   filedAt = Number.POSITIVE_INFINITY
   closed = false
@@ -161,9 +160,9 @@ export class Call implements CallHandle {
     return this.answered !== undefined ? this.bye : (this.failedAt ?? this.cancelledAt)
   }
 
-  /** Its signalling is over, so another call may take over its media ports. */
+  /** Its signalling has come to an end (for now: a challenged INVITE is tried again), so another call may take over its media ports. */
   get over(): boolean {
-    return this.ended !== undefined
+    return this.#destroyAt !== undefined
   }
 
   get lastRtp(): Micros | undefined {

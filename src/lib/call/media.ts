@@ -251,7 +251,7 @@ export class MediaIndex {
       for (const [call, score] of best) scores.set(call, (scores.get(call) ?? 0) + score)
     }
     for (const [call, score] of scores) {
-      const { ended } = call
+      const ended = call.over ? call.ended : undefined
       if (ended === undefined || stream.first <= ended) scores.set(call, score + 0.5)
       else if (stream.first > ended + 2 * SECOND) scores.set(call, score - 0.5)
     }

@@ -242,28 +242,22 @@ export class CallTracker {
     this.#outputs.onPacket?.(call, batch, index, kind, whole ? batch.at[index]! + batch.captured[index]! : headersEnd)
   }
 
-  /** Reads the SIP messages of a datagram; several may follow each other. Answers false when it is not SIP. */
+  /** Reads the SIP message of a datagram. Answers false when it is not SIP. */
   #sipDatagram(batch: PacketBatch, index: number, source: Endpoint, destination: Endpoint): boolean {
     const { frame } = this.#dissector
     const { bytes, payloadEnd: end } = frame
-    let at = skipEmptyLines(bytes, frame.payloadAt, end)
+    const at = skipEmptyLines(bytes, frame.payloadAt, end)
     if (at >= end) {
       this.#counters.add('SIP keep-alive')
       return true
     }
     if (!beginsSip(bytes, at, end)) return false
-    const context = this.#context(batch, index, source, destination, 'udp')
-    const serial = this.#packets + index
-    while (at < end && beginsSip(bytes, at, end)) {
-      const message = readSip(bytes, at, end)
-      if (typeof message === 'string') break
-      const call = this.#message(message, context)
-      if (call !== undefined && call.lastSerial !== serial) {
-        call.lastSerial = serial
-        if (this.#outputs.onPacket !== undefined) this.#emit(call, batch, index, 'sip', end)
-      }
-      at = skipEmptyLines(bytes, message.end, end)
-    }
+    const message = readSip(bytes, at, end)
+    if (typeof message === 'string') return false
+    // What follows the body in a datagram must be discarded (RFC 3261 18.3), however much it looks like a message.
+    if (skipEmptyLines(bytes, message.end, end) < end) this.#counters.add('bytes after the end of a SIP message')
+    const call = this.#message(message, this.#context(batch, index, source, destination, 'udp'))
+    if (call !== undefined && this.#outputs.onPacket !== undefined) this.#emit(call, batch, index, 'sip', end)
     return true
   }
 
