@@ -39,7 +39,7 @@ function beginsRequestLine(bytes: Uint8Array, at: number, end: number): boolean 
   if (eol >= limit) return false
   if (bytes[eol - 1] === CR) eol--
   while (bytes[eol - 1] === SPACE) eol--
-  return eol - 8 > i && bytes[eol - 8] === SPACE && isVersion(bytes, eol - 7)
+  return eol - 8 > i + 1 && bytes[eol - 8] === SPACE && isVersion(bytes, eol - 7)
 }
 
 function isVersion(bytes: Uint8Array, at: number): boolean {
