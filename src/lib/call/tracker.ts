@@ -109,6 +109,11 @@ export class CallTracker {
     for (const call of this.#calls.values()) this.#close(call, cause)
   }
 
+  /** Capture time as it is believed to be. */
+  get now(): Micros {
+    return this.#clock.now
+  }
+
   get totals(): TrackerTotals {
     return {
       packets: this.#packets,

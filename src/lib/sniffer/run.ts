@@ -68,8 +68,9 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
   try {
     for await (const batch of source.batches(signal)) {
       tracker.accept(batch)
-      tracker.advance(batch.until)
-      spool?.tick(batch.until)
+      // A file's packets tell the time themselves; a wire that is silent still lets time pass.
+      if (source.live) tracker.advance(batch.until)
+      spool?.tick(tracker.now)
       batch.release()
       parts.onBatch?.(tracker.totals)
       if (!source.live) {
