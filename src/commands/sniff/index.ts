@@ -1,0 +1,224 @@
+import { Flags } from '@oclif/core'
+import { OperatorError } from '../../lib/base/errors.js'
+import type { PacketSource } from '../../lib/base/packets.js'
+import { callJson, schemaVersion } from '../../lib/call/json.js'
+import { callLimitsOf, callSettings } from '../../lib/settings/call.js'
+import { fragmentLimitsOf, reassemblySettings, tcpLimitsOf } from '../../lib/settings/reassembly.js'
+import { sipSettings } from '../../lib/settings/sip.js'
+import { runSniffer, type SnifferResult } from '../../lib/sniffer/run.js'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { callLine } from '../../terminal/call-line.js'
+import { callPrinter } from '../../terminal/call-printer.js'
+import { defaultSpool, defaultStore } from '../../terminal/defaults.js'
+import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
+import { count, progressLine } from '../../terminal/progress.js'
+import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
+import { parseSize } from '../../terminal/size.js'
+import { stopOnSignals } from '../../terminal/stop-signals.js'
+
+/** `earshot sniff`: chooses the source, the filter, the store and the spool, runs the pipeline, prints what comes out. */
+export default class Sniff extends BaseCommand {
+  static override summary = 'Listen for SIP and RTP, write a record and a pcap per call.'
+  static override description = `Reads capture files (-r) or interfaces (-i). Trailing words are a BPF expression, as in tcpdump.
+A file alone is only analysed: nothing is stored or spooled unless --store or --spool is given. An interface stores and spools by default.
+Ctrl-C writes every open call before it ends.`
+  static override examples = [
+    { description: 'Analyse a capture', command: '<%= config.bin %> <%= command.id %> -r call.pcap' },
+    { description: 'Watch a PBX: records to SQLite, a pcap per call', command: 'sudo <%= config.bin %> <%= command.id %> -i eth0' },
+    { description: 'One host, as JSON lines', command: '<%= config.bin %> <%= command.id %> -i any -o ndjson host 10.0.0.1' },
+    { description: 'From another tool', command: "ssh pbx 'tcpdump -U -w - port 5060' | <%= config.bin %> <%= command.id %> -r -" },
+  ]
+  /** The BPF expression. */
+  static override strict = false
+  static override flags = {
+    interface: Flags.string({
+      char: 'i',
+      aliases: ['device'],
+      charAliases: ['d'],
+      multiple: true,
+      delimiter: ',',
+      helpGroup: 'INPUT',
+      helpValue: 'IFACE',
+      summary: 'Interfaces to listen on; "any" means all.',
+      exclusive: ['read'],
+    }),
+    read: Flags.string({
+      char: 'r',
+      aliases: ['input'],
+      charAliases: ['I'],
+      multiple: true,
+      helpGroup: 'INPUT',
+      helpValue: 'FILE',
+      summary: 'Capture file (pcap or pcapng, gzip too), a directory of them, or - for stdin. Repeatable.',
+    }),
+    'no-promiscuous': Flags.boolean({ char: 'p', helpGroup: 'INPUT', summary: 'Leave the interface out of promiscuous mode.' }),
+    'ring-size': Flags.string({
+      char: 'B',
+      default: '64MiB',
+      helpGroup: 'INPUT',
+      helpValue: 'SIZE',
+      summary: 'Kernel ring buffer of each interface.',
+    }),
+    snaplen: Flags.integer({
+      char: 's',
+      default: 65_535,
+      min: 96,
+      max: 262_144,
+      helpGroup: 'INPUT',
+      summary: 'Bytes kept of each packet.',
+    }),
+    count: Flags.integer({
+      char: 'c',
+      min: 1,
+      helpGroup: 'INPUT',
+      helpValue: 'N',
+      summary: 'Stop after about N packets (at the end of a block).',
+    }),
+    store: Flags.string({
+      helpGroup: 'OUTPUT',
+      helpValue: 'URL',
+      summary: 'Where records go: sqlite:PATH, or none. Default for -i: sqlite in the state directory.',
+    }),
+    spool: Flags.string({
+      helpGroup: 'OUTPUT',
+      helpValue: 'DIR',
+      summary: 'Where pcaps of calls go, or none. Default for -i: the state directory.',
+    }),
+    save: Flags.option({ options: ['sip', 'rtp', 'rtp-headers', 'none'] as const })({
+      default: 'rtp',
+      helpGroup: 'OUTPUT',
+      summary: 'What goes into the pcaps: SIP only, SIP and RTP, SIP and RTP headers, or nothing.',
+    }),
+    output: outputFlag,
+    json: jsonFlag,
+    quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No summary and no progress on stderr.' }),
+    verbose: Flags.boolean({
+      char: 'v',
+      helpGroup: 'OUTPUT',
+      summary: 'Tell more: defaults chosen, the kernel filter, timings, every odd packet by reason.',
+    }),
+    ...flagsFor(sipSettings, 'CALLS'),
+    ...flagsFor(callSettings, 'LIMITS'),
+    ...flagsFor(reassemblySettings, 'LIMITS'),
+  }
+
+  async run(): Promise<void> {
+    const { flags, argv } = await this.parse(Sniff)
+    const say = (text: string): void => {
+      if (!flags.quiet) process.stderr.write(`${text}\n`)
+    }
+    const live = flags.interface !== undefined
+    const sip = valuesOf(sipSettings, flags)
+    const reassembly = valuesOf(reassemblySettings, flags)
+    const expression = (argv as string[]).join(' ')
+    const { openFilter } = expression === '' ? { openFilter: undefined } : await import('../../lib/capture/bpf-compile.js')
+    const filter = openFilter?.(expression)
+    const source = live ? await this.#openLive(flags, expression, say) : await this.#openFiles(flags.read ?? [])
+    const format = outputFormat(flags)
+    const storeUrl = flags.store ?? (live ? defaultStore() : 'none')
+    const spoolDir = flags.save === 'none' ? 'none' : (flags.spool ?? (live ? defaultSpool() : 'none'))
+    if (flags.verbose || live) say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
+    const store = storeUrl === 'none' ? undefined : await (await import('../../lib/store/index.js')).openWriter(storeUrl)
+    const spool =
+      spoolDir === 'none' || flags.save === 'none'
+        ? undefined
+        : await (await import('../../lib/spool/index.js')).openSpool({ dir: spoolDir, save: flags.save, canWait: !live, onNotice: say })
+
+    const stop = stopOnSignals()
+    const progress = progressLine(flags.quiet ? ({ isTTY: false } as NodeJS.WriteStream) : process.stderr)
+    // A table can only be drawn when all its rows are there: a live run prints a line as each call ends.
+    const printer = live && format === 'table' ? undefined : callPrinter(format, process.stdout)
+    const result = await runSniffer({
+      source,
+      store,
+      spool,
+      signal: stop.signal,
+      packetsMax: flags.count,
+      tracker: {
+        limits: callLimitsOf(valuesOf(callSettings, flags)),
+        fragments: fragmentLimitsOf(reassembly),
+        tcp: tcpLimitsOf(reassembly),
+        sipPorts: sip.sip_port,
+        sensorId: sip.id_sensor === 0 ? undefined : sip.id_sensor,
+        filter,
+      },
+      onRecord: (record) => {
+        progress.clear()
+        if (printer) void printer.call(callJson(record))
+        else process.stdout.write(`${callLine(callJson(record))}\n`)
+      },
+      onBatch: ({ packets, open, calls }) =>
+        progress.update({ packets, calls: live ? open : calls, source: source.progress(), dropped: source.kernel?.().dropped }),
+      onStoreFailure: (error) => {
+        progress.clear()
+        this.printError(error)
+        process.stderr.write('Records are no longer stored; the run goes on.\n')
+        process.exitCode = 1
+      },
+    })
+    progress.clear()
+    stop.dispose()
+    await printer?.end(totalsOf(result))
+    this.#summary(result, flags.verbose === true, say)
+  }
+
+  async #openFiles(paths: readonly string[]): Promise<PacketSource> {
+    if (paths.length === 0) {
+      throw new OperatorError('NO_INPUT', 'Nothing to listen to: neither -i nor -r was given.', {
+        exit: 2,
+        suggestions: ['A capture file: earshot sniff -r call.pcap', 'An interface: sudo earshot sniff -i any'],
+      })
+    }
+    const { openFiles } = await import('../../lib/capture/file-source.js')
+    return openFiles(paths)
+  }
+
+  async #openLive(
+    flags: { interface?: string[] | undefined; 'ring-size': string; snaplen: number; 'no-promiscuous': boolean; verbose: boolean },
+    expression: string,
+    say: (text: string) => void,
+  ): Promise<PacketSource> {
+    const { openLive } = await import('../../lib/capture/live-source.js')
+    return openLive({
+      interfaces: flags.interface ?? [],
+      ringBytes: parseSize(flags['ring-size']),
+      snaplenBytes: flags.snaplen,
+      promiscuous: !flags['no-promiscuous'],
+      filter: expression,
+      onNotice: say,
+      ...(flags.verbose ? { onDetail: say } : {}),
+    })
+  }
+
+  #summary({ totals, oddities, seconds, records, kernel }: SnifferResult, verbose: boolean, say: (text: string) => void): void {
+    if (kernel) {
+      say(`${count(kernel.received)} packets received by filter, ${count(kernel.dropped)} dropped by kernel`)
+    }
+    const rate = seconds > 0 ? Math.round(totals.packets / seconds) : 0
+    say(
+      `${count(totals.packets)} packets in ${seconds.toFixed(2)} s (${count(rate)}/s): ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`,
+    )
+    if (records)
+      say(
+        `Stored ${count(records.stored)} records${records.duplicates > 0 ? `, ${count(records.duplicates)} were there already` : ''}${records.dropped > 0 ? `, ${count(records.dropped)} lost` : ''}`,
+      )
+    if (totals.filtered > 0) say(`${count(totals.filtered)} packets did not match the filter`)
+    const odd = verbose ? oddities : oddities.filter(([reason]) => !usual.has(reason))
+    if (odd.length > 0) say(`Odd: ${odd.map(([reason, n]) => `${reason} ${count(n)}`).join(', ')}`)
+  }
+}
+
+/** What every wire carries besides calls; told with -v only. */
+const usual = new Set(['not IP', 'other IP protocol', 'other UDP', 'SIP keep-alive'])
+
+function totalsOf({ totals, oddities, seconds, records, kernel }: SnifferResult): Record<string, unknown> {
+  return {
+    schema_version: schemaVersion,
+    ...totals,
+    seconds,
+    packets_per_second: seconds > 0 ? Math.round(totals.packets / seconds) : 0,
+    odd: Object.fromEntries(oddities),
+    records: records ?? null,
+    kernel: kernel ?? null,
+  }
+}

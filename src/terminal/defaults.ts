@@ -1,0 +1,31 @@
+import { accessSync, constants } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+/**
+ * Where state lives when nobody says: a service's in /var/lib/earshot (systemd gives it as STATE_DIRECTORY),
+ * a person's in ~/.local/share/earshot. Queries look at the service's when it is there and readable.
+ */
+const SERVICE_DIR = '/var/lib/earshot'
+
+export function stateDir(): string {
+  return process.env['STATE_DIRECTORY'] ?? join(process.env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'earshot')
+}
+
+export const defaultStore = (): string => `sqlite:${join(stateDir(), 'calls.db')}`
+export const defaultSpool = (): string => join(stateDir(), 'spool')
+
+/** For commands that read: a person's own database first, else the service's. */
+export function readableState(): { store: string; spool: string } {
+  const dir = [stateDir(), SERVICE_DIR].find((candidate) => readable(join(candidate, 'calls.db'))) ?? stateDir()
+  return { store: `sqlite:${join(dir, 'calls.db')}`, spool: join(dir, 'spool') }
+}
+
+function readable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
