@@ -45,6 +45,9 @@ const RESPONSES_MAX = 64
 const INVITE_KEYS_MAX = 64
 const HOPS_MAX = 32
 const TAGS_MAX = 32
+/** Text of the wire that is kept, in characters: what VoIPmonitor's columns hold. */
+const TEXT_MAX = 255
+const kept = (text: string | undefined): string | undefined => text?.slice(0, TEXT_MAX)
 /** The sender of an INVITE repeats it for 64 × T1 = 32 s (RFC 3261 17.1.1.2), and its user takes a while to give up: a lonely INVITE is not over before. */
 const INVITE_GIVES_UP_SECONDS = 60
 /** How long packets after the end push it away. */
@@ -128,13 +131,13 @@ export class Call implements CallHandle {
     this.vlan = context.vlan
     const from = parseNameAddress(invite.header('from') ?? '')
     const to = parseNameAddress(invite.header('to') ?? '')
-    this.caller = from.user
-    this.callerName = from.displayName
-    this.callerDomain = from.host
-    this.callee = to.user
-    this.calleeDomain = to.host
+    this.caller = kept(from.user)
+    this.callerName = kept(from.displayName)
+    this.callerDomain = kept(from.host)
+    this.callee = kept(to.user)
+    this.calleeDomain = kept(to.host)
     const asserted = invite.header('p-asserted-identity')
-    if (asserted !== undefined) this.assertedIdentity = parseNameAddress(asserted).user
+    if (asserted !== undefined) this.assertedIdentity = kept(parseNameAddress(asserted).user)
   }
 
   /** Takes the next message of this call. Answers which side sent it. */
@@ -270,7 +273,7 @@ export class Call implements CallHandle {
 
   #response(message: SipMessage, { time }: SipContext): void {
     const status = message.status as number
-    const text = (message.reasonPhrase ?? '').slice(0, 255)
+    const text = kept(message.reasonPhrase) ?? ''
     const method = parseCSeq(message.header('cseq'))?.method
     if (this.responses.length < RESPONSES_MAX && !this.responses.some((r) => r.status === status && r.text === text)) {
       this.responses.push({ status, text })

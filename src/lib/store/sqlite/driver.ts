@@ -1,0 +1,71 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import BetterSqlite3 from 'better-sqlite3'
+import { OperatorError } from '../../base/errors.js'
+
+/** The few methods of better-sqlite3 that we use, and the one file that knows its name. */
+export interface Statement {
+  run(...values: unknown[]): { readonly changes: number; readonly lastInsertRowid: number | bigint }
+  get(...values: unknown[]): unknown
+  all(...values: unknown[]): unknown[]
+  iterate(...values: unknown[]): IterableIterator<unknown>
+}
+
+export interface Database {
+  prepare(sql: string): Statement
+  exec(sql: string): void
+  pragma(sql: string, options?: { simple: boolean }): unknown
+  transaction<T extends unknown[], R>(work: (...values: T) => R): (...values: T) => R
+  close(): void
+}
+
+/** How long a write waits for another process that holds the lock. */
+const BUSY_MS = 10_000
+
+export function openDatabase(path: string, options: { readonly: boolean }): Database {
+  const Sqlite = BetterSqlite3 as unknown as new (path: string, options: object) => Database
+  try {
+    if (!options.readonly && path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
+    const db = new Sqlite(path, { readonly: options.readonly, fileMustExist: options.readonly, timeout: BUSY_MS })
+    // A file that is no database says so only when it is first read.
+    db.pragma('schema_version')
+    return db
+  } catch (error) {
+    throw cannotOpen(path, options.readonly, error as Error & { code?: string })
+  }
+}
+
+function cannotOpen(path: string, readonly: boolean, error: Error & { code?: string }): OperatorError {
+  const code = error.code ?? ''
+  if (readonly && (code === 'SQLITE_CANTOPEN' || /does not exist|unable to open/.test(error.message))) {
+    return new OperatorError('NO_STORE', `There is no record database at "${path}".`, {
+      cause: error,
+      suggestions: ['Make one: earshot sniff -r call.pcap --store sqlite:calls.db', 'Or name it: --store sqlite:PATH'],
+    })
+  }
+  if (code === 'SQLITE_NOTADB') {
+    return new OperatorError('NOT_A_STORE', `"${path}" is not an SQLite database.`, {
+      cause: error,
+      suggestions: ['Give another path to --store.'],
+    })
+  }
+  return new OperatorError('STORE_OPEN', `Cannot ${readonly ? 'read' : 'write'} the record database "${path}": ${error.message}.`, {
+    cause: error,
+    suggestions: ['Check the directory, its permissions and the space on the disk, or give another path: --store sqlite:PATH'],
+  })
+}
+
+/** A failed write, told so that an operator can act. */
+export function writeFailure(path: string, error: Error & { code?: string }): OperatorError {
+  const why: Record<string, string> = {
+    SQLITE_FULL: 'the disk is full',
+    SQLITE_READONLY: 'it is read-only',
+    SQLITE_BUSY: 'another process keeps it locked',
+    SQLITE_IOERR: 'the disk reports an error',
+  }
+  const known = Object.keys(why).find((code) => error.code?.startsWith(code))
+  return new OperatorError('STORE_WRITE', `Cannot write to the record database "${path}": ${known ? why[known] : error.message}.`, {
+    cause: error,
+    suggestions: ['Make room or lift the lock and start again; the same input stored twice gives each call once.'],
+  })
+}

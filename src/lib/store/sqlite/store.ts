@@ -1,0 +1,38 @@
+import type { CdrStore } from '../cdr-store.js'
+import { openDatabase, writeFailure } from './driver.js'
+import { inserter } from './insert.js'
+import { callDetails, findCalls, getCall } from './query.js'
+import { ensureSchema } from './schema.js'
+
+/** The SQLite store, in the thread that calls it. */
+export function openSqlite(path: string, options: { readonly: boolean }): CdrStore {
+  const db = openDatabase(path, options)
+  if (!options.readonly) {
+    try {
+      // Readers do not block the writer and the other way round; a power cut may cost the last batch, never the file.
+      db.pragma('journal_mode = WAL')
+      db.pragma('synchronous = NORMAL')
+      ensureSchema(db, path)
+    } catch (error) {
+      db.close()
+      throw error instanceof Error && 'suggestions' in error ? error : writeFailure(path, error as Error)
+    }
+  }
+  const insert = options.readonly ? undefined : inserter(db)
+  return {
+    async insert(records) {
+      if (insert === undefined) throw new Error('The store was opened for reading.')
+      try {
+        return insert(records)
+      } catch (error) {
+        throw writeFailure(path, error as Error)
+      }
+    },
+    async *find(filter) {
+      yield* findCalls(db, filter)
+    },
+    get: async (id) => getCall(db, id),
+    details: async (id) => callDetails(db, id),
+    close: async () => db.close(),
+  }
+}

@@ -1,0 +1,37 @@
+// The writing thread of the SQLite store: a checkpoint or a slow disk stalls it, never the capture.
+import { parentPort, workerData } from 'node:worker_threads'
+import { OperatorError } from '../../base/errors.js'
+import type { CallRecord } from '../../call/record.js'
+import { openSqlite } from './store.js'
+
+export type Reply =
+  | { readonly ok: true; readonly stored: number; readonly duplicates: number }
+  | { readonly ok: false; readonly error: Told }
+export interface Told {
+  readonly code: string
+  readonly message: string
+  readonly suggestions: string[]
+}
+
+const told = (error: unknown): Told =>
+  error instanceof OperatorError
+    ? { code: error.code, message: error.message, suggestions: error.suggestions }
+    : { code: 'STORE_WRITE', message: String(error), suggestions: [] }
+
+try {
+  const store = openSqlite((workerData as { path: string }).path, { readonly: false })
+  parentPort?.postMessage({ ok: true, stored: 0, duplicates: 0 } satisfies Reply)
+  parentPort?.on('message', (records: readonly CallRecord[] | 'close') => {
+    if (records === 'close') {
+      void store.close().then(() => parentPort?.close())
+      return
+    }
+    store.insert(records).then(
+      (done) => parentPort?.postMessage({ ok: true, ...done } satisfies Reply),
+      (error) => parentPort?.postMessage({ ok: false, error: told(error) } satisfies Reply),
+    )
+  })
+} catch (error) {
+  parentPort?.postMessage({ ok: false, error: told(error) } satisfies Reply)
+  parentPort?.close()
+}

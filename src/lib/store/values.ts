@@ -1,0 +1,69 @@
+// From the values of a record to what the columns hold: units, limits and forms as VoIPmonitor writes them.
+import { parseIpv4, parseIpv6 } from '../base/address.js'
+import type { Micros } from '../base/units.js'
+import { civilTime } from '../call/json.js'
+
+export type SqlValue = number | bigint | string | Uint8Array | null
+
+/** Text that a code book turns into an id. */
+export interface BookValue {
+  readonly book: BookName
+  readonly text: string
+  /** cdr_reason tells SIP (1) from Q.850 (2). */
+  readonly type?: number
+}
+
+export type BookName = 'cdr_sip_response' | 'cdr_ua' | 'cdr_reason' | 'cdr_sip_request'
+
+/** IPv4 as an unsigned integer (10.0.0.1 = 167772161), IPv6 as its 16 bytes, as VoIPmonitor's option ipv6 does. */
+export function ip(text: string | undefined): SqlValue {
+  if (text === undefined) return null
+  const v4 = parseIpv4(text)
+  if (v4 !== undefined) return v4
+  const words = parseIpv6(text)
+  if (words === undefined) return null
+  const bytes = new Uint8Array(16)
+  const view = new DataView(bytes.buffer)
+  words.forEach((word, i) => {
+    view.setUint32(4 * i, word)
+  })
+  return bytes
+}
+
+/** `2026-11-24 09:00:00.123`, UTC. */
+export function dateTime(micros: Micros): string {
+  const { year, month, day, hour, minute, second } = civilTime(Math.floor(micros / 1e6))
+  const two = (n: number): string => String(n).padStart(2, '0')
+  const ms = String(Math.floor(micros / 1000) % 1000).padStart(3, '0')
+  return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)} ${two(hour)}:${two(minute)}:${two(second)}.${ms}`
+}
+
+/** Microseconds between two times as seconds with three decimals; null when one is missing. */
+export const secondsBetween = (from: Micros | undefined, to: Micros | undefined): number | null =>
+  from === undefined || to === undefined ? null : Math.round((to - from) / 1000) / 1000
+
+const limited =
+  (max: number) =>
+  (value: number | undefined | null): number | null =>
+    value === undefined || value === null || Number.isNaN(value) ? null : Math.max(0, Math.min(max, Math.round(value)))
+
+export const tinyint = limited(255)
+export const smallint = limited(65_535)
+export const mediumint = limited(16_777_215)
+
+/** A value times its factor, rounded up, as the jitter columns are. */
+export const ceilTimes = (
+  value: number | undefined,
+  factor: number,
+  limit: (n: number | undefined | null) => number | null,
+): number | null => (value === undefined ? null : limit(Math.ceil(Math.round(value * factor * 1e6) / 1e6)))
+
+export const times = (
+  value: number | undefined | null,
+  factor: number,
+  limit: (n: number | undefined | null) => number | null,
+): number | null => (value === undefined || value === null ? null : limit(value * factor))
+
+export const text = (value: string | undefined, length = 255): string | null => (value === undefined ? null : value.slice(0, length))
+export const reversed = (value: string | undefined): string | null =>
+  value === undefined ? null : [...value.slice(0, 255)].reverse().join('')
