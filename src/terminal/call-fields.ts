@@ -49,7 +49,11 @@ export const tableColumns: readonly TableColumn[] = [
   { title: 'Callee', widthMin: 0, value: (c) => c.callee ?? c.callee_addr },
   { title: 'PDD s', right: true, widthMin: 100, value: (c) => seconds(c.pdd_ms, 2) },
   { title: 'Dur. s', right: true, widthMin: 0, value: (c) => seconds(c.talk_ms ?? c.duration_ms, 1) },
-  { title: 'Status', widthMin: 0, value: (c) => (c.status === null ? c.state.replaceAll('_', ' ') : `${c.status} ${c.status_text ?? ''}`.trim()) },
+  {
+    title: 'Status',
+    widthMin: 0,
+    value: (c) => (c.status === null ? c.state.replaceAll('_', ' ') : `${c.status} ${c.status_text ?? ''}`.trim()),
+  },
   { title: 'Codec', widthMin: 90, value: (c) => c.codec ?? '' },
   { title: 'Loss %', right: true, widthMin: 100, value: (c) => fixed(c.loss_pct, 1) },
   { title: 'Jitter ms', right: true, widthMin: 110, value: (c) => fixed(c.jitter_ms, 1) },

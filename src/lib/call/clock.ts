@@ -17,6 +17,11 @@ export class CaptureClock {
   #ahead = 0
   #behind = 0
 
+  /** The last packets are from well before `now`: it may be about to go back, so no timer may fire. */
+  get doubtful(): boolean {
+    return this.#behind > 0
+  }
+
   /** Takes the time of the next packet, answers the time it is. */
   observe(micros: Micros): Micros {
     const step = micros - this.now

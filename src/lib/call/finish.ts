@@ -11,7 +11,7 @@ import type { CallRecord, SdpAddress, StreamRecord } from './record.js'
 export function finishCall(call: Call, cause: CloseCause, media: MediaIndex, sensorId: number | undefined): CallRecord {
   const host = (endpoint: Endpoint): { ip: string; port: number } => media.endpointText(endpoint)
   const streams = [...call.streams].filter((s) => s.packets > 0).sort((x, y) => x.first - y.first || x.ssrc - y.ssrc)
-  const records = streams.map((stream) => streamRecord(stream, call, media))
+  const records = opposed(streams.map((stream) => streamRecord(stream, call, media)))
   const aStream = busiest(records, 'a')
   const bStream = busiest(records, 'b')
   const [aSip, bSip] = call.dscp
@@ -127,6 +127,14 @@ function directionOf(stream: CallStream, call: Call, media: MediaIndex): 'a' | '
   if (learned !== undefined) return learned.side
   // Both sides announced the same address (a relay seen on two hops): the SIP addresses are all that is left to go by.
   return addressOf(stream.source) === addressOf(call.calleeEndpoint) ? 'b' : 'a'
+}
+
+/** Two streams that answer each other are not of one direction, whatever the announcements say (one gateway on both sides). The earlier keeps its own. */
+function opposed(records: StreamRecord[]): StreamRecord[] {
+  const [first, second] = records
+  if (records.length !== 2 || first === undefined || second === undefined || first.direction !== second.direction) return records
+  if (first.src.ip !== second.dst.ip || first.dst.ip !== second.src.ip) return records
+  return [first, { ...second, direction: first.direction === 'a' ? 'b' : 'a' }]
 }
 
 function busiest(records: readonly StreamRecord[], direction: 'a' | 'b'): number | undefined {

@@ -89,7 +89,7 @@ export class CallTracker {
     const { filter } = this.#options
     for (let index = 0; index < count; index++) {
       const now = this.#clock.observe(micros[index] as Micros)
-      if (now >= this.#timers.next) this.#closeDue(now)
+      if (now >= this.#timers.next && !this.#clock.doubtful) this.#closeDue(now)
       const end = this.#dissector.dissect(batch, index)
       if (filter !== undefined && !this.#matches(filter, end, batch, index)) continue
       if (end === isUdp) this.#udp(batch, index)
