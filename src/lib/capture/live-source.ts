@@ -1,0 +1,262 @@
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
+import { EMPTY } from '../base/bytes.js'
+import { Counters } from '../base/counters.js'
+import { exitCodes, OperatorError } from '../base/errors.js'
+import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
+import { type Micros, SECOND } from '../base/units.js'
+import { type KernelView, widen } from '../filter/widen.js'
+import { compileBpf } from './bpf-compile.js'
+import { ANY, indexOf, isEthernet, isUp, listInterfaces } from './interfaces.js'
+import { kernelProgram } from './kernel-program.js'
+import { CaptureOpenError, UnknownInterfaceError } from './live-errors.js'
+import { poll } from './native.js'
+import { PacketRing, RETIRE_MS } from './ring.js'
+
+export interface LiveOptions {
+  /** Names, or `any`. Each gets a socket and a ring of its own. */
+  readonly interfaces: readonly string[]
+  readonly ringBytes: number
+  readonly snaplenBytes: number
+  readonly promiscuous: boolean
+  /** The operator's BPF expression; the kernel gets it widened, so test what arrives with `openFilter(expression)`. */
+  readonly expression?: string
+  /** One sentence when an interface goes down, comes back, or is made anew. */
+  readonly onNotice?: (text: string) => void
+}
+
+/** How long a wait for packets may last, and so how long an abort may take to be seen. */
+const POLL_MS = 100
+/** A silent wire still moves time this often, and a lost interface is looked for this often. */
+const TICK_MS = 1000
+/** Packets younger than this may still be on their way through the kernel's ring: a silent wire's time stays behind the clock by it. */
+const SETTLE_MS = 2 * RETIRE_MS
+/** A clock set back by more than this is followed; smaller steps back are interfaces whose blocks overlap. */
+const CLOCK_STEP: number = 10 * SECOND
+const NO_NUMBERS = new Uint32Array(0)
+const NO_TIMES = new Float64Array(0)
+const POLLIN = 1
+
+/** Packets from interfaces of this machine. Throws an OperatorError when they cannot be had. */
+export function openLive(options: LiveOptions): LiveSource {
+  const names = [...new Set(options.interfaces)]
+  if (names.length === 0 || (names.includes(ANY) && names.length > 1))
+    throw new OperatorError('INTERFACE_USAGE', 'Name one or more interfaces, or "any" alone.', {
+      exit: exitCodes.usage,
+      suggestions: [`Interfaces here: ${listInterfaces().join(', ')}`],
+    })
+  const taps: Tap[] = []
+  try {
+    for (const name of names) taps.push(openTap(name, options))
+  } catch (error) {
+    for (const tap of taps) tap.ring.close()
+    throw error
+  }
+  return new LiveSource(taps, options)
+}
+
+/** One interface and its ring. */
+interface Tap {
+  readonly name: string
+  readonly ring: PacketRing
+  /** The interface's number; 0 for `any`. A new number means a new interface of the same name. */
+  index: number
+  /** False from the kernel's word that it went down until it is seen up again. */
+  up: boolean
+}
+
+function openTap(name: string, options: LiveOptions): Tap {
+  const index = name === ANY ? 0 : indexOf(name)
+  if (name !== ANY && index === 0) throw new UnknownInterfaceError(name, listInterfaces())
+  const ethernet = name !== ANY && isEthernet(name)
+  const program = programFor(ethernet ? 'ethernet' : 'network', options)
+  let ring: PacketRing | undefined
+  try {
+    ring = new PacketRing({ ringBytes: options.ringBytes, snaplenBytes: options.snaplenBytes, ethernet, program })
+    ring.bindTo(index, options.promiscuous)
+    return { name, ring, index, up: true }
+  } catch (error) {
+    ring?.close()
+    throw new CaptureOpenError(name, options.ringBytes, error)
+  }
+}
+
+const LINKTYPE_ETHERNET = 1
+const LINKTYPE_RAW = 101
+
+function programFor(view: KernelView, { expression = '', snaplenBytes }: LiveOptions) {
+  if (expression.trim() === '') return kernelProgram('', view, undefined, snaplenBytes)
+  const linkType = view === 'ethernet' ? LINKTYPE_ETHERNET : LINKTYPE_RAW
+  // First alone: an error must show the operator's words, not ours.
+  compileBpf(expression, linkType, snaplenBytes)
+  return kernelProgram(expression, view, compileBpf(widen(expression, view).expression, linkType, snaplenBytes), snaplenBytes)
+}
+
+export class LiveSource implements PacketSource {
+  readonly live = true
+  readonly oddities = new Counters()
+  readonly #taps: readonly Tap[]
+  readonly #promiscuous: boolean
+  readonly #notice: (text: string) => void
+  /** struct pollfd for each tap: fd, wanted events, what happened. */
+  readonly #descriptors: Uint8Array
+  #bytes = 0
+  #until = 0 as Micros
+  #closed = false
+
+  constructor(taps: readonly Tap[], options: LiveOptions) {
+    this.#taps = taps
+    this.#promiscuous = options.promiscuous
+    this.#notice = options.onNotice ?? (() => {})
+    this.#descriptors = new Uint8Array(taps.length * 8)
+    const view = new DataView(this.#descriptors.buffer)
+    taps.forEach((tap, i) => {
+      view.setInt32(i * 8, tap.ring.fd, true)
+      view.setInt16(i * 8 + 4, POLLIN, true)
+    })
+  }
+
+  async *batches(signal: StopSignal): AsyncGenerator<PacketBatch> {
+    let ticked = Date.now()
+    let looked = ticked
+    try {
+      while (!signal.aborted && !this.#closed) {
+        const now = Date.now()
+        if (now - looked >= TICK_MS || now < looked) {
+          looked = now
+          for (const tap of this.#taps) if (!tap.up) this.#lookFor(tap)
+        }
+        const ready = this.#earliest()
+        if (ready !== undefined) {
+          ticked = now
+          yield this.#take(ready)
+          // Signals and timers get their turn, also when blocks come faster than we read them.
+          await nextTurn()
+        } else if (now - ticked >= TICK_MS || now < ticked) {
+          ticked = now
+          yield this.#silence(now)
+        } else if ((await poll(this.#descriptors, POLL_MS)) !== 0 && !this.#readErrors() && this.#earliest() === undefined) {
+          // The kernel counts a block that is lent out as news. A consumer that keeps one must not make us spin.
+          await pause(POLL_MS)
+        }
+      }
+      yield* this.#rest()
+    } finally {
+      this.close()
+    }
+  }
+
+  /** What had arrived when the end was asked for. */
+  async *#rest(): AsyncGenerator<PacketBatch> {
+    if (this.#closed) return
+    for (const tap of this.#taps) tap.ring.stop()
+    // Nothing arrives any more, so this ends: the last packets' blocks are handed over within RETIRE_MS.
+    for (const end = Date.now() + SETTLE_MS; ; ) {
+      const ready = this.#earliest()
+      if (ready !== undefined) yield this.#take(ready)
+      else if (Date.now() >= end) return
+      else await poll(this.#descriptors, RETIRE_MS / 2)
+    }
+  }
+
+  /** Of the blocks that are ready, the one that began first: a call's two directions may come in on two interfaces. */
+  #earliest(): PacketRing | undefined {
+    let best: PacketRing | undefined
+    let bestSince = Number.POSITIVE_INFINITY
+    for (const { ring } of this.#taps) {
+      const since = ring.readySince()
+      if (since === undefined || since >= bestSince) continue
+      best = ring
+      bestSince = since
+    }
+    return best
+  }
+
+  #take(ring: PacketRing): PacketBatch {
+    const batch = ring.take()
+    this.#bytes += batch.capturedBytes
+    return { ...batch, until: this.#advance(batch.lastMicros) }
+  }
+
+  #silence(nowMs: number): PacketBatch {
+    return {
+      bytes: EMPTY,
+      count: 0,
+      at: NO_NUMBERS,
+      captured: NO_NUMBERS,
+      length: NO_NUMBERS,
+      micros: NO_TIMES,
+      nanos: undefined,
+      linkType: (this.#taps[0] as Tap).ring.linkType,
+      until: this.#advance(((nowMs - SETTLE_MS) * 1000) as Micros),
+      release: () => {},
+    }
+  }
+
+  /** Time goes forward, unless the machine's clock was set back. */
+  #advance(to: Micros): Micros {
+    if (to > this.#until || to < this.#until - CLOCK_STEP) this.#until = to
+    return this.#until
+  }
+
+  /** A socket error ends no capture: the kernel hands out packets again as soon as the interface is up. */
+  #readErrors(): boolean {
+    let some = false
+    for (const tap of this.#taps) {
+      if (tap.ring.takeError() === 0) continue
+      some = true
+      if (!tap.up) continue
+      tap.up = false
+      this.oddities.add('interface went down')
+      this.#notice(`Interface ${tap.name} is down. Waiting for it to come up.`)
+    }
+    return some
+  }
+
+  #lookFor(tap: Tap): void {
+    const index = indexOf(tap.name)
+    if (index === 0 || !isUp(tap.name)) return
+    if (index === tap.index) {
+      tap.up = true
+      this.#notice(`Interface ${tap.name} is up.`)
+      return
+    }
+    if (isEthernet(tap.name) !== (tap.ring.linkType === LINKTYPE_ETHERNET)) {
+      this.oddities.add('interface came back as another kind')
+      return
+    }
+    try {
+      tap.ring.bindTo(index, this.#promiscuous)
+      tap.index = index
+      tap.up = true
+      this.#notice(`Interface ${tap.name} was made anew. Listening to the new one.`)
+    } catch {
+      // It may be gone again already; the next look will tell.
+      this.oddities.add('interface could not be bound again')
+    }
+  }
+
+  progress() {
+    return { bytes: this.#bytes, total: undefined }
+  }
+
+  kernel() {
+    let received = 0
+    let dropped = 0
+    for (const { ring } of this.#taps) {
+      const counts = ring.statistics()
+      received += counts.received
+      dropped += counts.dropped
+    }
+    return { received, dropped }
+  }
+
+  /** `batches` closes when it ends; this is for a source that was never read. The counters stay readable. */
+  close(): void {
+    this.#closed = true
+    for (const { ring } of this.#taps) ring.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
