@@ -47,7 +47,15 @@ function room(bytes: number): void {
 }
 
 /** Ethernet, IPv4 and UDP around a payload that the caller has put behind them. */
-function headers(to: number, source: number, destination: number, sourcePort: number, destinationPort: number, payload: number, id: number): void {
+function headers(
+  to: number,
+  source: number,
+  destination: number,
+  sourcePort: number,
+  destinationPort: number,
+  payload: number,
+  id: number,
+): void {
   out.set([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0xb8], to)
   view.setUint16(to + 16, 28 + payload)
   view.setUint16(to + 18, id & 0xffff)
@@ -110,11 +118,16 @@ function message(call: number, start: string, cseq: string, toTag: boolean, sdpS
 }
 
 const callee = (call: number): string => `sip:+1556${String(call).padStart(7, '0')}@example.net`
-for (let call = 0; call < calls; call++) sip(START + (call / calls) * 4e5, true, message(call, `INVITE ${callee(call)} SIP/2.0`, '1 INVITE', false, 0))
-for (let call = 0; call < calls; call++) sip(START + 4e5 + (call / calls) * 4e5, false, message(call, 'SIP/2.0 100 Trying', '1 INVITE', false))
-for (let call = 0; call < calls; call++) sip(START + 8e5 + (call / calls) * 4e5, false, message(call, 'SIP/2.0 180 Ringing', '1 INVITE', true))
-for (let call = 0; call < calls; call++) sip(START + 12e5 + (call / calls) * 4e5, false, message(call, 'SIP/2.0 200 OK', '1 INVITE', true, 1))
-for (let call = 0; call < calls; call++) sip(START + 16e5 + (call / calls) * 4e5, true, message(call, `ACK ${callee(call)} SIP/2.0`, '1 ACK', true))
+for (let call = 0; call < calls; call++)
+  sip(START + (call / calls) * 4e5, true, message(call, `INVITE ${callee(call)} SIP/2.0`, '1 INVITE', false, 0))
+for (let call = 0; call < calls; call++)
+  sip(START + 4e5 + (call / calls) * 4e5, false, message(call, 'SIP/2.0 100 Trying', '1 INVITE', false))
+for (let call = 0; call < calls; call++)
+  sip(START + 8e5 + (call / calls) * 4e5, false, message(call, 'SIP/2.0 180 Ringing', '1 INVITE', true))
+for (let call = 0; call < calls; call++)
+  sip(START + 12e5 + (call / calls) * 4e5, false, message(call, 'SIP/2.0 200 OK', '1 INVITE', true, 1))
+for (let call = 0; call < calls; call++)
+  sip(START + 16e5 + (call / calls) * 4e5, true, message(call, `ACK ${callee(call)} SIP/2.0`, '1 ACK', true))
 
 /** Offsets of all streams within a slot, in order of time: phase of the stream plus jitter of up to 4 ms. */
 const streams = calls * 2
@@ -150,7 +163,8 @@ for (let slot = 0; slot < slots; slot++) {
   }
 }
 const after = START + RAMP + slots * SLOT
-for (let call = 0; call < calls; call++) sip(after + (call / calls) * 4e5, true, message(call, `BYE ${callee(call)} SIP/2.0`, '2 BYE', true))
+for (let call = 0; call < calls; call++)
+  sip(after + (call / calls) * 4e5, true, message(call, `BYE ${callee(call)} SIP/2.0`, '2 BYE', true))
 for (let call = 0; call < calls; call++) sip(after + 4e5 + (call / calls) * 4e5, false, message(call, 'SIP/2.0 200 OK', '2 BYE', true))
 
 writeSync(file, out, 0, at)

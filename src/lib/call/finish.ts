@@ -72,7 +72,6 @@ export function finishCall(call: Call, cause: CloseCause, media: MediaIndex, sen
 }
 
 function streamRecord(stream: CallStream, call: Call, media: MediaIndex): StreamRecord {
-  stream.settle()
   const { sequence, jitter, format } = stream
   const claims = [stream.destination, stream.source].map((e) => media.find(e)?.claims.find((c) => c.call === call && !c.rtcp))
   const codec = format && codecNamed(format.name)
@@ -106,7 +105,7 @@ function streamRecord(stream: CallStream, call: Call, media: MediaIndex): Stream
     sdpPtimeMs: claims[0]?.ptimeMs,
     first: stream.first,
     last: stream.last,
-    ttl: { min: stream.ttlMin, max: stream.ttlMax, mean: stream.ttlSum / stream.packets },
+    ttl: stream.ttl,
     dscp: stream.dscp < 0 ? undefined : stream.dscp,
     learned: claims.some((claim) => claim === undefined || claim.learned),
     srtp: claims.some((claim) => claim?.encrypted === true),

@@ -1,7 +1,9 @@
 import { type AddressBook, addressOf, endpointOf, portOf } from '../base/address.js'
 import { EndpointMap } from '../base/endpoint-map.js'
+import { EndpointRows } from '../base/endpoint-rows.js'
 import { type Endpoint, type Micros, SECOND } from '../base/units.js'
 import { type PayloadFormat, payloadFormat } from '../rtp/codecs.js'
+import { rowLength, StreamRows } from '../rtp/rows.js'
 import { RtpStream } from '../rtp/stream.js'
 import type { SdpMedia } from '../sip/sdp.js'
 import type { Call } from './call.js'
@@ -35,8 +37,6 @@ export class MediaTarget {
   claims: MediaClaim[] = []
   readonly incoming: CallStream[] = []
   readonly outgoing: CallStream[] = []
-  /** The stream of the packet before: the next one is usually of the same. */
-  last: CallStream | undefined
 
   constructor(endpoint: Endpoint) {
     this.endpoint = endpoint
@@ -50,6 +50,12 @@ const STREAMS_PER_ENDPOINT_MAX = 256
 const NO_FORMATS: ReadonlyMap<number, PayloadFormat> = new Map()
 
 export class MediaIndex {
+  /** Counters of all streams. */
+  readonly rows = new StreamRows()
+  /** Destination → row of the stream whose packet came there last: the next one is usually of the same. */
+  readonly #recent = new EndpointRows()
+  /** By row / rowLength. */
+  readonly #streams: (CallStream | undefined)[] = []
   readonly #targets = new EndpointMap<MediaTarget>()
   readonly #addresses: AddressBook
   readonly #limits: CallLimits
@@ -88,11 +94,33 @@ export class MediaIndex {
     }
   }
 
+  /** Row of the stream whose packet came to this endpoint last, or -1. */
+  recent(destination: Endpoint): number {
+    return this.#recent.get(destination)
+  }
+
+  streamOfRow(row: number): CallStream {
+    return this.#streams[row / rowLength] as CallStream
+  }
+
   /** Answers the stream of an RTP packet, a new one if need be; undefined when a bound refuses it. `target` is that of the destination, else of the source. */
   stream(target: MediaTarget, source: Endpoint, destination: Endpoint, ssrc: number, time: Micros): CallStream | undefined {
-    const last = target.last
-    if (last !== undefined && last.ssrc === ssrc && last.source === source && last.destination === destination) return last
-    return this.#streamSlow(target, source, destination, ssrc, time)
+    const same = (s: CallStream): boolean => s.ssrc === ssrc && s.source === source && s.destination === destination
+    const incoming = target.endpoint === destination
+    const other = this.#targets.get(incoming ? source : destination)
+    let stream = (incoming ? target.incoming : target.outgoing).find(same)
+    if (stream === undefined) {
+      stream = (incoming ? other?.outgoing : other?.incoming)?.find(same) ?? this.#newStream(target, source, destination, ssrc, time)
+      if (stream === undefined) return undefined
+      this.#link(stream)
+      this.#decideOwners(stream)
+      if (stream.owners.length === 0) {
+        this.#retire(stream)
+        return undefined
+      }
+    }
+    this.#recent.set(destination, stream.row)
+    return stream
   }
 
   /** Lets go of everything that only this call knew. */
@@ -107,7 +135,11 @@ export class MediaIndex {
       }
       this.#dropStreamsOf(target, call)
     }
-    for (const stream of call.streams) stream.owners = stream.owners.filter((owner) => owner !== call)
+    for (const stream of call.streams) {
+      remove(stream.owners, call)
+      if (stream.owners.length === 0) this.#retire(stream)
+    }
+    call.streams.length = 0
     call.claims.length = 0
   }
 
@@ -194,28 +226,27 @@ export class MediaIndex {
       if (target === undefined) continue
       remove(target.incoming, stream)
       remove(target.outgoing, stream)
-      if (target.last === stream) target.last = undefined
     }
+    if (this.#recent.get(stream.destination) === stream.row) this.#recent.delete(stream.destination)
   }
 
-  #streamSlow(target: MediaTarget, source: Endpoint, destination: Endpoint, ssrc: number, time: Micros): CallStream | undefined {
-    const same = (s: CallStream): boolean => s.ssrc === ssrc && s.source === source && s.destination === destination
-    const incoming = target.endpoint === destination
-    const other = this.#targets.get(incoming ? source : destination)
-    let stream = (incoming ? target.incoming : target.outgoing).find(same) ?? (incoming ? other?.outgoing : other?.incoming)?.find(same)
-    if (stream === undefined) {
-      if (target.incoming.length + target.outgoing.length >= STREAMS_PER_ENDPOINT_MAX) {
-        this.streamsRefused++
-        return undefined
-      }
-      stream = new CallStream(source, destination, ssrc, (type) => this.formatOf(source, destination, type))
-      stream.first = time
-      this.#learn(target, incoming ? source : destination)
+  #newStream(target: MediaTarget, source: Endpoint, destination: Endpoint, ssrc: number, time: Micros): CallStream | undefined {
+    if (target.incoming.length + target.outgoing.length >= STREAMS_PER_ENDPOINT_MAX) {
+      this.streamsRefused++
+      return undefined
     }
-    this.#link(stream)
-    this.#decideOwners(stream)
-    target.last = stream
+    const stream = new CallStream(this.rows, source, destination, ssrc, (type) => this.formatOf(source, destination, type))
+    stream.first = time
+    this.#streams[stream.row / rowLength] = stream
+    this.#learn(target, target.endpoint === destination ? source : destination)
     return stream
+  }
+
+  /** Nobody asks for it any more: its row is free. */
+  #retire(stream: CallStream): void {
+    this.#unlink(stream)
+    this.#streams[stream.row / rowLength] = undefined
+    this.rows.give(stream.row)
   }
 
   #link(stream: CallStream): void {

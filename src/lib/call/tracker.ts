@@ -170,6 +170,16 @@ export class CallTracker {
     const destination = endpointOf(frame.destination, frame.destinationPort)
     const source = endpointOf(frame.source, frame.sourcePort)
     const first = bytes[at] as number
+    const row = this.#media.recent(destination)
+    if (row >= 0 && end - at >= RTP_HEADER_LENGTH && this.#media.rows.acceptNext(row, bytes, at, source, batch.micros[index]!, frame.ttl)) {
+      this.#rtp++
+      if (this.#outputs.onPacket === undefined && frame.bytes === batch.bytes) return
+      for (const call of this.#media.streamOfRow(row).owners) {
+        if (frame.bytes !== batch.bytes) call.fragmentedRtp = true
+        this.#emit(call, batch, index, 'rtp', at + RTP_HEADER_LENGTH)
+      }
+      return
+    }
     const target = this.#media.find(destination) ?? this.#media.find(source)
     if (target !== undefined) {
       if (first >> 6 === 2) {

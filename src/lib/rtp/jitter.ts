@@ -1,4 +1,5 @@
 import { type Ticks, ticksDelta } from '../base/units.js'
+import { column, type StreamRows } from './rows.js'
 
 /**
  * Interarrival jitter of one stream, RFC 3550 A.8, over media packets only: telephone events repeat their timestamp
@@ -11,36 +12,38 @@ const JUMP_MS = 5000
 const DEVIATIONS_MS = [50, 70, 90, 120, 150, 200, 300]
 
 export class Jitter {
-  /** Ticks a millisecond of the media clock. */
+  /** Packets by how far they were off. */
+  readonly deviations: number[] = Array<number>(DEVIATIONS_MS.length).fill(0)
+  readonly #rows: StreamRows
+  readonly #row: number
   #ticksPerMs: number
-  #ticks = 0
-  #arrival = 0
   #started = false
-  #jitterMs = 0
-  #sumMs = 0
-  #count = 0
-  maxMs = 0
-  readonly deviations = new Uint32Array(DEVIATIONS_MS.length)
 
-  constructor(clockRate: number) {
+  constructor(clockRate: number, rows: StreamRows, row: number) {
     this.#ticksPerMs = clockRate / 1000
+    this.#rows = rows
+    this.#row = row
   }
 
   accept(ticks: number, arrival: number, marker: boolean): void {
+    const { cells } = this.#rows
+    const row = this.#row
     if (this.#started) {
       // A difference of differences: a wrap of either clock cancels out.
-      const deviation = Math.abs((arrival - this.#arrival) / 1000 - ticksDelta(ticks as Ticks, this.#ticks as Ticks) / this.#ticksPerMs)
+      const elapsedMs = (arrival - cells[row + column.arrival]!) / 1000
+      const deviation = Math.abs(elapsedMs - ticksDelta(ticks as Ticks, cells[row + column.ticks]! as Ticks) / this.#ticksPerMs)
       if (deviation <= JUMP_MS) {
-        this.#jitterMs += (deviation - this.#jitterMs) / 16
-        this.#sumMs += this.#jitterMs
-        this.#count++
-        if (this.#jitterMs > this.maxMs) this.maxMs = this.#jitterMs
+        const jitterMs = cells[row + column.jitterMs]! + (deviation - cells[row + column.jitterMs]!) / 16
+        cells[row + column.jitterMs] = jitterMs
+        cells[row + column.jitterSumMs]! += jitterMs
+        cells[row + column.jitterCount]!++
+        if (jitterMs > cells[row + column.jitterMaxMs]!) cells[row + column.jitterMaxMs] = jitterMs
         if (deviation >= 50 && !marker) this.#deviate(deviation)
       }
     }
     this.#started = true
-    this.#ticks = ticks
-    this.#arrival = arrival
+    cells[row + column.ticks] = ticks | 0
+    cells[row + column.arrival] = arrival
   }
 
   /** The clock rate changed with the codec: differences across the change mean nothing. */
@@ -49,9 +52,18 @@ export class Jitter {
     this.#started = false
   }
 
+  get ticksPerMs(): number {
+    return this.#ticksPerMs
+  }
+
   /** Undefined until two packets could be compared. */
   get meanMs(): number | undefined {
-    return this.#count === 0 ? undefined : this.#sumMs / this.#count
+    const count = this.#rows.cells[this.#row + column.jitterCount]!
+    return count === 0 ? undefined : this.#rows.cells[this.#row + column.jitterSumMs]! / count
+  }
+
+  get maxMs(): number {
+    return this.#rows.cells[this.#row + column.jitterMaxMs]!
   }
 
   #deviate(deviation: number): void {

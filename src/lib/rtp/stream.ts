@@ -2,11 +2,14 @@ import type { Endpoint, Micros } from '../base/units.js'
 import { type PayloadFormat, staticPayloads } from './codecs.js'
 import { TelephoneEvents } from './events.js'
 import { Jitter } from './jitter.js'
+import { column, type StreamRows } from './rows.js'
 import { SequenceCount } from './sequence.js'
 
 /**
  * One RTP stream: source, destination and SSRC, and everything counted about it. Time arrives with the packet:
  * a replayed capture gives the same numbers. Who it belongs to is the tracker's business.
+ * What changes with every packet lies in a row of StreamRows, which also knows the short way for the usual packet;
+ * this class is the whole way.
  *
  * RTP header, RFC 3550 5.1.   0             1      2    4          8     12
  *                             | V2 P X CC 4 | M PT | seq| timestamp| SSRC| CSRC … extension … payload
@@ -15,38 +18,61 @@ export class RtpStream {
   readonly source: Endpoint
   readonly destination: Endpoint
   readonly ssrc: number
-  readonly sequence = new SequenceCount()
+  readonly row: number
+  readonly sequence: SequenceCount
   jitter: Jitter | undefined
   first = 0 as Micros
-  last = 0 as Micros
-  ttlMin = 255
-  ttlMax = 0
-  ttlSum = 0
   dscp = -1
-  /** The media format in use, and all payload types met with their counts. */
+  /** The media format in use. */
   format: PayloadFormat | undefined
   payloadType = -1
   codecChanged = false
   /** Ticks between packets that follow each other: the packetization time, once seen. */
   packetTicks = 0
-  readonly typeCounts = new Map<number, number>()
 
+  readonly #rows: StreamRows
+  readonly #formatOf: (payloadType: number) => PayloadFormat | undefined
   #type = -1
   #typeFormat: PayloadFormat | undefined
-  #typeCount = 0
   #lastTicks = 0
+  #lastSlow = 0
   #events: TelephoneEvents | undefined
-  readonly #formatOf: (payloadType: number) => PayloadFormat | undefined
+  #ttlMin = 255
+  #ttlMax = 0
+  #ttlSum = 0
+  #ttlSummed = 0
 
-  constructor(source: Endpoint, destination: Endpoint, ssrc: number, formatOf: (payloadType: number) => PayloadFormat | undefined) {
+  constructor(
+    rows: StreamRows,
+    source: Endpoint,
+    destination: Endpoint,
+    ssrc: number,
+    formatOf: (payloadType: number) => PayloadFormat | undefined,
+  ) {
     this.source = source
     this.destination = destination
     this.ssrc = ssrc
+    this.#rows = rows
     this.#formatOf = formatOf
+    this.row = rows.take()
+    rows.cells[this.row + column.source] = source
+    rows.cells[this.row + column.destination] = destination
+    rows.cells[this.row + column.ssrc] = ssrc
+    rows.cells[this.row + column.type] = -1
+    this.sequence = new SequenceCount(rows, this.row)
   }
 
   get packets(): number {
     return this.sequence.received
+  }
+
+  get last(): Micros {
+    return Math.max(this.#lastSlow, this.#rows.cells[this.row + column.arrival]!) as Micros
+  }
+
+  get ttl(): { min: number; max: number; mean: number } {
+    this.#sumTtl()
+    return { min: this.#ttlMin, max: this.#ttlMax, mean: this.#ttlSum / Math.max(1, this.packets) }
   }
 
   /**
@@ -54,21 +80,17 @@ export class RtpStream {
    * Answers a digit when this packet begins one.
    */
   accept(typeAndMarker: number, seq: number, ticks: number, arrival: Micros, ttl: number, event: number): string | undefined {
-    if (this.sequence.received === 0) this.first = arrival
-    this.last = arrival
-    if (ttl < this.ttlMin) this.ttlMin = ttl
-    if (ttl > this.ttlMax) this.ttlMax = ttl
-    this.ttlSum += ttl
+    if (this.packets === 0) this.first = arrival
+    this.#lastSlow = arrival
+    this.#noteTtl(ttl)
     const type = typeAndMarker & 0x7f
     if (type !== this.#type) this.#changeType(type)
-    this.#typeCount++
     const step = this.sequence.accept(seq)
     const format = this.#typeFormat
     if (format === undefined) return undefined
     if (format.kind === 'media') {
       this.jitter?.accept(ticks, arrival, typeAndMarker > 0x7f)
-      if (step === 1 && this.packetTicks === 0 && typeAndMarker <= 0x7f) this.packetTicks = this.#plausibleTicks(ticks, format)
-      this.#lastTicks = ticks
+      if (this.packetTicks === 0) this.#learnPacketTime(step, ticks, typeAndMarker > 0x7f, format)
       return undefined
     }
     if (format.kind === 'event' && event >= 0) {
@@ -78,40 +100,52 @@ export class RtpStream {
     return undefined
   }
 
-  /** The SDP came after the media: look the payload types up again. */
+  /** The SDP came after the media: look the payload type up again with the next packet. */
   refreshFormats(): void {
-    this.#settleType()
     this.#type = -1
-  }
-
-  /** Brings `typeCounts` up to date before it is read. */
-  settle(): void {
-    this.#settleType()
-  }
-
-  #settleType(): void {
-    if (this.#type >= 0) this.typeCounts.set(this.#type, (this.typeCounts.get(this.#type) ?? 0) + this.#typeCount)
-    this.#typeCount = 0
+    this.#openShortWay(false)
   }
 
   #changeType(type: number): void {
-    this.#settleType()
     this.#type = type
     const format = this.#formatOf(type) ?? staticPayloads.get(type)
     this.#typeFormat = format
+    this.#rows.cells[this.row + column.type] = type
     if (format?.kind === 'media') {
       if (this.format !== undefined && this.format.name !== format.name) this.codecChanged = true
-      if (this.jitter === undefined) this.jitter = new Jitter(format.clockRate)
+      if (this.jitter === undefined) this.jitter = new Jitter(format.clockRate, this.#rows, this.row)
       else if (this.format !== undefined && this.format.clockRate !== format.clockRate) this.jitter.restart(format.clockRate)
       this.format = format
       this.payloadType = type
     } else if (this.payloadType < 0) this.payloadType = type
+    this.#openShortWay(format?.kind === 'media' && this.packetTicks > 0)
   }
 
-  /** 2.5 to 200 ms of media clock, else 0: what a pause or a jump leaves is no packetization time. */
-  #plausibleTicks(ticks: number, format: PayloadFormat): number {
-    const step = (ticks - this.#lastTicks) | 0
-    const ms = (step * 1000) / format.clockRate
-    return this.sequence.received > 1 && ms >= 2.5 && ms <= 200 ? step : 0
+  #openShortWay(open: boolean): void {
+    this.#rows.cells[this.row + column.ticksPerMs] = open ? (this.jitter?.ticksPerMs ?? 0) : 0
+  }
+
+  /** 2.5 to 200 ms of media clock between neighbours: what a pause or a jump leaves is no packetization time. */
+  #learnPacketTime(step: number, ticks: number, marker: boolean, format: PayloadFormat): void {
+    const difference = (ticks - this.#lastTicks) | 0
+    this.#lastTicks = ticks
+    const ms = (difference * 1000) / format.clockRate
+    if (step !== 1 || marker || this.packets < 2 || ms < 2.5 || ms > 200) return
+    this.packetTicks = difference
+    this.#openShortWay(true)
+  }
+
+  #noteTtl(ttl: number): void {
+    if (ttl < this.#ttlMin) this.#ttlMin = ttl
+    if (ttl > this.#ttlMax) this.#ttlMax = ttl
+    if (ttl === this.#rows.cells[this.row + column.ttl]) return
+    this.#sumTtl()
+    this.#rows.cells[this.row + column.ttl] = ttl
+  }
+
+  /** Adds the packets since the last change, all of one TTL, to the sum. */
+  #sumTtl(): void {
+    this.#ttlSum += (this.packets - this.#ttlSummed) * this.#rows.cells[this.row + column.ttl]!
+    this.#ttlSummed = this.packets
   }
 }

@@ -61,7 +61,6 @@ test('EndpointMap behaves like Map under random use', () => {
     expect(map.size).toBe(truth.size)
   }
   for (const [key, value] of truth) expect(map.get(key as never)).toBe(value)
-  expect([...map.values()].sort()).toEqual([...truth.values()].sort())
 })
 
 test('Timers give back in order of time', () => {

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { StreamRows } from '../../../src/lib/rtp/rows.js'
 import { SequenceCount } from '../../../src/lib/rtp/sequence.js'
+
+const counter = (): SequenceCount => {
+  const rows = new StreamRows()
+  return new SequenceCount(rows, rows.take())
+}
 
 interface Case {
   name: string
@@ -34,7 +40,7 @@ const cases: Case[] = [
 
 describe('SequenceCount', () => {
   test.each(cases)('$name', ({ sequence, want }) => {
-    const count = new SequenceCount()
+    const count = counter()
     for (const n of sequence) count.accept(n)
     expect({
       expected: count.expected,
@@ -64,7 +70,7 @@ describe('SequenceCount', () => {
         }
         if (random() < 0.02) sent.splice(i, 0, sent[i] as number)
       }
-      const count = new SequenceCount()
+      const count = counter()
       for (const n of sent) count.accept((start + n) & 0xffff)
       const distinct = new Set(sent)
       const expected = Math.max(...sent) - Math.min(...sent) + 1
@@ -79,14 +85,14 @@ describe('SequenceCount', () => {
     { name: 'runs of two and three', lost: [10, 11, 40, 41, 42], want: 2.375 },
     { name: 'no loss', lost: [], want: undefined },
   ])('burst ratio: $name', ({ lost, want }) => {
-    const count = new SequenceCount()
+    const count = counter()
     for (const n of range(0, 99)) if (!lost.includes(n)) count.accept(n)
     if (want === undefined) expect(count.burstRatio()).toBeUndefined()
     else expect(count.burstRatio()).toBeCloseTo(want, 6)
   })
 
   test('a run that a late packet splits counts as two', () => {
-    const count = new SequenceCount()
+    const count = counter()
     for (const n of [...range(0, 9), ...range(15, 99), 12]) count.accept(n)
     // Missing 10, 11 and 13, 14: mean run 2, p = 0.04.
     expect(count.burstRatio()).toBeCloseTo(2 * 0.96, 6)
