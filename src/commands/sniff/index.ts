@@ -184,9 +184,8 @@ Ctrl-C writes every open call before it ends.`
       ringBytes: parseSize(flags['ring-size']),
       snaplenBytes: flags.snaplen,
       promiscuous: !flags['no-promiscuous'],
-      filter: expression,
+      expression,
       onNotice: say,
-      ...(flags.verbose ? { onDetail: say } : {}),
     })
   }
 

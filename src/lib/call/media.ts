@@ -6,6 +6,7 @@ import { type PayloadFormat, payloadFormat } from '../rtp/codecs.js'
 import { rowLength, StreamRows } from '../rtp/rows.js'
 import { RtpStream } from '../rtp/stream.js'
 import type { SdpMedia } from '../sip/sdp.js'
+import type { Frame } from '../wire/frame.js'
 import type { Call } from './call.js'
 import type { CallLimits } from './limits.js'
 
@@ -94,9 +95,10 @@ export class MediaIndex {
     }
   }
 
-  /** Row of the stream whose packet came to this endpoint last, or -1. */
-  recent(destination: Endpoint): number {
-    return this.#recent.get(destination)
+  /** The short way: answers the row of the stream that took the packet, or -1 when it needs the whole way. */
+  acceptRecent(frame: Frame, micros: Float64Array, index: number): number {
+    const row = this.#recent.get((frame.destination * 65_536 + frame.destinationPort) as Endpoint)
+    return row >= 0 && this.rows.acceptNext(row, frame, micros, index) ? row : -1
   }
 
   streamOfRow(row: number): CallStream {
@@ -105,6 +107,9 @@ export class MediaIndex {
 
   /** Answers the stream of an RTP packet, a new one if need be; undefined when a bound refuses it. `target` is that of the destination, else of the source. */
   stream(target: MediaTarget, source: Endpoint, destination: Endpoint, ssrc: number, time: Micros): CallStream | undefined {
+    const row = this.#recent.get(destination)
+    const recent = row < 0 ? undefined : this.streamOfRow(row)
+    if (recent !== undefined && recent.ssrc === ssrc && recent.source === source) return recent
     const same = (s: CallStream): boolean => s.ssrc === ssrc && s.source === source && s.destination === destination
     const incoming = target.endpoint === destination
     const other = this.#targets.get(incoming ? source : destination)

@@ -167,19 +167,15 @@ export class CallTracker {
     const { frame } = this.#dissector
     const { bytes, payloadAt: at, payloadEnd: end } = frame
     if (at >= end) return
+    const row = this.#media.acceptRecent(frame, batch.micros, index)
+    if (row >= 0) {
+      this.#rtp++
+      if (this.#outputs.onPacket !== undefined || frame.bytes !== batch.bytes) this.#emitStream(row, batch, index)
+      return
+    }
     const destination = endpointOf(frame.destination, frame.destinationPort)
     const source = endpointOf(frame.source, frame.sourcePort)
     const first = bytes[at] as number
-    const row = this.#media.recent(destination)
-    if (row >= 0 && end - at >= RTP_HEADER_LENGTH && this.#media.rows.acceptNext(row, bytes, at, source, batch.micros[index]!, frame.ttl)) {
-      this.#rtp++
-      if (this.#outputs.onPacket === undefined && frame.bytes === batch.bytes) return
-      for (const call of this.#media.streamOfRow(row).owners) {
-        if (frame.bytes !== batch.bytes) call.fragmentedRtp = true
-        this.#emit(call, batch, index, 'rtp', at + RTP_HEADER_LENGTH)
-      }
-      return
-    }
     const target = this.#media.find(destination) ?? this.#media.find(source)
     if (target !== undefined) {
       if (first >> 6 === 2) {
@@ -232,6 +228,15 @@ export class CallTracker {
     if (frame.bytes !== batch.bytes) for (const call of stream.owners) call.fragmentedRtp = true
     if (this.#outputs.onPacket === undefined) return
     for (const call of stream.owners) this.#emit(call, batch, index, 'rtp', Math.min(headerEnd, end))
+  }
+
+  /** Hands out a packet that took the short way. */
+  #emitStream(row: number, batch: PacketBatch, index: number): void {
+    const { frame } = this.#dissector
+    for (const call of this.#media.streamOfRow(row).owners) {
+      if (frame.bytes !== batch.bytes) call.fragmentedRtp = true
+      this.#emit(call, batch, index, 'rtp', frame.payloadAt + RTP_HEADER_LENGTH)
+    }
   }
 
   #rtcpPacket(target: MediaTarget, batch: PacketBatch, index: number): void {

@@ -11,6 +11,7 @@ const JUMP_MS = 5000
 /** Lower bounds of VoIPmonitor's d50 … d300. */
 const DEVIATIONS_MS = [50, 70, 90, 120, 150, 200, 300]
 
+/** Takes each media packet after it was counted in `received`. */
 export class Jitter {
   /** Packets by how far they were off. */
   readonly deviations: number[] = Array<number>(DEVIATIONS_MS.length).fill(0)
@@ -32,15 +33,15 @@ export class Jitter {
       // A difference of differences: a wrap of either clock cancels out.
       const elapsedMs = (arrival - cells[row + column.arrival]!) / 1000
       const deviation = Math.abs(elapsedMs - ticksDelta(ticks as Ticks, cells[row + column.ticks]! as Ticks) / this.#ticksPerMs)
-      if (deviation <= JUMP_MS) {
+      if (deviation > JUMP_MS) cells[row + column.jitterLeftOut]!++
+      else {
         const jitterMs = cells[row + column.jitterMs]! + (deviation - cells[row + column.jitterMs]!) / 16
         cells[row + column.jitterMs] = jitterMs
         cells[row + column.jitterSumMs]! += jitterMs
-        cells[row + column.jitterCount]!++
         if (jitterMs > cells[row + column.jitterMaxMs]!) cells[row + column.jitterMaxMs] = jitterMs
         if (deviation >= 50 && !marker) this.#deviate(deviation)
       }
-    }
+    } else cells[row + column.jitterLeftOut]!++
     this.#started = true
     cells[row + column.ticks] = ticks | 0
     cells[row + column.arrival] = arrival
@@ -58,8 +59,9 @@ export class Jitter {
 
   /** Undefined until two packets could be compared. */
   get meanMs(): number | undefined {
-    const count = this.#rows.cells[this.#row + column.jitterCount]!
-    return count === 0 ? undefined : this.#rows.cells[this.#row + column.jitterSumMs]! / count
+    const { cells } = this.#rows
+    const count = cells[this.#row + column.received]! - cells[this.#row + column.jitterLeftOut]!
+    return count === 0 ? undefined : cells[this.#row + column.jitterSumMs]! / count
   }
 
   get maxMs(): number {

@@ -39,6 +39,7 @@ export class RtpStream {
   #events: TelephoneEvents | undefined
   #ttlMin = 255
   #ttlMax = 0
+  #ttl = 0
   #ttlSum = 0
   #ttlSummed = 0
 
@@ -56,9 +57,8 @@ export class RtpStream {
     this.#formatOf = formatOf
     this.row = rows.take()
     rows.cells[this.row + column.source] = source
-    rows.cells[this.row + column.destination] = destination
     rows.cells[this.row + column.ssrc] = ssrc
-    rows.cells[this.row + column.type] = -1
+    rows.cells[this.row + column.kind] = -1
     this.sequence = new SequenceCount(rows, this.row)
   }
 
@@ -82,11 +82,13 @@ export class RtpStream {
   accept(typeAndMarker: number, seq: number, ticks: number, arrival: Micros, ttl: number, event: number): string | undefined {
     if (this.packets === 0) this.first = arrival
     this.#lastSlow = arrival
-    this.#noteTtl(ttl)
     const type = typeAndMarker & 0x7f
     if (type !== this.#type) this.#changeType(type)
+    this.#noteTtl(ttl)
+    this.#rows.cells[this.row + column.kind] = type * 256 + ttl
     const step = this.sequence.accept(seq)
     const format = this.#typeFormat
+    if (format?.kind !== 'media') this.#rows.cells[this.row + column.jitterLeftOut]!++
     if (format === undefined) return undefined
     if (format.kind === 'media') {
       this.jitter?.accept(ticks, arrival, typeAndMarker > 0x7f)
@@ -110,7 +112,6 @@ export class RtpStream {
     this.#type = type
     const format = this.#formatOf(type) ?? staticPayloads.get(type)
     this.#typeFormat = format
-    this.#rows.cells[this.row + column.type] = type
     if (format?.kind === 'media') {
       if (this.format !== undefined && this.format.name !== format.name) this.codecChanged = true
       if (this.jitter === undefined) this.jitter = new Jitter(format.clockRate, this.#rows, this.row)
@@ -138,14 +139,14 @@ export class RtpStream {
   #noteTtl(ttl: number): void {
     if (ttl < this.#ttlMin) this.#ttlMin = ttl
     if (ttl > this.#ttlMax) this.#ttlMax = ttl
-    if (ttl === this.#rows.cells[this.row + column.ttl]) return
+    if (ttl === this.#ttl) return
     this.#sumTtl()
-    this.#rows.cells[this.row + column.ttl] = ttl
+    this.#ttl = ttl
   }
 
   /** Adds the packets since the last change, all of one TTL, to the sum. */
   #sumTtl(): void {
-    this.#ttlSum += (this.packets - this.#ttlSummed) * this.#rows.cells[this.row + column.ttl]!
+    this.#ttlSum += (this.packets - this.#ttlSummed) * this.#ttl
     this.#ttlSummed = this.packets
   }
 }

@@ -3,7 +3,7 @@ import { codecId, codecNamed, staticPayloads } from '../../../src/lib/rtp/codecs
 import { effectiveImpairment, mosLq, mosOfRating, ratingLq } from '../../../src/lib/rtp/emodel.js'
 import { TelephoneEvents } from '../../../src/lib/rtp/events.js'
 import { Jitter } from '../../../src/lib/rtp/jitter.js'
-import { StreamRows } from '../../../src/lib/rtp/rows.js'
+import { column, StreamRows } from '../../../src/lib/rtp/rows.js'
 
 describe('E-model, vectors of the reference table', () => {
   test.each([
@@ -46,8 +46,12 @@ describe('E-model, vectors of the reference table', () => {
 describe('Jitter, RFC 3550 A.8', () => {
   const feed = (clock: number, packets: readonly (readonly [ticks: number, arrivalMs: number])[]): Jitter => {
     const rows = new StreamRows()
-    const jitter = new Jitter(clock, rows, rows.take())
-    for (const [ticks, ms] of packets) jitter.accept(ticks | 0, ms * 1000, false)
+    const row = rows.take()
+    const jitter = new Jitter(clock, rows, row)
+    for (const [ticks, ms] of packets) {
+      rows.cells[row + column.received]!++
+      jitter.accept(ticks | 0, ms * 1000, false)
+    }
     return jitter
   }
 
