@@ -1,7 +1,7 @@
 import koffi from 'koffi'
 import { exitCodes, OperatorError } from '../base/errors.js'
 import type { PacketFilter } from '../base/packet-filter.js'
-import type { BpfInstruction } from '../filter/bpf.js'
+import { type BpfInstruction, bpfClass, bpfJump } from '../filter/bpf.js'
 import { createPacketFilter } from '../filter/packet-filter.js'
 
 /** BPF expressions compiled by libpcap itself, so that they mean exactly what they mean to tcpdump. Loaded at the first use. */
@@ -40,7 +40,11 @@ export function compileBpf(expression: string, linkType: number, snaplenBytes = 
   try {
     if (pcap.compile(handle, program, expression, OPTIMIZE, NETMASK_UNKNOWN) !== 0)
       throw new FilterError(expression, `libpcap says: ${pcap.getError(handle)}`)
-    return instructionsOf(program)
+    const instructions = instructionsOf(program)
+    // A jump back has a huge unsigned distance. Only `protochain` makes one, and no kernel runs it.
+    if (instructions.some(({ code, k }) => code === (bpfClass.jmp | bpfJump.ja) && k >= instructions.length))
+      throw new FilterError(expression, 'it needs a loop ("protochain"), which filters cannot run.')
+    return instructions
   } finally {
     pcap.freeCode(program)
     pcap.close(handle)
