@@ -2,7 +2,14 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { CallJson, StreamJson } from '../../src/lib/call/json.js'
 import { analyse } from '../support/analyse.js'
-import { capturesDir, type ExpectedCall, type ExpectedCapture, type ExpectedStream, expectedCaptures, haveCaptures } from '../support/shared.js'
+import {
+  capturesDir,
+  type ExpectedCall,
+  type ExpectedCapture,
+  type ExpectedStream,
+  expectedCaptures,
+  haveCaptures,
+} from '../support/shared.js'
 import { differences, laterFiles, laterKinds } from './differences.js'
 
 // Every shared capture against what tshark says of it (index.json): calls, states, times, and streams counted to the packet.
@@ -34,7 +41,8 @@ interface Found {
 function compare(calls: readonly CallJson[], { sip, rtp_own: streams }: ExpectedCapture): Found[] {
   const found: Found[] = []
   const ids = (list: readonly { call_id: string }[]): string[] => list.map((c) => c.call_id).sort()
-  if (JSON.stringify(ids(calls)) !== JSON.stringify(ids(sip.calls))) found.push({ callId: '*', field: 'Call-IDs', ours: ids(calls), theirs: ids(sip.calls) })
+  if (JSON.stringify(ids(calls)) !== JSON.stringify(ids(sip.calls)))
+    found.push({ callId: '*', field: 'Call-IDs', ours: ids(calls), theirs: ids(sip.calls) })
   for (const theirs of sip.calls) {
     const ours = calls.find((c) => c.call_id === theirs.call_id)
     if (ours === undefined) continue
