@@ -12,7 +12,8 @@ const SOCK_DGRAM = 2
 const SIOCGIFFLAGS = 0x8913
 const SIOCGIFHWADDR = 0x8927
 const IFF_UP = 1
-const ARPHRD_ETHER = 1
+/** Hardware types (linux/if_arp.h) whose frames begin with an Ethernet header. */
+export const ARPHRD_ETHER = 1
 export const ARPHRD_LOOPBACK = 772
 
 /** Names of the interfaces there are. */

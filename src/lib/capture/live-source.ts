@@ -4,8 +4,6 @@ import { Counters } from '../base/counters.js'
 import { exitCodes, OperatorError } from '../base/errors.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
-import { type KernelView, widen } from '../filter/widen.js'
-import { compileBpf } from './bpf-compile.js'
 import { ANY, indexOf, isEthernet, isUp, listInterfaces } from './interfaces.js'
 import { kernelProgram } from './kernel-program.js'
 import { CaptureOpenError, UnknownInterfaceError } from './live-errors.js'
@@ -68,7 +66,7 @@ function openTap(name: string, options: LiveOptions): Tap {
   const index = name === ANY ? 0 : indexOf(name)
   if (name !== ANY && index === 0) throw new UnknownInterfaceError(name, listInterfaces())
   const ethernet = name !== ANY && isEthernet(name)
-  const program = programFor(ethernet ? 'ethernet' : 'network', options)
+  const program = kernelProgram(options.expression ?? '', ethernet, options.snaplenBytes)
   let ring: PacketRing | undefined
   try {
     ring = new PacketRing({ ringBytes: options.ringBytes, snaplenBytes: options.snaplenBytes, ethernet, program })
@@ -81,15 +79,6 @@ function openTap(name: string, options: LiveOptions): Tap {
 }
 
 const LINKTYPE_ETHERNET = 1
-const LINKTYPE_RAW = 101
-
-function programFor(view: KernelView, { expression = '', snaplenBytes }: LiveOptions) {
-  if (expression.trim() === '') return kernelProgram('', view, undefined, snaplenBytes)
-  const linkType = view === 'ethernet' ? LINKTYPE_ETHERNET : LINKTYPE_RAW
-  // First alone: an error must show the operator's words, not ours.
-  compileBpf(expression, linkType, snaplenBytes)
-  return kernelProgram(expression, view, compileBpf(widen(expression, view).expression, linkType, snaplenBytes), snaplenBytes)
-}
 
 export class LiveSource implements PacketSource {
   readonly live = true

@@ -1,6 +1,7 @@
 import type { PacketBatch } from '../base/packets.js'
 import type { Micros } from '../base/units.js'
 import { answer, type BpfInstruction } from '../filter/bpf.js'
+import { ARPHRD_ETHER, ARPHRD_LOOPBACK } from './interfaces.js'
 import {
   addressOf,
   bind,
@@ -29,7 +30,6 @@ import {
 
 const AF_PACKET = 17
 const SOCK_RAW = 3
-const SOCK_DGRAM = 2
 const ETH_P_ALL = 3
 const SOL_SOCKET = 1
 const SO_ERROR = 4
@@ -53,7 +53,7 @@ const BLOCK_FIRST_SECONDS = 8
 const STATUS_KERNEL = 0
 const STATUS_USER = 1
 
-/** Words of struct tpacket3_hdr. */
+/** Words of struct tpacket3_hdr; the word MAC holds the offsets of the link header and of the network header. */
 const NEXT = 0
 const SECONDS = 1
 const NANOSECONDS = 2
@@ -72,12 +72,13 @@ const LINK_ADDRESS = 48
 
 const LINKTYPE_ETHERNET = 1
 const LINKTYPE_SLL2 = 276
+const ETHERNET_LENGTH = 14
 const SLL2_LENGTH = 20
 const TAG_LENGTH = 4
 /** An Ethernet frame's tag goes behind both its addresses. */
 const ADDRESSES_LENGTH = 12
 /** Room before each frame for a tag, or for a cooked header and a tag. */
-const ROOM = { [LINKTYPE_ETHERNET]: 16, [LINKTYPE_SLL2]: 32 } as const
+const ROOM = 32
 
 const BLOCK_BYTES = 1 << 20
 const BLOCK_BYTES_MIN = 1 << 16
@@ -92,7 +93,7 @@ export const RETIRE_MS = 40
 export interface RingOptions {
   readonly ringBytes: number
   readonly snaplenBytes: number
-  /** Frames with their Ethernet headers; otherwise packets get a cooked header (LINKTYPE_LINUX_SLL2) that we write. */
+  /** Frames with their Ethernet headers; otherwise packets of any interface, each with a cooked header (LINKTYPE_LINUX_SLL2) that we write. */
   readonly ethernet: boolean
   /** Attached before the first packet can arrive. */
   readonly program: readonly BpfInstruction[]
@@ -121,11 +122,11 @@ export class PacketRing {
     this.linkType = options.ethernet ? LINKTYPE_ETHERNET : LINKTYPE_SLL2
     this.#snaplenBytes = options.snaplenBytes
     // Protocol 0: nothing arrives before `bindTo`.
-    this.fd = socket(AF_PACKET, options.ethernet ? SOCK_RAW : SOCK_DGRAM, 0)
+    this.fd = socket(AF_PACKET, SOCK_RAW, 0)
     if (this.fd < 0) throw new SystemError('socket')
     try {
       setOption(this.fd, SOL_PACKET, PACKET_VERSION, int32(TPACKET_V3), 'PACKET_VERSION')
-      setOption(this.fd, SOL_PACKET, PACKET_RESERVE, int32(ROOM[this.linkType]), 'PACKET_RESERVE')
+      setOption(this.fd, SOL_PACKET, PACKET_RESERVE, int32(ROOM), 'PACKET_RESERVE')
       this.#attach(options.program)
       this.#mapRing(options.ringBytes)
     } catch (error) {
@@ -255,15 +256,18 @@ export class PacketRing {
       let frameAt = at + ((words[header + MAC] as number) & 0xffff)
       let captured = words[header + CAPTURED] as number
       let length = words[header + LENGTH] as number
-      const tagged = (status & STATUS_TAG) !== 0
-      if (tagged || !ethernet) {
-        const added = ethernet ? putTagBack(bytes, frameAt, words, header) : cook(bytes, frameAt, at + LINK_ADDRESS, words, header, tagged)
+      if (!ethernet) {
+        const added = cook(bytes, at, words, header)
         frameAt -= added
         captured += added
         length += added
-        // The kernel cut the frame before we added to it.
-        if (captured > snaplenBytes) captured = snaplenBytes
+      } else if ((status & STATUS_TAG) !== 0) {
+        frameAt -= putTagBack(bytes, frameAt, words, header)
+        captured += TAG_LENGTH
+        length += TAG_LENGTH
       }
+      // The kernel cut the frame before we added to it.
+      if (captured > snaplenBytes) captured = snaplenBytes
       this.#at[i] = frameAt
       this.#captured[i] = captured
       capturedBytes += captured
@@ -326,37 +330,47 @@ function putTagBack(bytes: Uint8Array, at: number, words: Uint32Array, header: n
 }
 
 /**
- * Writes LINKTYPE_LINUX_SLL2 before a packet that came without its link header; answers the bytes added.
+ * Writes LINKTYPE_LINUX_SLL2 over a packet's link header and the room before it; answers the bytes added.
  *   0          2      4           8               10            11               12        20
  *   | protocol | zero | interface | hardware type | packet type | address length | address | packet …
  * A tag follows the header: the protocol is then the tag's type, and the packet's own stands behind the tag.
+ * (SOCK_DGRAM would take the link header off for us. But then newer kernels name the protocol behind all tags, also behind
+ * one that is still in the bytes, and nobody can tell.)
  */
-function cook(bytes: Uint8Array, at: number, from: number, words: Uint32Array, header: number, tagged: boolean): number {
-  const added = tagged ? SLL2_LENGTH + TAG_LENGTH : SLL2_LENGTH
-  const to = at - added
-  // The header is written over what may be its own source when the room is tight: read everything first.
-  const protocol = ((bytes[from + 2] as number) << 8) | (bytes[from + 3] as number)
-  const index = words[(from + 4) >>> 2] as number
-  const hardware = words[(from + 8) >>> 2] as number
-  bytes.copyWithin(to + 12, from + 12, from + 20)
+function cook(bytes: Uint8Array, at: number, words: Uint32Array, header: number): number {
+  const offsets = words[header + MAC] as number
+  const link = at + LINK_ADDRESS
+  const hardware = words[(link + 8) >>> 2] as number
+  const ethernet = (hardware & 0xffff) === ARPHRD_ETHER || (hardware & 0xffff) === ARPHRD_LOOPBACK
+  const macAt = at + (offsets & 0xffff)
+  // Only Ethernet headers have a place of their own for the EtherType; elsewhere the kernel's word is all there is.
+  const packetAt = ethernet ? macAt + ETHERNET_LENGTH : at + (offsets >>> 16)
+  const type = ethernet ? get16(bytes, packetAt - 2) : 0
+  // Below 0x600 it is a length: the kernel then says ETH_P_802_2, as a cooked header should.
+  const protocol = type < 0x600 ? get16(bytes, link + 2) : type
+  const tagged = ((words[header + STATUS] as number) & STATUS_TAG) !== 0
+  const to = packetAt - SLL2_LENGTH - (tagged ? TAG_LENGTH : 0)
   put16(bytes, to, tagged ? tagType(words, header) : protocol)
   put16(bytes, to + 2, 0)
-  put16(bytes, to + 4, index >>> 16)
-  put16(bytes, to + 6, index)
-  put16(bytes, to + 8, hardware & 0xffff)
+  put16(bytes, to + 4, (words[(link + 4) >>> 2] as number) >>> 16)
+  put16(bytes, to + 6, words[(link + 4) >>> 2] as number)
+  put16(bytes, to + 8, hardware)
   bytes[to + 10] = hardware >>> 16
   bytes[to + 11] = hardware >>> 24
+  bytes.copyWithin(to + 12, link + 12, link + 20)
   if (tagged) {
     put16(bytes, to + SLL2_LENGTH, words[header + TAG] as number)
     put16(bytes, to + SLL2_LENGTH + 2, protocol)
   }
-  return added
+  return macAt - to
 }
 
 function tagType(words: Uint32Array, header: number): number {
   const known = ((words[header + STATUS] as number) & STATUS_TAG_TYPE) !== 0
   return known ? (words[header + TAG_TYPE] as number) & 0xffff : DEFAULT_TAG_TYPE
 }
+
+const get16 = (bytes: Uint8Array, at: number): number => ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
 
 function put16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 8

@@ -38,4 +38,5 @@ export const bpfTxa = 0x80
 /** `ld [k]` of a word, `jeq`, `ret`: what our own few instructions are made of. */
 export const loadWord = (k: number): BpfInstruction => ({ code: bpfClass.ld | bpfMode.abs, jt: 0, jf: 0, k: k >>> 0 })
 export const jumpIfEqual = (k: number, jt: number, jf: number): BpfInstruction => ({ code: bpfClass.jmp | bpfJump.jeq, jt, jf, k })
+export const jump = (k: number): BpfInstruction => ({ code: bpfClass.jmp | bpfJump.ja, jt: 0, jf: 0, k })
 export const answer = (k: number): BpfInstruction => ({ code: bpfClass.ret, jt: 0, jf: 0, k })

@@ -3,11 +3,8 @@
  * They are tested again, exactly, once they are unpacked and put together (see packet-filter.ts).
  */
 
-/**
- * Where the kernel's filter finds the packet's first byte: at an Ethernet header, or at the network header
- * (a socket over all interfaces, or one without Ethernet headers, where the filter cannot see the EtherType at a fixed place).
- */
-export type KernelView = 'ethernet' | 'network'
+/** What a packet begins with where the filter runs: its Ethernet header, or, on interfaces without one, its IP header. */
+export type KernelView = 'ethernet' | 'raw'
 
 /** EtherTypes of VLAN tags: 802.1Q, 802.1ad, and QinQ from before it. */
 export const tagTypes = [0x8100, 0x88a8, 0x9100] as const
@@ -40,7 +37,7 @@ export function widen(expression: string, view: KernelView): WidenedFilter {
   const rows = additions.filter((row) => row.view === undefined || row.view === view)
   // The additions come first: libpcap's `vlan` and `mpls` shift every offset in the text after them.
   const text = `${rows.map((row) => `(${row.test})`).join(' or ')} or (${expression})`
-  const names = [...(view === 'network' ? ['VLAN tags'] : []), ...rows.map((row) => row.name)]
+  const names = rows.map((row) => row.name)
   return {
     expression: text,
     explanation:

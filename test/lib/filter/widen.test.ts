@@ -6,13 +6,13 @@ import { hidden, plain } from './frames.js'
 // Truth: tcpdump's verdict on the widened text.
 const narrow = ['port 5060', 'udp port 5060', 'host 10.0.0.1 and udp port 5060', 'vlan 5 and port 5060', 'src host 10.0.0.1 or ip6']
 const framesOf = (rows: typeof plain, skip: number) => rows.map((row) => row.frame.subarray(skip))
-/** Where the filter sees packets from their network header on, the EtherType is for the kernel program to test. */
-const atNetworkHeader = hidden.filter((row) => !/^VLAN|^QinQ|^SNAP/.test(row.name))
+/** Without Ethernet headers there are no tags. */
+const untagged = hidden.filter((row) => !/^VLAN|^QinQ|^SNAP/.test(row.name))
 
 describe.each([
   { view: 'ethernet', linkType: 1, skip: 0, rows: hidden },
-  { view: 'network', linkType: 101, skip: 14, rows: atNetworkHeader },
-] as const)('widened for the view from the $view header', ({ view, linkType, skip, rows }) => {
+  { view: 'raw', linkType: 101, skip: 14, rows: untagged },
+] as const)('widened for $view packets', ({ view, linkType, skip, rows }) => {
   const expressions = narrow.filter((expression) => view === 'ethernet' || !expression.includes('vlan'))
 
   test.each(expressions)('"%s" loses nothing that is hidden', (expression) => {
@@ -42,7 +42,7 @@ test('what is hidden would be lost without', () => {
 test('an empty expression stays empty', () => expect(widen('  ', 'ethernet').expression).toBe(''))
 
 test('the explanation names the additions and the words of the operator', () => {
-  const { explanation } = widen('port 5060', 'network')
+  const { explanation } = widen('port 5060', 'ethernet')
   expect(explanation).toContain('"port 5060"')
   for (const name of ['VLAN tags', 'IPv4 fragments', 'GRE', 'VXLAN']) expect(explanation).toContain(name)
 })
