@@ -109,7 +109,7 @@ function streamRecord(stream: CallStream, call: Call, media: MediaIndex): Stream
     dscp: stream.dscp < 0 ? undefined : stream.dscp,
     learned: claims.some((claim) => claim === undefined || claim.learned),
     srtp: claims.some((claim) => claim?.encrypted === true),
-    shared: stream.owners.length > 1,
+    shared: stream.shared,
     codecChanged: stream.codecChanged,
   }
 }

@@ -30,6 +30,8 @@ export interface MediaClaim {
 
 export class CallStream extends RtpStream {
   owners: Call[] = []
+  /** More than one call counted it at some time. */
+  shared = false
 }
 
 /** An endpoint that somebody announced, with the streams that come and go there. */
@@ -300,6 +302,7 @@ export class MediaIndex {
       else this.streamsRefused++
     }
     stream.owners = owners
+    if (owners.length > 1) stream.shared = true
   }
 
   endpointText(endpoint: Endpoint): { ip: string; port: number } {

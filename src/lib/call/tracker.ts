@@ -225,6 +225,8 @@ export class CallTracker {
     if (digit !== undefined) {
       for (const call of stream.owners) this.#digit(call, time, digit, 'rfc4733', source, destination)
     }
+    // From its first RTP on, a call has another limit than before.
+    if (stream.packets === 1) for (const call of stream.owners) this.#file(call)
     if (frame.bytes !== batch.bytes) for (const call of stream.owners) call.fragmentedRtp = true
     if (this.#outputs.onPacket === undefined) return
     for (const call of stream.owners) this.#emit(call, batch, index, 'rtp', Math.min(headerEnd, end))

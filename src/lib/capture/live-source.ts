@@ -5,10 +5,11 @@ import { exitCodes, OperatorError } from '../base/errors.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
 import { ANY, indexOf, isEthernet, isUp, listInterfaces } from './interfaces.js'
+import { Interleave } from './interleave.js'
 import { kernelProgram } from './kernel-program.js'
 import { CaptureOpenError, UnknownInterfaceError } from './live-errors.js'
 import { poll } from './native.js'
-import { PacketRing, RETIRE_MS } from './ring.js'
+import { type BlockBatch, PacketRing, RETIRE_MS } from './ring.js'
 
 export interface LiveOptions {
   /** Names, or `any`. Each gets a socket and a ring of its own. */
@@ -33,6 +34,12 @@ const CLOCK_STEP: number = 10 * SECOND
 const NO_NUMBERS = new Uint32Array(0)
 const NO_TIMES = new Float64Array(0)
 const POLLIN = 1
+/** How often to look again when only time is awaited. */
+const HOLD_MS = 10
+const EVER = Number.POSITIVE_INFINITY as Micros
+
+/** Every packet from before this has left the kernel's ring. */
+const settledAt = (nowMs: number): Micros => ((nowMs - SETTLE_MS) * 1000) as Micros
 
 /** Packets from interfaces of this machine. Throws an OperatorError when they cannot be had. */
 export function openLive(options: LiveOptions): LiveSource {
@@ -84,6 +91,7 @@ export class LiveSource implements PacketSource {
   readonly live = true
   readonly oddities = new Counters()
   readonly #taps: readonly Tap[]
+  readonly #order: Interleave
   readonly #promiscuous: boolean
   readonly #notice: (text: string) => void
   /** struct pollfd for each tap: fd, wanted events, what happened. */
@@ -94,6 +102,7 @@ export class LiveSource implements PacketSource {
 
   constructor(taps: readonly Tap[], options: LiveOptions) {
     this.#taps = taps
+    this.#order = new Interleave(taps.map((tap) => tap.ring))
     this.#promiscuous = options.promiscuous
     this.#notice = options.onNotice ?? (() => {})
     this.#descriptors = new Uint8Array(taps.length * 8)
@@ -112,20 +121,24 @@ export class LiveSource implements PacketSource {
         const now = Date.now()
         if (now - looked >= TICK_MS || now < looked) {
           looked = now
+          this.#readErrors()
           for (const tap of this.#taps) if (!tap.up) this.#lookFor(tap)
         }
-        const ready = this.#earliest()
-        if (ready !== undefined) {
+        const run = this.#order.next(settledAt(now))
+        if (run !== undefined) {
           ticked = now
-          yield this.#take(ready)
+          yield this.#batch(run)
           // Signals and timers get their turn, also when blocks come faster than we read them.
           await nextTurn()
         } else if (now - ticked >= TICK_MS || now < ticked) {
           ticked = now
           yield this.#silence(now)
-        } else if ((await poll(this.#descriptors, POLL_MS)) !== 0 && !this.#readErrors() && this.#earliest() === undefined) {
-          // The kernel counts a block that is lent out as news. A consumer that keeps one must not make us spin.
-          await pause(POLL_MS)
+        } else if (this.#order.holding) {
+          // A block that is lent out wakes `poll` at once, so this wait is by the clock.
+          await pause(HOLD_MS)
+        } else if ((await poll(this.#descriptors, POLL_MS)) !== 0 && !this.#readErrors() && !this.#anyReady()) {
+          // Likewise when a consumer keeps a batch for itself.
+          await pause(HOLD_MS)
         }
       }
       yield* this.#rest()
@@ -138,32 +151,23 @@ export class LiveSource implements PacketSource {
   async *#rest(): AsyncGenerator<PacketBatch> {
     if (this.#closed) return
     for (const tap of this.#taps) tap.ring.stop()
-    // Nothing arrives any more, so this ends: the last packets' blocks are handed over within RETIRE_MS.
+    // Nothing arrives any more, and the last packets' blocks are handed over within RETIRE_MS: so this ends.
     for (const end = Date.now() + SETTLE_MS; ; ) {
-      const ready = this.#earliest()
-      if (ready !== undefined) yield this.#take(ready)
-      else if (Date.now() >= end) return
-      else await poll(this.#descriptors, RETIRE_MS / 2)
+      const over = Date.now() >= end
+      const run = this.#order.next(over ? EVER : settledAt(Date.now()))
+      if (run !== undefined) yield this.#batch(run)
+      else if (over) return
+      else await pause(HOLD_MS)
     }
   }
 
-  /** Of the blocks that are ready, the one that began first: a call's two directions may come in on two interfaces. */
-  #earliest(): PacketRing | undefined {
-    let best: PacketRing | undefined
-    let bestSince = Number.POSITIVE_INFINITY
-    for (const { ring } of this.#taps) {
-      const since = ring.readySince()
-      if (since === undefined || since >= bestSince) continue
-      best = ring
-      bestSince = since
-    }
-    return best
+  #anyReady(): boolean {
+    return this.#taps.some((tap) => tap.ring.ready())
   }
 
-  #take(ring: PacketRing): PacketBatch {
-    const batch = ring.take()
-    this.#bytes += batch.capturedBytes
-    return { ...batch, until: this.#advance(batch.lastMicros) }
+  #batch(run: BlockBatch): PacketBatch {
+    this.#bytes += run.capturedBytes
+    return { ...run, until: this.#advance(run.lastMicros) }
   }
 
   #silence(nowMs: number): PacketBatch {
@@ -176,7 +180,7 @@ export class LiveSource implements PacketSource {
       micros: NO_TIMES,
       nanos: undefined,
       linkType: (this.#taps[0] as Tap).ring.linkType,
-      until: this.#advance(((nowMs - SETTLE_MS) * 1000) as Micros),
+      until: this.#advance(settledAt(nowMs)),
       release: () => {},
     }
   }
@@ -242,6 +246,7 @@ export class LiveSource implements PacketSource {
   /** `batches` closes when it ends; this is for a source that was never read. The counters stay readable. */
   close(): void {
     this.#closed = true
+    this.#order.drop()
     for (const { ring } of this.#taps) ring.close()
   }
 

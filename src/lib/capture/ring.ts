@@ -2,6 +2,7 @@ import type { PacketBatch } from '../base/packets.js'
 import type { Micros } from '../base/units.js'
 import { answer, type BpfInstruction } from '../filter/bpf.js'
 import { ARPHRD_ETHER, ARPHRD_LOOPBACK } from './interfaces.js'
+import type { BlockSource } from './interleave.js'
 import {
   addressOf,
   bind,
@@ -49,7 +50,6 @@ const MAP_SHARED = 1
 const BLOCK_STATUS = 2
 const BLOCK_COUNT = 3
 const BLOCK_FIRST = 4
-const BLOCK_FIRST_SECONDS = 8
 const STATUS_KERNEL = 0
 const STATUS_USER = 1
 
@@ -99,7 +99,7 @@ export interface RingOptions {
   readonly program: readonly BpfInstruction[]
 }
 
-export class PacketRing {
+export class PacketRing implements BlockSource {
   readonly fd: number
   readonly linkType: typeof LINKTYPE_ETHERNET | typeof LINKTYPE_SLL2
   readonly #snaplenBytes: number
@@ -204,11 +204,19 @@ export class PacketRing {
     return getOption(this.fd, SOL_SOCKET, SO_ERROR, value) ? new DataView(value.buffer).getInt32(0, true) : 0
   }
 
-  /** When the block that is ready began, in seconds since the epoch; undefined when none is ready. */
-  readySince(): number | undefined {
-    const block = this.#blocks[this.#next] as Block
-    if (block.lent || (Atomics.load(block.words, BLOCK_STATUS) & STATUS_USER) === 0) return undefined
-    return (block.words[BLOCK_FIRST_SECONDS] as number) + (block.words[BLOCK_FIRST_SECONDS + 1] as number) / 1e9
+  /** A block is waiting to be taken. */
+  ready(): boolean {
+    return this.#waits(0)
+  }
+
+  /** A quarter of the ring waits: whoever dallies now risks losses. */
+  pressed(): boolean {
+    return this.#waits(this.#blocks.length >>> 2)
+  }
+
+  #waits(ahead: number): boolean {
+    const block = this.#blocks[(this.#next + ahead) % this.#blocks.length] as Block
+    return !block.lent && (Atomics.load(block.words, BLOCK_STATUS) & STATUS_USER) !== 0
   }
 
   /** The block that is ready, as a batch; `release` gives it back to the kernel. Its arrays are used again for the next one. */

@@ -42,6 +42,7 @@ interface Flow {
   segments: Segment[]
   bytes: number
   last: Micros
+  messages: number
   /** Since when a hole has been waiting. */
   holeSince: Micros | undefined
 }
@@ -79,6 +80,8 @@ export class SipStreams {
     let flow = this.#flows.get(key)
     if ((frame.tcpFlags & (tcpFlag.syn | tcpFlag.rst)) !== 0) {
       if (flow) this.#flows.delete(key)
+      // A connection seen from its start may have its first segments in any order.
+      if (known && (frame.tcpFlags & tcpFlag.syn) !== 0) this.#open(key, (frame.tcpSequence + 1) >>> 0, now)
       return
     }
     if (frame.payloadEnd <= frame.payloadAt) return
@@ -87,12 +90,12 @@ export class SipStreams {
       flow = undefined
     }
     if (flow === undefined) {
-      const start = begins ? frame.payloadAt : findSip(frame.bytes, frame.payloadAt, frame.payloadEnd)
+      const start = begins || startsLine(frame) ? frame.payloadAt : findSip(frame.bytes, frame.payloadAt, frame.payloadEnd)
       if (start < 0) {
         this.counts.ignored++
         return
       }
-      flow = this.#open(key, (frame.tcpSequence + start - frame.payloadAt) >>> 0)
+      flow = this.#open(key, (frame.tcpSequence + start - frame.payloadAt) >>> 0, now)
       // Once a connection has shown SIP, both its ports are worth a look.
       this.#learn(frame)
     }
@@ -107,13 +110,13 @@ export class SipStreams {
     if (this.#ports.size < 4096) this.#ports.add(Math.min(frame.sourcePort, frame.destinationPort))
   }
 
-  #open(key: string, origin: number): Flow {
+  #open(key: string, origin: number, now: Micros): Flow {
     if (this.#flows.size >= this.#limits.flowsMax) {
       const oldest = this.#flows.keys().next().value
       if (oldest !== undefined) this.#flows.delete(oldest)
       this.counts.flowsDropped++
     }
-    const flow: Flow = { key, origin, next: 0, segments: [], bytes: 0, last: 0 as Micros, holeSince: undefined }
+    const flow: Flow = { key, origin, next: 0, segments: [], bytes: 0, last: now, holeSince: undefined, messages: 0 }
     this.#flows.set(key, flow)
     return flow
   }
@@ -163,6 +166,11 @@ export class SipStreams {
       }
       if (framed.state === 'broken') {
         this.counts.broken++
+        // TLS, or something else on a port of SIP: not worth following.
+        if (flow.messages === 0) {
+          this.#flows.delete(flow.key)
+          return
+        }
         const found = findSip(run.bytes, 1, run.bytes.length)
         this.#advance(flow, flow.next + (found < 0 ? run.bytes.length : found))
         continue
@@ -170,6 +178,7 @@ export class SipStreams {
       const end = flow.next + framed.used
       const packets = flow.segments.filter((s) => s.at < end && s.at + s.bytes.length > flow.next).map((s) => s.packet)
       this.counts.messages++
+      flow.messages++
       onMessage({ message: framed.value, packets })
       this.#advance(flow, end)
     }
@@ -208,6 +217,13 @@ const relative = (flow: Flow, sequence: number): number => flow.next + (((sequen
 function beginsHere(frame: Frame): boolean {
   const at = skipEmptyLines(frame.bytes, frame.payloadAt, frame.payloadEnd)
   return at < frame.payloadEnd && mayBeSip(frame.bytes[at] as number) && beginsSip(frame.bytes, at, frame.payloadEnd)
+}
+
+/** The segment is shorter than a start line, and may be the beginning of one. */
+function startsLine({ bytes, payloadAt, payloadEnd }: Frame): boolean {
+  if (payloadEnd - payloadAt > 200 || !mayBeSip(bytes[payloadAt] as number)) return false
+  for (let i = payloadAt; i < payloadEnd; i++) if ((bytes[i] as number) < 0x20 || (bytes[i] as number) > 0x7e) return false
+  return true
 }
 
 /** The bytes from `flow.next` up to the first hole, as one run; undefined when the hole is right there. */
