@@ -1,0 +1,28 @@
+import { callSettings } from './call.js'
+import { reassemblySettings } from './reassembly.js'
+import { sipSettings } from './sip.js'
+import { toMarkdown } from './table.js'
+
+/** docs/settings.md, from the setting tables. */
+export const settingsMarkdown = (): string =>
+  [
+    '# Settings',
+    '',
+    'Generated from src/lib/settings by `npx tsx scripts/docs.ts`; a test fails when it is stale. Names and defaults are VoIPmonitor’s where it has the thing;',
+    'a flag may be written with its underscores too.',
+    '',
+    '## SIP',
+    '',
+    toMarkdown(sipSettings),
+    '',
+    '## Calls',
+    '',
+    'Timeouts run on capture time: a replay of a file ends calls where the live run did.',
+    '',
+    toMarkdown(callSettings),
+    '',
+    '## Reassembly',
+    '',
+    toMarkdown(reassemblySettings),
+    '',
+  ].join('\n')

@@ -1,0 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { settingsMarkdown } from '../src/lib/settings/markdown.js'
+import { schemaMarkdown } from '../src/lib/store/markdown.js'
+
+// Pages made from tables say what the tables say.
+const page = (name: string): string => readFileSync(join(import.meta.dirname, '..', 'docs', name), 'utf8')
+
+test('docs/schema.md is fresh (npx tsx scripts/docs.ts)', () => expect(page('schema.md')).toBe(schemaMarkdown()))
+test('docs/settings.md is fresh (npx tsx scripts/docs.ts)', () => expect(page('settings.md')).toBe(settingsMarkdown()))
