@@ -56,11 +56,11 @@ const folderOf = (file: string): string => (file.startsWith('lib/') ? (file.spli
 const isPure = (file: string): boolean => file.startsWith('lib/') && (rings[folderOf(file)] ?? 9) <= 2
 
 const imports: Import[] = files.flatMap((file) =>
-  [...text(file).matchAll(/^(?:import|export)\b[^'\n]*'([^'\n]+)'$|^\} from '([^'\n]+)'$|\bimport\('([^'\n]+)'\)/gm)].map(([, target]) => ({
-    file,
-    folder: folderOf(file),
-    target: target as string,
-  })),
+  [
+    ...text(file).matchAll(
+      /^(?:import|export)\b[^'\n]*\bfrom '([^'\n]+)'$|^import '([^'\n]+)'$|^\} from '([^'\n]+)'$|\bimport\('([^'\n]+)'\)/gm,
+    ),
+  ].map(([, from, bare, block, dynamic]) => ({ file, folder: folderOf(file), target: (from ?? bare ?? block ?? dynamic) as string })),
 )
 const local = imports
   .filter((i) => i.target.startsWith('.'))

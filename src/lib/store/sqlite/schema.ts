@@ -8,19 +8,16 @@ import type { Database } from './driver.js'
 /** Raised when the tables change; an older file is brought up to date, a newer one refused. */
 export const schemaNumber = 1
 
-/** MySQL's type → SQLite's affinity; the declared type stays readable in `.schema`. */
+/** MySQL's type → SQLite's affinity. INTEGER turns whole doubles (all numbers above 2^31 come as such) into integers and leaves the bytes of IPv6 addresses alone. */
 function affinity(type: string): string {
   if (/^(tiny|small|medium|big)?int/.test(type)) return 'INTEGER'
   if (/^(decimal|double)/.test(type)) return 'REAL'
   return 'TEXT'
 }
 
-/** An address column holds an integer (IPv4) or 16 bytes (IPv6): no affinity may touch it. */
-const isAddress = (name: string, type: string): boolean => type === 'int(10) unsigned' && /(addr|ip|dst)$/.test(name)
-
 const quoted = (name: string): string => `"${name}"`
 const definition = ({ name, type }: { name: string; type: string }): string =>
-  `${quoted(name)} ${isAddress(name, type) ? 'BLOB' : affinity(type)}${/not null/.test(type) ? ' NOT NULL' : ''}`
+  `${quoted(name)} ${affinity(type)}${/not null/.test(type) ? ' NOT NULL' : ''}`
 
 export function ddl(): string[] {
   const statements = [

@@ -1,0 +1,231 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { CallRecord } from '../../../src/lib/call/record.js'
+import { cdrTable } from '../../../src/lib/store/cdr-columns.js'
+import { childTables } from '../../../src/lib/store/child-columns.js'
+import { openReader, openWriter } from '../../../src/lib/store/index.js'
+import { openDatabase } from '../../../src/lib/store/sqlite/driver.js'
+import { openSqlite } from '../../../src/lib/store/sqlite/store.js'
+import { cdrStoreContract, sampleRecords } from '../../contract/cdr-store.js'
+import { analyse } from '../../support/analyse.js'
+import { capturesDir, haveCaptures } from '../../support/shared.js'
+
+const dir = mkdtempSync(join(tmpdir(), 'earshot-store-'))
+afterAll(() => rmSync(dir, { recursive: true }))
+const query = (path: string, sql: string): Record<string, unknown>[] => {
+  const db = openDatabase(path, { readonly: true })
+  try {
+    return db.prepare(sql).all() as Record<string, unknown>[]
+  } finally {
+    db.close()
+  }
+}
+
+cdrStoreContract('SQLite', async () => {
+  const path = join(dir, 'contract.db')
+  return {
+    open: async () => openSqlite(path, { readonly: false }),
+    rows: async (table) => query(path, `SELECT count(*) AS n FROM ${table}`)[0]?.['n'] as number,
+  }
+})
+
+describe('columns', () => {
+  const shared = join(capturesDir, '..', 'reference', 'voipmonitor')
+  test.skipIf(!haveCaptures)('names and types are VoIPmonitor’s, none is missing [needs ../shared/captures]', () => {
+    const rows = readFileSync(join(shared, 'voipmonitor-schema.tsv'), 'utf8')
+      .split('\n')
+      .map((line) => line.split('\t'))
+    for (const table of [cdrTable, ...childTables].filter((t) => t.owner === 'voipmonitor')) {
+      const theirs = new Map(rows.filter((r) => r[0] === table.name && !['ID', 'cdr_ID'].includes(r[2] as string)).map((r) => [r[2], r[3]]))
+      expect(new Map(table.columns.map((c) => [c.name, c.type]))).toEqual(theirs)
+    }
+  })
+
+  // Rows that VoIPmonitor wrote for the same captures (without sighup: it sets that for every call of a file, we for those that
+  // the end of the file closed; and an empty display name is an empty string there, NULL here). Both round and both count: what is compared means the same in both.
+  const same = [
+    'caller',
+    'called',
+    'caller_domain',
+    'called_domain',
+    'callername',
+    'sipcallerport',
+    'sipcalledport',
+    'whohanged',
+    'bye',
+    'lastSIPresponseNum',
+    'a_payload',
+    'b_payload',
+    'a_received',
+    'b_received',
+    'a_lost',
+    'b_lost',
+    'payload',
+    'lost',
+    'a_rtp_ptime',
+    'b_rtp_ptime',
+    'ttl_min',
+    'ttl_max',
+    'a_sl1',
+    'b_sl1',
+    'a_index',
+    'b_index',
+    'max_retransmission_invite',
+  ]
+  test.skipIf(!haveCaptures).each(['BruteShark__SIP_DTMF2.pcap', 'sip_captures__RTP-Protocol.pcap', 'BruteShark__sip-rtp-g729a.pcap'])(
+    '%s: the row VoIPmonitor wrote [needs ../shared/captures]',
+    async (file) => {
+      const theirs = JSON.parse(readFileSync(join(shared, 'rows', `${file}.json`), 'utf8')) as { calls: { cdr: Record<string, unknown> }[] }
+      const path = join(dir, `${file}.db`)
+      const store = openSqlite(path, { readonly: false })
+      await store.insert((await analyse([join(capturesDir, file)])).records)
+      await store.close()
+      const rows = query(
+        path,
+        'SELECT c.*, n.fbasename AS fbasename, s.lastSIPresponse AS lastSIPresponse FROM cdr c JOIN cdr_next n ON n.cdr_ID = c.ID JOIN cdr_sip_response s ON s.id = c.lastSIPresponse_id',
+      )
+      for (const { cdr } of theirs.calls) {
+        const ours = rows.find((r) => r['fbasename'] === cdr['fbasename'])
+        const pick = (row: Record<string, unknown> | undefined): Record<string, unknown> =>
+          Object.fromEntries(same.map((k) => [k, row?.[k] || row?.[k] === 0 ? row[k] : null]))
+        expect(pick(ours)).toEqual(pick(cdr))
+        expect(ours?.['lastSIPresponse']).toBe(cdr['lastSIPresponse'])
+        expect(String(ours?.['calldate']).slice(0, 19)).toBe(cdr['calldate'])
+        expect(Math.floor(Number(ours?.['connect_duration'] ?? 0))).toBe(cdr['connect_duration'] ?? 0)
+      }
+    },
+  )
+
+  test('the view speaks to people', async () => {
+    const path = join(dir, 'view.db')
+    const store = openSqlite(path, { readonly: false })
+    await store.insert(sampleRecords())
+    await store.close()
+    expect(query(path, "SELECT * FROM calls WHERE call_id = 'bad'")[0]).toMatchObject({
+      caller: '+15550101',
+      caller_addr: '10.0.0.1:5060',
+      callee_addr: '10.0.0.2:5060',
+      status: 200,
+      state: 'answered',
+      started: '2023-11-14 22:14:20.000',
+      hung_up_by: 'caller',
+    })
+    expect(String(query(path, "SELECT mos FROM calls WHERE call_id = 'bad'")[0]?.['mos'])).toMatch(/^\d\.\d$/)
+    expect(query(path, "SELECT caller_addr FROM calls WHERE call_id = 'v6'")[0]?.['caller_addr']).toBe(
+      '[2001:0db8:0000:0000:0000:0000:0000:0001]:5060',
+    )
+  })
+})
+
+describe('files', () => {
+  const failure = (work: () => unknown): { message: string; suggestions: string[] } => {
+    try {
+      work()
+    } catch (error) {
+      return error as { message: string; suggestions: string[] }
+    }
+    throw new Error('it did not fail')
+  }
+
+  test.each([
+    ['not there', () => openSqlite(join(dir, 'nosuch.db'), { readonly: true }), /no record database/],
+    ['not a database', () => openSqlite(join(import.meta.dirname, 'sqlite.test.ts'), { readonly: true }), /not an SQLite database/],
+    ['a directory in the way', () => openSqlite(join(import.meta.dirname, 'sqlite.test.ts', 'x.db'), { readonly: false }), /Cannot write/],
+  ])('%s: told with the next step', (_, work, message) => {
+    const error = failure(work)
+    expect(error.message).toMatch(message)
+    expect(error.suggestions.length).toBeGreaterThan(0)
+  })
+
+  test('somebody else’s database is left alone, a newer one refused', () => {
+    const other = join(dir, 'other.db')
+    const db = openDatabase(other, { readonly: false })
+    db.exec('CREATE TABLE things (x)')
+    db.close()
+    expect(failure(() => openSqlite(other, { readonly: false })).message).toMatch(/something else/)
+    const newer = join(dir, 'newer.db')
+    const made = openDatabase(newer, { readonly: false })
+    made.pragma('user_version = 999')
+    made.close()
+    expect(failure(() => openSqlite(newer, { readonly: false })).message).toMatch(/newer Earshot/)
+  })
+
+  test.each([
+    ['mysql://u@h/db', /later release/],
+    ['calls.db', /not a store/],
+  ])('store %s', async (url, message) => {
+    const errors = await Promise.allSettled([openReader(url), openWriter(url)])
+    for (const e of errors) expect(String((e as PromiseRejectedResult).reason.message)).toMatch(message)
+  })
+})
+
+describe('the writing thread', () => {
+  const many = (n: number): CallRecord[] => {
+    const [record] = sampleRecords()
+    return Array.from({ length: n }, (_, i) => ({ ...(record as CallRecord), callId: `many-${i}` }))
+  }
+
+  test('takes records, closes, and all is there', async () => {
+    const path = join(dir, 'writer.db')
+    const writer = await openWriter(`sqlite:${path}`)
+    const done = await Promise.all([0, 500, 1000].map((from) => writer.insert(many(1500).slice(from, from + 500))))
+    expect(done.map((d) => d.stored)).toEqual([500, 500, 500])
+    await writer.close()
+    expect(query(path, 'SELECT count(*) AS n FROM cdr')[0]?.['n']).toBe(1500)
+    expect(query(path, 'SELECT typeof(flags) AS t FROM cdr LIMIT 1')[0]?.['t']).toBe('integer')
+  })
+
+  test('an error at opening comes back as what it is', async () => {
+    await expect(openWriter(`sqlite:${join(import.meta.dirname, 'sqlite.test.ts')}`)).rejects.toMatchObject({ code: 'NOT_A_STORE' })
+  })
+
+  describe('killed in mid-insert', () => {
+    const root = join(import.meta.dirname, '..', '..', '..')
+    let path = ''
+    beforeAll(() => {
+      path = join(dir, 'killed.db')
+    })
+    test('the database is whole: each call with all its rows, or not at all', async () => {
+      const script = join(dir, 'insert.mjs')
+      writeFileSync(
+        script,
+        `import { openSqlite } from ${JSON.stringify(join(root, 'dist', 'lib', 'store', 'sqlite', 'store.js'))}
+const [record] = JSON.parse(process.argv[2], (k, v) => (k === 'flags' ? BigInt(v) : v))
+const store = openSqlite(${JSON.stringify(path)}, { readonly: false })
+for (let i = 0; ; i++) { await store.insert(Array.from({ length: 50 }, (_, k) => ({ ...record, callId: 'c' + i + '-' + k }))); if (i === 3) process.stdout.write('going') }`,
+      )
+      const json = JSON.stringify(sampleRecords().slice(0, 1), (_, v) => (typeof v === 'bigint' ? String(v) : v))
+      const child = spawn(process.execPath, [script, json], { stdio: ['ignore', 'pipe', 'inherit'] })
+      await new Promise((resolve) => child.stdout.once('data', resolve))
+      child.kill('SIGKILL')
+      await new Promise((resolve) => child.once('exit', resolve))
+      expect(existsSync(path)).toBe(true)
+      const store = openSqlite(path, { readonly: false })
+      await store.close()
+      expect(query(path, 'PRAGMA integrity_check')[0]).toEqual({ integrity_check: 'ok' })
+      const [counts] = query(
+        path,
+        'SELECT (SELECT count(*) FROM cdr) AS calls, (SELECT count(*) FROM earshot_cdr) AS ours, (SELECT count(*) FROM cdr_rtp) AS streams',
+      )
+      expect(counts?.['calls']).toBe(counts?.['ours'])
+      expect(counts?.['streams']).toBe(2 * (counts?.['calls'] as number))
+      expect((counts?.['calls'] as number) % 50).toBe(0)
+    })
+  })
+})
+
+test('another program reads it', () => {
+  // Python's sqlite3 module is the independent reader: it is on every machine that builds the native parts.
+  const out = execFileSync(
+    'python3',
+    [
+      '-c',
+      `import sqlite3;print(sqlite3.connect(${JSON.stringify(join(dir, 'view.db'))}).execute("select count(*) from calls").fetchone()[0])`,
+    ],
+    { encoding: 'utf8' },
+  )
+  expect(Number(out)).toBe(sampleRecords().length)
+})
