@@ -83,7 +83,7 @@ describe('SequenceCount', () => {
     { name: 'one run of five', lost: [10, 11, 12, 13, 14], want: 4.75 },
     { name: 'five single losses', lost: [10, 20, 30, 40, 50], want: 1 },
     { name: 'runs of two and three', lost: [10, 11, 40, 41, 42], want: 2.375 },
-    { name: 'no loss', lost: [], want: undefined },
+    { name: 'no loss', lost: [] as number[], want: undefined },
   ])('burst ratio: $name', ({ lost, want }) => {
     const count = counter()
     for (const n of range(0, 99)) if (!lost.includes(n)) count.accept(n)
