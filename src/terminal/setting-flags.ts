@@ -32,6 +32,7 @@ export function valuesOf<T extends SettingTable>(table: T, flags: Readonly<Recor
 
 const integersFlag = Flags.custom<number, { min: number; max: number }>({
   multiple: true,
+  multipleNonGreedy: true,
   delimiter: ',',
   parse: async (input, _context, { min, max }) => {
     const value = Number(input)

@@ -24,10 +24,14 @@ const earshot = (...args: string[]): Ran =>
     env: { ...process.env, HOME: dir, XDG_DATA_HOME: join(dir, 'data') },
   })
 const shell = (command: string): Ran =>
-  spawnSync('bash', ['-o', 'pipefail', '-c', command.replaceAll('earshot', `${process.execPath} ${join(root, 'bin', 'run.js')}`)], {
-    encoding: 'utf8',
-    cwd: dir,
-  })
+  spawnSync(
+    'bash',
+    ['-o', 'pipefail', '-c', command.replace(/\bearshot (?=[a-z])/g, `${process.execPath} ${join(root, 'bin', 'run.js')} `)],
+    {
+      encoding: 'utf8',
+      cwd: dir,
+    },
+  )
 const ndjson = (text: string): CallJson[] =>
   text
     .trim()
@@ -93,7 +97,7 @@ describe('sniff', () => {
     ['a missing file', ['sniff', '-r', 'nosuch.pcap'], 1, /no such file/],
     ['no capture', ['sniff', '-r', join(root, 'package.json')], 1, /looks like text/],
     ['a broken BPF expression', ['sniff', '-r', fixture, 'prt', '5060'], 2, /prt/],
-    ['an unknown interface', ['sniff', '-i', 'nosuch0', '--store', 'none', '--spool', 'none'], 1, /Interfaces here: .*lo/],
+    ['an unknown interface', ['sniff', '-i', 'nosuch0', '--store', 'none', '--spool', 'none'], 2, /Interfaces here: .*lo/],
     ['an impossible store', ['sniff', '-r', fixture, '--store', 'sqlite:/proc/nope/x.db'], 1, /Cannot write the record database/],
     ['an impossible spool', ['sniff', '-r', fixture, '--spool', '/proc/nope'], 1, /Cannot write pcaps/],
     ['not a store', ['sniff', '-r', fixture, '--store', 'calls.db'], 2, /not a store/],

@@ -36,6 +36,7 @@ Ctrl-C writes every open call before it ends.`
       aliases: ['device'],
       charAliases: ['d'],
       multiple: true,
+      multipleNonGreedy: true,
       delimiter: ',',
       helpGroup: 'INPUT',
       helpValue: 'IFACE',
@@ -47,6 +48,8 @@ Ctrl-C writes every open call before it ends.`
       aliases: ['input'],
       charAliases: ['I'],
       multiple: true,
+      // Words after the file are the BPF expression, not more files.
+      multipleNonGreedy: true,
       helpGroup: 'INPUT',
       helpValue: 'FILE',
       summary: 'Capture file (pcap or pcapng, gzip too), a directory of them, or - for stdin. Repeatable.',

@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { makeDirectory } from '../native/make-directory.js'
 import { fileHeaderLength, writeFileHeader } from '../pcap/write.js'
 
 /** Appending to many pcaps, in the writing thread: whole records in one write each, few open files. */
@@ -63,7 +64,7 @@ export class Appender {
     const full = join(this.#dir, job.path)
     const directory = dirname(full)
     if (!this.#directories.has(directory)) {
-      mkdirSync(directory, { recursive: true })
+      makeDirectory(directory)
       if (this.#directories.size > 10_000) this.#directories.clear()
       this.#directories.add(directory)
     }

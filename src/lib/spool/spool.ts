@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { Counters } from '../base/counters.js'
 import { OperatorError } from '../base/errors.js'
@@ -7,6 +7,7 @@ import type { PacketBatch } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
 import type { CallHandle, PacketKind } from '../call/outputs.js'
 import { builtFile } from '../native/built-file.js'
+import { makeDirectory } from '../native/make-directory.js'
 import { recordHeaderLength } from '../pcap/write.js'
 import type { AppendJob } from './append.js'
 import { Chunk } from './chunk.js'
@@ -63,7 +64,7 @@ interface CallFiles {
 
 export async function openSpool(options: SpoolOptions): Promise<Spool> {
   try {
-    mkdirSync(options.dir, { recursive: true })
+    makeDirectory(options.dir)
     accessSync(options.dir, constants.W_OK | constants.X_OK)
   } catch (error) {
     throw new OperatorError('SPOOL_OPEN', `Cannot write pcaps to "${options.dir}": ${(error as Error).message}.`, {

@@ -46,7 +46,7 @@ const open = (path: string, o: Partial<SpoolOptions> = {}): ReturnType<typeof op
 async function spoolBatch(path: string, batch: PacketBatch, o: Partial<SpoolOptions> = {}, call = handle()): Promise<string | undefined> {
   const spool = await open(path, o)
   for (let i = 0; i < batch.count; i++) {
-    const isSip = (batch.captured[i] as number) > 300
+    const isSip = batch.captured[i] !== 214
     spool.packet(call, batch, i, isSip ? 'sip' : 'rtp', (batch.at[i] as number) + 54)
   }
   const name = spool.pathOf(call)

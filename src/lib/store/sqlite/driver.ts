@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { OperatorError } from '../../base/errors.js'
+import { makeDirectory } from '../../native/make-directory.js'
 
 /** The few methods of better-sqlite3 that we use, and the one file that knows its name. */
 export interface Statement {
@@ -25,7 +25,7 @@ const BUSY_MS = 10_000
 export function openDatabase(path: string, options: { readonly: boolean }): Database {
   const Sqlite = BetterSqlite3 as unknown as new (path: string, options: object) => Database
   try {
-    if (!options.readonly && path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
+    if (!options.readonly && path !== ':memory:') makeDirectory(dirname(path))
     const db = new Sqlite(path, { readonly: options.readonly, fileMustExist: options.readonly, timeout: BUSY_MS })
     // A file that is no database says so only when it is first read.
     db.pragma('schema_version')
