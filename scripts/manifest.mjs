@@ -9,11 +9,16 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const plugin = new Plugin({ root, type: 'core', ignoreManifest: true, errorOnManifestCreate: true, respectNoCacheDefault: true })
 await Config.load({ root, devPlugins: false, userPlugins: false })
 await plugin.load()
-const text = `${JSON.stringify(plugin.manifest, null, 2)}\n`
+// oclif finds the commands in any order; the file has one.
+const commands = Object.fromEntries(Object.entries(plugin.manifest.commands).sort(([a], [b]) => (a < b ? -1 : 1)))
+const text = `${JSON.stringify({ ...plugin.manifest, commands }, null, 2)}\n`
 const file = join(root, 'oclif.manifest.json')
 
 if (process.argv.includes('--check')) {
-  if (readFileSync(file, 'utf8') !== text) {
+  const there = readFileSync(file, 'utf8').split('\n')
+  const line = text.split('\n').findIndex((made, i) => made !== there[i])
+  if (line >= 0) {
+    console.error(`Line ${line + 1} would be: ${text.split('\n')[line]?.trim()}`)
     console.error('oclif.manifest.json is stale: run npm run build and commit it.')
     process.exit(1)
   }
