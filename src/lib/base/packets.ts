@@ -53,6 +53,8 @@ export interface SourceProgress {
 export interface PacketSource {
   /** A live source never waits for its consumer: what does not fit in its ring is lost and counted. */
   readonly live: boolean
+  /** A live source whose senders keep what the consumer cannot take yet: it waits after all. */
+  readonly canWait?: boolean
   /** Ends when the input ends, or soon after `signal` aborts. The consumer calls `release` on every batch before it asks for the next one. */
   batches(signal: StopSignal): AsyncIterable<PacketBatch>
   progress(): SourceProgress

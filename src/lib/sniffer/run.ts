@@ -1,11 +1,11 @@
-import { AddressBook } from '../base/address.js'
 import type { HeldPacket } from '../base/held.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import type { Micros } from '../base/units.js'
 import type { CallHandle, PacketKind } from '../call/outputs.js'
 import type { CallRecord } from '../call/record.js'
-import { CallTracker, type TrackerOptions, type TrackerTotals } from '../call/tracker.js'
+import type { TrackerOptions, TrackerTotals } from '../call/tracker.js'
 import { RecordQueue, type RecordStore } from './record-queue.js'
+import { Trackers } from './trackers.js'
 
 /** Where the packets of calls go; src/lib/spool has the real one. */
 export interface PacketSpool {
@@ -51,7 +51,7 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
   const { source, spool, store, signal } = parts
   const startedMs = performance.now()
   const queue = store && new RecordQueue(store, parts.onStoreFailure)
-  const tracker = new CallTracker(parts.tracker, new AddressBook(), {
+  const trackers = new Trackers(parts.tracker, {
     onRecord(found, call) {
       const record = spool === undefined ? found : { ...found, pcap: spool.pathOf(call) }
       spool?.ended(call)
@@ -64,29 +64,31 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       onHeldPacket: (call: CallHandle, packet: HeldPacket, kind: PacketKind) => spool.held(call, packet, kind),
     }),
   })
+  const canWait = source.canWait ?? !source.live
   const flushing = setInterval(() => queue?.flush(), FLUSH_MS)
   try {
     for await (const batch of source.batches(signal)) {
+      const tracker = trackers.of(batch)
       tracker.accept(batch)
       // A file's packets tell the time themselves; a wire that is silent still lets time pass.
       if (source.live) tracker.advance(batch.until)
       spool?.tick(tracker.now)
       batch.release()
-      parts.onBatch?.(tracker.totals)
-      if (!source.live) {
+      parts.onBatch?.(trackers.totals)
+      if (canWait) {
         await spool?.drained()
         await queue?.drained()
       }
-      if (parts.packetsMax !== undefined && tracker.totals.packets >= parts.packetsMax) break
+      if (parts.packetsMax !== undefined && trackers.totals.packets >= parts.packetsMax) break
     }
     const kernel = source.kernel?.()
     const stopped = source.live
-    tracker.finish(stopped ? 'forced' : 'end of input')
+    trackers.finish(stopped ? 'forced' : 'end of input')
     await spool?.close()
     await queue?.close()
     return {
-      totals: tracker.totals,
-      oddities: [...source.oddities.entries(), ...tracker.oddities()],
+      totals: trackers.totals,
+      oddities: [...source.oddities.entries(), ...trackers.oddities()],
       seconds: (performance.now() - startedMs) / 1000,
       records: queue && { stored: queue.stored, duplicates: queue.duplicates, dropped: queue.dropped },
       kernel,
