@@ -135,7 +135,7 @@ export class ClassicConnection {
           packets,
           bytes: block.plain.length + block.offsets.byteLength,
           interfaceName,
-          position: undefined,
+          stream: undefined,
           arrivedMs: Date.now(),
           batches: () => classicBatches(block, 0, odd),
         },

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { exitCodes, OperatorError } from '../base/errors.js'
@@ -27,31 +26,6 @@ export function parseDestination(text: string, port = defaultPort): Destination 
 }
 
 export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^(::ffff:)?127\./.test(host)
-
-export interface TlsFiles {
-  /** Whom to trust; the system's authorities when undefined. */
-  readonly ca: string | undefined
-  readonly cert: string | undefined
-  readonly key: string | undefined
-}
-
-/** The contents of the files. Throws an OperatorError. */
-export function readTls(files: TlsFiles): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
-  const one = (path: string | undefined, what: string): Buffer | undefined => {
-    if (path === undefined) return undefined
-    try {
-      return readFileSync(path)
-    } catch (error) {
-      throw new OperatorError('MIRROR_TLS', `Cannot read the ${what} "${path}": ${(error as Error).message}.`, {
-        cause: error,
-        exit: exitCodes.usage,
-        suggestions: ['Check the path, and that this user may read it.'],
-      })
-    }
-  }
-  const [ca, cert, key] = [one(files.ca, 'authority'), one(files.cert, 'certificate'), one(files.key, 'key')]
-  return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }
-}
 
 /** Connects within `timeoutMs`; rejects with the reason. */
 export function dial(to: Destination, tls: ConnectionOptions | undefined, timeoutMs: number, signal: AbortSignal): Promise<Socket> {

@@ -4,17 +4,20 @@ import type { BatchFill } from '../pcap/batch.js'
 
 /** Blocks of one stream that have arrived and wait for their turn in the pipeline, and the run of packets that is next. */
 
-/** A batch that came through a mirror; `completes` is set on the last of a block. */
+/** A batch that came through a mirror. */
 export interface MirrorBatch extends PacketBatch {
   readonly origin: BatchOrigin
-  readonly completes: Position | undefined
+  /** Where the stream stands behind this batch; undefined where streams have no numbers to go on from. */
+  readonly position: Position | undefined
 }
 
-/** How far a stream has come. */
+/** How far a stream has come: all blocks before `number`, and `packets` of that one (all of them, too, when `whole`). */
 export interface Position {
   readonly sensorId: number
   readonly stream: string
   readonly number: number
+  readonly packets: number
+  readonly whole: boolean
 }
 
 export interface ArrivedBlock {
@@ -23,7 +26,8 @@ export interface ArrivedBlock {
   /** Memory that it takes while it waits. */
   readonly bytes: number
   readonly interfaceName: string | undefined
-  readonly position: Position | undefined
+  /** Undefined where streams have no numbers to go on from. */
+  readonly stream: { readonly sensorId: number; readonly id: string } | undefined
   readonly arrivedMs: number
   /** Each batch is used up before the next is asked for. */
   batches(): Generator<BatchFill, void, void>
@@ -49,6 +53,8 @@ export class Lane {
   /** The highest number that has arrived, and the highest handed on; -1 before the first. */
   have = -1
   handed = -1
+  /** Packets of a block that an earlier run has handed on already. */
+  #resume: { readonly number: number; readonly packets: number } | undefined
   #ticked = 0
   readonly #blocks: ArrivedBlock[] = []
   #batches: Generator<BatchFill, void, void> | undefined
@@ -59,6 +65,14 @@ export class Lane {
   constructor(origin: BatchOrigin, onHanded: (block: ArrivedBlock) => void) {
     this.origin = origin
     this.#onHanded = onHanded
+  }
+
+  /** Goes on where an earlier run of the program ended. */
+  resumeAt({ number, packets, whole }: Position): void {
+    const before = whole ? number : number - 1
+    if (before <= this.handed) return
+    this.have = this.handed = before
+    this.#resume = whole ? undefined : { number, packets }
   }
 
   push(block: ArrivedBlock): void {
@@ -91,7 +105,13 @@ export class Lane {
     const { value, done } = (this.#batches as Generator<BatchFill, void, void>).next()
     this.#next = 0
     this.#batch = done === true || value.count === 0 ? undefined : value
-    if (done !== true) return
+    if (done !== true) {
+      if (this.#resume?.number !== block.number) return
+      this.#next = Math.min(this.#resume.packets, value.count)
+      this.#resume = undefined
+      if (this.#next === value.count) this.#batch = undefined
+      return
+    }
     this.#batches = undefined
     this.#blocks.shift()
     this.bytes -= block.bytes
@@ -126,7 +146,13 @@ export class Lane {
       interfaceName: block.interfaceName,
       until,
       origin: this.origin,
-      completes: whole ? block.position : undefined,
+      position: block.stream && {
+        sensorId: block.stream.sensorId,
+        stream: block.stream.id,
+        number: block.number,
+        packets: to,
+        whole,
+      },
       release: () => {
         if (whole && this.#batch === batch) this.#advance(block)
       },
@@ -148,7 +174,7 @@ export class Lane {
       linkType: 1,
       until: this.until as Micros,
       origin: this.origin,
-      completes: undefined,
+      position: undefined,
       release: () => {},
     }
   }

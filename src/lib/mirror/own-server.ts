@@ -173,7 +173,7 @@ export class OwnConnection {
         packets: head.packets,
         bytes: bytes.length,
         interfaceName: blockInterface(bytes),
-        position: { sensorId, stream, number: head.number },
+        stream: { sensorId, id: stream },
         arrivedMs: Date.now(),
         *batches() {
           const unit = units.pop() ?? { plain: new Uint8Array(0), fill: blockFill(0) }
@@ -219,6 +219,15 @@ export class OwnConnection {
     this.end(refuse.reason)
     // Who does not take the answer is not waited for.
     setTimeout(() => this.socket.destroy(), 1000).unref()
+  }
+
+  /** Takes no more, but lets the last acknowledgements reach the sender. */
+  finish(reason: string): void {
+    if (this.#ended) return
+    this.socket.removeAllListeners('data')
+    this.socket.resume()
+    this.socket.end()
+    this.end(reason)
   }
 
   end(reason: string): void {

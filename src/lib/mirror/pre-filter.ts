@@ -3,6 +3,7 @@ import { Counters } from '../base/counters.js'
 import type { PacketFilter } from '../base/packet-filter.js'
 import type { PacketBatch } from '../base/packets.js'
 import { Dissector } from '../dissect/dissector.js'
+import { widen } from '../filter/widen.js'
 import { mayBeSip } from '../sip/start-line.js'
 import { isFragment, isTcp, isUdp } from '../wire/frame.js'
 
@@ -94,5 +95,29 @@ export class PreFilter {
       this.#inSecond = 0
     }
     return ++this.#inSecond <= max
+  }
+}
+
+/** The filter that these choices need; undefined when they let everything through. `openFilter` compiles an expression. */
+export function openPreFilter(options: {
+  readonly openFilter: ((expression: string) => PacketFilter) | undefined
+  readonly expression: string
+  readonly content: PreFilterOptions['content']
+  readonly packetsPerSecondMax: number
+}): PreFilter | undefined {
+  const { openFilter, expression, content, packetsPerSecondMax } = options
+  if (openFilter === undefined && content === 'all' && packetsPerSecondMax === 0) return undefined
+  return new PreFilter({ expression: openFilter && widened(openFilter, expression), content, packetsPerSecondMax })
+}
+
+/** Ethernet and everything else widen differently, as they do in the kernel. */
+function widened(openFilter: (expression: string) => PacketFilter, expression: string): PacketFilter {
+  // First alone, so that an error shows the operator's words.
+  openFilter(expression)
+  const onEthernet = openFilter(widen(expression, 'ethernet').expression)
+  const onOthers = openFilter(widen(expression, 'raw').expression)
+  return {
+    frame: (linkType, bytes, at, captured, length) => (linkType === 1 ? onEthernet : onOthers).frame(linkType, bytes, at, captured, length),
+    ip: (bytes, at, captured, length) => onOthers.ip(bytes, at, captured, length),
   }
 }

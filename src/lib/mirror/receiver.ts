@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import { Counters } from '../base/counters.js'
 import { OperatorError } from '../base/errors.js'
@@ -46,6 +46,8 @@ export interface ReceiverOptions {
   readonly classic: ClassicOptions
   /** How far streams had come when the last run ended. */
   readonly positions: readonly Position[]
+  /** Blocks are acknowledged when the consumer says so (`acknowledgements`), not when they are released. */
+  readonly holdAcks: boolean
   onNotice(text: string): void
 }
 
@@ -84,6 +86,8 @@ const ALIVE_MS = 5000
 const AWAY_MS = 3_600_000
 const WAIT_MS = 100
 const FIRST_BYTES_MS = 10_000
+/** The end waits so long for senders to take their acknowledgements. */
+const CLOSE_MS = 500
 /** The least share of memory: one block must fit. */
 const SHARE_MIN = 1 << 20
 
@@ -126,6 +130,7 @@ export class Receiver implements PacketSource {
   readonly #sensorOf = new Map<Connection, { sensor: Sensor; stream: Stream }>()
   readonly #sockets = new Set<Socket>()
   readonly #paused = new Set<Connection>()
+  readonly #owed = new Map<OwnConnection, number>()
   #waitingBytes = 0
   #bytes = 0
   #turn = 0
@@ -199,7 +204,9 @@ export class Receiver implements PacketSource {
       }
     } finally {
       signal.removeEventListener('abort', onAbort)
-      this.close()
+      // Takes no more. The connections stay until `close`, for acknowledgements of what is being finished.
+      this.#server.close()
+      for (const connection of this.#sensorOf.keys()) connection.socket.pause()
     }
   }
 
@@ -315,7 +322,7 @@ export class Receiver implements PacketSource {
         return { code: 'TOKEN', reason: `the token is not that of id_sensor ${sensorId}` }
       }
     }
-    const sensor = this.#sensor(sensorId === 0 ? `stream ${stream}` : `${sensorId}`, sensorId, hello.name)
+    const sensor = this.#sensor(sensorId === 0 ? anonymousKey(stream) : `${sensorId}`, sensorId, hello.name)
     if (sensor === undefined) return { code: 'BROKEN', reason: 'too many sensors' }
     const before = sensor.connection
     if (before !== undefined) {
@@ -392,11 +399,9 @@ export class Receiver implements PacketSource {
       status: undefined,
     }
     this.#sensors.set(key, sensor)
-    for (const { sensorId, stream, number: reached } of this.#options.positions)
-      if (sensorId === number) {
-        const { lane } = this.#stream(sensor, stream)
-        lane.have = lane.handed = Math.max(lane.handed, reached)
-      }
+    for (const position of this.#options.positions)
+      if (position.sensorId === number && (number > 0 || key === anonymousKey(position.stream)))
+        this.#stream(sensor, position.stream).lane.resumeAt(position)
     return sensor
   }
 
@@ -481,7 +486,10 @@ export class Receiver implements PacketSource {
   #handed(block: ArrivedBlock, sensor: Sensor, stream: Stream): void {
     this.#waitingBytes -= block.bytes
     const { connection } = sensor
-    if (connection instanceof OwnConnection && this.#sensorOf.get(connection)?.stream === stream) connection.ack(block.number)
+    if (connection instanceof OwnConnection && this.#sensorOf.get(connection)?.stream === stream) {
+      if (this.#options.holdAcks) this.#owed.set(connection, block.number)
+      else connection.ack(block.number)
+    }
     for (const paused of this.#paused) {
       const lane = this.#sensorOf.get(paused)?.stream.lane
       if (this.#overShare(lane)) continue
@@ -503,6 +511,7 @@ export class Receiver implements PacketSource {
   #ended(connection: Connection, reason: string): void {
     const found = this.#sensorOf.get(connection)
     this.#paused.delete(connection)
+    if (connection instanceof OwnConnection) this.#owed.delete(connection)
     if (found === undefined) return
     this.#sensorOf.delete(connection)
     const { sensor, stream } = found
@@ -512,6 +521,15 @@ export class Receiver implements PacketSource {
     stream.lane.connected = false
     this.#options.onNotice(`${labelOf(sensor.number, sensor.name)} is gone: ${reason}.`)
     this.#wake()
+  }
+
+  /** For a consumer that holds them: what may be acknowledged as of now, to be called when that is safe. */
+  acknowledgements(): () => void {
+    const owed = [...this.#owed]
+    this.#owed.clear()
+    return () => {
+      for (const [connection, number] of owed) connection.ack(number)
+    }
   }
 
   /** Every sensor that was here, for status commands and metrics. */
@@ -552,20 +570,25 @@ export class Receiver implements PacketSource {
     return { bytes: this.#bytes, total: undefined }
   }
 
-  close(): void {
+  /** Ends all connections, after their last acknowledgements. */
+  async close(): Promise<void> {
     this.#server.close()
     for (const connection of [...this.#sensorOf.keys()]) {
       this.#sensorOf.delete(connection)
-      connection.end('this receiver has ended')
+      if (connection instanceof OwnConnection) connection.finish('this receiver has ended')
+      else connection.end('this receiver has ended')
     }
+    for (let waitedMs = 0; this.#sockets.size > 0 && waitedMs < CLOSE_MS; waitedMs += 10) await pause(10)
     for (const socket of this.#sockets) socket.destroy()
   }
 
-  [Symbol.dispose](): void {
-    this.close()
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 }
 
+/** A sender without a number is known by its stream. */
+const anonymousKey = (stream: string): string => `stream ${stream}`
 const labelOf = (number: number, name: string): string => `Sensor ${number > 0 ? number : '(no id)'}${name === '' ? '' : ` ${clean(name)}`}`
 /** A name from the network, safe for a terminal. */
 const clean = (text: string): string => text.replace(/[^\x20-\x7e\u00a0-\uffff]/g, '?')

@@ -1,4 +1,5 @@
 import { callSettings } from './call.js'
+import { classicSendSettings, mirrorRecvSettings, mirrorSendSettings, mirrorSettings } from './mirror.js'
 import { reassemblySettings } from './reassembly.js'
 import { sipSettings } from './sip.js'
 import { toMarkdown } from './table.js'
@@ -24,5 +25,17 @@ export const settingsMarkdown = (): string =>
     '## Reassembly',
     '',
     toMarkdown(reassemblySettings),
+    '',
+    '## Mirror, both ends',
+    '',
+    toMarkdown(mirrorSettings),
+    '',
+    '## Mirror, sender',
+    '',
+    toMarkdown({ ...mirrorSendSettings, ...classicSendSettings }),
+    '',
+    '## Mirror, receiver',
+    '',
+    toMarkdown(mirrorRecvSettings),
     '',
   ].join('\n')
