@@ -73,11 +73,12 @@ class Sender {
   async run(): Promise<SenderResult> {
     const { source, queue } = this.#parts
     const links = this.#keepConnected()
+    const stopped = aborted(this.#parts.signal)
     try {
       for await (const batch of source.batches(this.#parts.signal)) {
         this.#pack(batch)
         batch.release()
-        if (!source.live) await Promise.race([queue.room(), aborted(this.#parts.signal)])
+        if (!source.live) await Promise.race([queue.room(), stopped])
       }
       this.#closeBlock()
       await this.#drained()
