@@ -70,7 +70,7 @@ export class Lane {
   /** Goes on where an earlier run of the program ended. */
   resumeAt({ number, packets, whole }: Position): void {
     const before = whole ? number : number - 1
-    if (before <= this.handed) return
+    if (before < this.handed) return
     this.have = this.handed = before
     this.#resume = whole ? undefined : { number, packets }
   }

@@ -110,15 +110,16 @@ describe('when a block closes', () => {
 })
 
 describe('hostile blocks', () => {
+  const batch = numberedBatch(0, 50)
+  const good: Partial<Record<Compression, Uint8Array>> = { lz4: pack(batch, 'lz4'), none: pack(batch, 'none') }
   /** Changes bytes and mends the sum, as a hostile sender would. */
-  function forged(batch: PacketBatch, compression: Compression, change: (bytes: Uint8Array, view: DataView) => void): Uint8Array {
-    const bytes = pack(batch, compression)
+  function forged(compression: Compression, change: (bytes: Uint8Array, view: DataView) => void): Uint8Array {
+    const bytes = good[compression]!.slice()
     const view = new DataView(bytes.buffer)
     change(bytes, view)
     view.setUint32(36, crc32c(bytes, 40, bytes.length, crc32c(bytes, 0, 36)), true)
     return bytes
   }
-  const batch = numberedBatch(0, 50)
   const columns = 50 * 100
   test.each<[string, (bytes: Uint8Array, view: DataView) => void, RegExp]>([
     ['four gigabytes', (_, v) => v.setUint32(8, 0xffff_ffff, true), /larger/],
@@ -130,7 +131,7 @@ describe('hostile blocks', () => {
     ['an unknown compression', (b) => b.fill(9, 34, 35), /compression/],
     ['a frame that reaches out', (_, v) => v.setUint32(blockHeaderLength + columns + 4, 0x7fff_ffff, true), /do not fit/],
     ['frames that leave bytes over', (_, v) => v.setUint32(blockHeaderLength + columns + 4, 4, true), /belong to no packet/],
-  ])('%s', (_, change, reason) => expect(unpack(forged(batch, 'none', change))).toMatch(reason))
+  ])('%s', (_, change, reason) => expect(unpack(forged('none', change))).toMatch(reason))
 
   test('a changed byte anywhere is seen', () => {
     const bytes = pack(batch)
@@ -149,7 +150,7 @@ describe('hostile blocks', () => {
       return seed / 2 ** 32
     }
     for (let round = 0; round < Number(process.env['FUZZ_ROUNDS'] ?? 2000); round++) {
-      const bytes = forged(batch, round % 2 === 0 ? 'lz4' : 'none', (b) => {
+      const bytes = forged(round % 2 === 0 ? 'lz4' : 'none', (b) => {
         for (let i = 0; i < 1 + random() * 6; i++) b[Math.floor(random() * b.length)] = Math.floor(random() * 256)
       })
       const back = unpack(bytes)
