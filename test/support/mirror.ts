@@ -75,6 +75,6 @@ export function sourceOf(batches: Iterable<PacketBatch>, o: { live?: boolean; ga
 export async function until(what: string, holds: () => boolean, withinMs = 10_000): Promise<void> {
   for (const end = Date.now() + withinMs; !holds(); ) {
     if (Date.now() > end) throw new Error(`waited in vain: ${what}`)
-    await new Promise((wake) => setTimeout(wake, 5))
+    await new Promise((wake) => setTimeout(wake, 10))
   }
 }
