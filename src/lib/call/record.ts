@@ -79,6 +79,8 @@ export interface CallRecord {
   readonly dtmf: readonly DtmfRecord[]
   /** Path of the call's pcap below the spool, when one is written. Filled in by the sniffer. */
   readonly pcap: string | undefined
+  /** Raised when what came later changed the record; a store replaces a lower one of the same key. Absent means 0. */
+  readonly revision?: number
 }
 
 export type CallState = 'answered' | 'failed' | 'cancelled' | 'redirected' | 'cancelled_no_final' | 'no_final_response'

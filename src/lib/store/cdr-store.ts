@@ -1,10 +1,24 @@
 import type { CallJson } from '../call/json.js'
 import type { CallRecord } from '../call/record.js'
 
+/**
+ * Stores what is not there yet (key: sensor, Call-ID, time of INVITE) and puts a higher revision in the place of a lower one;
+ * the rest are duplicates. The same records may be given again after any error: nothing is stored twice.
+ */
+export interface RecordWriter {
+  insert(records: readonly CallRecord[]): Promise<Inserted>
+  close(): Promise<void>
+}
+
+export interface Inserted {
+  readonly stored: number
+  readonly updated: number
+  readonly duplicates: number
+}
+
 /** Where records are kept and found again. Every store passes test/contract/cdr-store.ts. */
 export interface CdrStore {
-  /** Stores what is not there yet (key: sensor, Call-ID, time of INVITE), all or nothing. */
-  insert(records: readonly CallRecord[]): Promise<{ stored: number; duplicates: number }>
+  insert(records: readonly CallRecord[]): Promise<Inserted>
   /** Calls that fit, one after the other; memory does not grow with their number. */
   find(filter: CdrFilter): AsyncIterable<CallJson>
   get(id: number): Promise<CallJson | undefined>

@@ -2,11 +2,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError } from '../../base/errors.js'
 import type { CallRecord } from '../../call/record.js'
+import type { Inserted } from '../cdr-store.js'
 import { openSqlite } from './store.js'
 
-export type Reply =
-  | { readonly ok: true; readonly stored: number; readonly duplicates: number }
-  | { readonly ok: false; readonly error: Told }
+export type Reply = { readonly ok: true; readonly done: Inserted } | { readonly ok: false; readonly error: Told }
 export interface Told {
   readonly code: string
   readonly message: string
@@ -20,14 +19,14 @@ const told = (error: unknown): Told =>
 
 try {
   const store = openSqlite((workerData as { path: string }).path, { readonly: false })
-  parentPort?.postMessage({ ok: true, stored: 0, duplicates: 0 } satisfies Reply)
+  parentPort?.postMessage({ ok: true, done: { stored: 0, updated: 0, duplicates: 0 } } satisfies Reply)
   parentPort?.on('message', (records: readonly CallRecord[] | 'close') => {
     if (records === 'close') {
       void store.close().then(() => parentPort?.close())
       return
     }
     store.insert(records).then(
-      (done) => parentPort?.postMessage({ ok: true, ...done } satisfies Reply),
+      (done) => parentPort?.postMessage({ ok: true, done } satisfies Reply),
       (error) => parentPort?.postMessage({ ok: false, error: told(error) } satisfies Reply),
     )
   })

@@ -1,18 +1,13 @@
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '../../base/errors.js'
-import type { CallRecord } from '../../call/record.js'
 import { builtFile } from '../../native/built-file.js'
+import type { Inserted, RecordWriter } from '../cdr-store.js'
 import type { Reply } from './worker.js'
 
 /** The SQLite store behind a thread of its own, for a run that must not wait for the disk. */
-export interface RecordWriter {
-  insert(records: readonly CallRecord[]): Promise<{ stored: number; duplicates: number }>
-  close(): Promise<void>
-}
-
 export async function openSqliteWriter(path: string): Promise<RecordWriter> {
   const worker = new Worker(builtFile(import.meta.url, './worker.js'), { workerData: { path } })
-  const waiting: { resolve(done: { stored: number; duplicates: number }): void; reject(error: Error): void }[] = []
+  const waiting: { resolve(done: Inserted): void; reject(error: Error): void }[] = []
   let broken: Error | undefined
   const fail = (error: Error): void => {
     broken = error
@@ -20,12 +15,12 @@ export async function openSqliteWriter(path: string): Promise<RecordWriter> {
   }
   worker.on('message', (reply: Reply) => {
     const one = waiting.shift()
-    if (reply.ok) one?.resolve(reply)
+    if (reply.ok) one?.resolve(reply.done)
     else one?.reject(new OperatorError(reply.error.code, reply.error.message, { suggestions: reply.error.suggestions }))
   })
   worker.on('error', fail)
   worker.on('exit', () => fail(new Error('The store thread has ended.')))
-  const reply = (): Promise<{ stored: number; duplicates: number }> =>
+  const reply = (): Promise<Inserted> =>
     broken ? Promise.reject(broken) : new Promise((resolve, reject) => waiting.push({ resolve, reject }))
   await reply()
   return {
