@@ -62,7 +62,7 @@ export function cdrStoreContract(name: string, make: () => Promise<StoreUnderTes
     beforeAll(async () => {
       under = await make()
       store = await under.open()
-      expect(await store.insert(records)).toEqual({ stored: records.length, duplicates: 0 })
+      expect(await store.insert(records)).toEqual({ stored: records.length, updated: 0, duplicates: 0 })
     })
     afterAll(() => store.close())
 
@@ -87,17 +87,17 @@ export function cdrStoreContract(name: string, make: () => Promise<StoreUnderTes
       const tables = ['cdr', 'cdr_next', 'cdr_rtp', 'cdr_sipresp', 'earshot_cdr', 'earshot_rtp', 'cdr_sip_response', 'cdr_ua']
       const count = async (): Promise<number[]> => Promise.all(tables.map((t) => under.rows(t)))
       const before = await count()
-      expect(await store.insert(records)).toEqual({ stored: 0, duplicates: records.length })
+      expect(await store.insert(records)).toEqual({ stored: 0, updated: 0, duplicates: records.length })
       expect(await count()).toEqual(before)
     })
 
     test('a call once more within one batch is a duplicate too', async () => {
       const fresh = { ...(records[0] as CallRecord), callId: 'twice' }
-      expect(await store.insert([fresh, fresh])).toEqual({ stored: 1, duplicates: 1 })
+      expect(await store.insert([fresh, fresh])).toEqual({ stored: 1, updated: 0, duplicates: 1 })
     })
 
     test('another sensor’s record of the same call is another record', async () => {
-      expect(await store.insert([{ ...(records[2] as CallRecord), sensorId: 43 }])).toEqual({ stored: 1, duplicates: 0 })
+      expect(await store.insert([{ ...(records[2] as CallRecord), sensorId: 43 }])).toEqual({ stored: 1, updated: 0, duplicates: 0 })
     })
 
     const start = records[0]?.started ?? 0
@@ -157,6 +157,27 @@ export function cdrStoreContract(name: string, make: () => Promise<StoreUnderTes
     test('nothing under an unknown number', async () => {
       expect(await store.get(999_999)).toBeUndefined()
       expect(await store.details(999_999)).toBeUndefined()
+    })
+
+    test('a later word on a call takes the place of the earlier, under the same number', async () => {
+      const [good] = records as [CallRecord]
+      const word = (revision: number, changes: Partial<CallRecord> = {}): CallRecord => ({ ...good, callId: 'early', revision, ...changes })
+      const rows = async (): Promise<number[]> =>
+        Promise.all(['cdr', 'cdr_next', 'cdr_rtp', 'earshot_cdr', 'earshot_rtp'].map((t) => under.rows(t)))
+      expect(await store.insert([word(1, { streams: good.streams.slice(0, 1), aStream: 0, bStream: undefined })])).toEqual({
+        stored: 1,
+        updated: 0,
+        duplicates: 0,
+      })
+      const [early] = await find({ callId: 'early' })
+      expect(early?.streams).toHaveLength(1)
+      const before = await rows()
+      expect(await store.insert([word(2), word(255, { status: 202 })])).toEqual({ stored: 0, updated: 2, duplicates: 0 })
+      expect(await store.get(early?.id as number)).toEqual({ ...callJson(word(255, { status: 202 }), early?.id), id: early?.id })
+      expect(await rows()).toEqual(before.map((n, i) => n + (i === 2 || i === 4 ? 1 : 0)))
+      // An early word that comes late (a replay) changes nothing.
+      expect(await store.insert([word(1), word(255)])).toEqual({ stored: 0, updated: 0, duplicates: 2 })
+      expect((await store.get(early?.id as number))?.status).toBe(202)
     })
   })
 }

@@ -153,6 +153,20 @@ describe('files', () => {
     expect(failure(() => openSqlite(newer, { readonly: false })).message).toMatch(/newer Earshot/)
   })
 
+  test('tables of an older Earshot are brought up to date; their calls are last words', async () => {
+    const path = join(dir, 'older.db')
+    const store = openSqlite(path, { readonly: false })
+    await store.insert(sampleRecords())
+    await store.close()
+    const db = openDatabase(path, { readonly: false })
+    db.exec('ALTER TABLE earshot_cdr DROP COLUMN revision')
+    db.pragma('user_version = 1')
+    db.close()
+    const again = openSqlite(path, { readonly: false })
+    expect(await again.insert(sampleRecords())).toEqual({ stored: 0, updated: 0, duplicates: sampleRecords().length })
+    await again.close()
+  })
+
   test.each([
     ['mysql://u@h/db', /later release/],
     ['calls.db', /not a store/],

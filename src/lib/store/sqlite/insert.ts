@@ -1,12 +1,13 @@
 import type { CallRecord } from '../../call/record.js'
 import { cdrTable } from '../cdr-columns.js'
+import type { InsertCounts } from '../cdr-store.js'
 import { childTables } from '../child-columns.js'
 import type { Column } from '../table.js'
 import type { BookValue, SqlValue } from '../values.js'
 import type { Database, Statement } from './driver.js'
 
-/** Writes records: one transaction a batch, each call once. */
-export type Inserter = (records: readonly CallRecord[]) => { stored: number; duplicates: number }
+/** Writes records: one transaction a batch, each call once, a later word on a call in place of the earlier. */
+export type Inserter = (records: readonly CallRecord[]) => InsertCounts
 
 /** Texts remembered with their ids; a book that grows beyond is simply asked again. */
 const BOOK_CACHE_MAX = 20_000
@@ -21,33 +22,41 @@ const books = {
 } as const
 
 export function inserter(db: Database): Inserter {
-  const find = db.prepare('SELECT 1 FROM earshot_cdr WHERE sensor = ? AND call_id = ? AND started_us = ?')
+  const find = db.prepare('SELECT cdr_ID AS id, revision FROM earshot_cdr WHERE sensor = ? AND call_id = ? AND started_us = ?')
   const lookUp = codeBooks(db)
-  const cdr = prepareInsert(db, cdrTable.name, cdrTable.columns, false)
-  const children = childTables.map((table) => ({ table, insert: prepareInsert(db, table.name, table.columns, true) }))
-  const insertOne = (record: CallRecord): boolean => {
-    if (find.get(record.sensorId ?? 0, record.callId, record.started) !== undefined) return false
-    const id = cdr.statement.run(...cdr.filled.map((column) => lookUp(column.value?.(record) ?? null))).lastInsertRowid
+  const cdr = prepareInsert(db, cdrTable.name, 'ID', cdrTable.columns)
+  const children = childTables.map((table) => ({ table, insert: prepareInsert(db, table.name, 'cdr_ID', table.columns) }))
+  const removals = [cdrTable, ...childTables].map(({ name }) =>
+    db.prepare(`DELETE FROM ${name} WHERE ${name === 'cdr' ? 'ID' : 'cdr_ID'} = ?`),
+  )
+  const insertOne = (record: CallRecord): keyof InsertCounts => {
+    const there = find.get(record.sensorId ?? 0, record.callId, record.started) as { id: number; revision: number } | undefined
+    if (there !== undefined) {
+      if (there.revision >= record.revision) return 'duplicates'
+      for (const remove of removals) remove.run(there.id)
+    }
+    // A row without a number gets the next one.
+    const id = cdr.statement.run(there?.id ?? null, ...cdr.filled.map((column) => lookUp(column.value?.(record) ?? null))).lastInsertRowid
     for (const { table, insert } of children) {
       for (const row of table.rows(record)) insert.statement.run(id, ...insert.filled.map((column) => lookUp(column.value?.(row) ?? null)))
     }
-    return true
+    return there === undefined ? 'stored' : 'updated'
   }
   return db.transaction((records: readonly CallRecord[]) => {
-    let stored = 0
-    for (const record of records) if (insertOne(record)) stored++
-    return { stored, duplicates: records.length - stored }
+    const counts = { stored: 0, updated: 0, duplicates: 0 }
+    for (const record of records) counts[insertOne(record)]++
+    return counts
   })
 }
 
 function prepareInsert<Row>(
   db: Database,
   table: string,
+  id: string,
   columns: readonly Column<Row>[],
-  child: boolean,
 ): { statement: Statement; filled: Column<Row>[] } {
   const filled = columns.filter((column) => column.value !== undefined)
-  const names = [...(child ? ['cdr_ID'] : []), ...filled.map((column) => column.name)]
+  const names = [id, ...filled.map((column) => column.name)]
   return {
     statement: db.prepare(`INSERT INTO ${table} (${names.map((n) => `"${n}"`).join(', ')}) VALUES (${names.map(() => '?').join(', ')})`),
     filled,

@@ -6,7 +6,7 @@ import type { Database } from './driver.js'
 /** The tables in SQLite, made from the column table. */
 
 /** Raised when the tables change; an older file is brought up to date, a newer one refused. */
-export const schemaNumber = 1
+export const schemaNumber = 2
 
 /** MySQL's type → SQLite's affinity. INTEGER turns whole doubles (all numbers above 2^31 come as such) into integers and leaves the bytes of IPv6 addresses alone. */
 function affinity(type: string): string {
@@ -63,7 +63,12 @@ const callsView = `CREATE VIEW calls AS SELECT
   e.codec, round(e.mos, 1) AS mos, e.loss_pct, e.jitter_ms, c.whohanged AS hung_up_by, c.id_sensor AS sensor_id, e.call_id, e.pcap
 FROM cdr c JOIN earshot_cdr e ON e.cdr_ID = c.ID`
 
-/** Makes the tables in an empty file; leaves a current one alone. */
+/** What brings the tables from one number to the next. */
+const steps: Readonly<Record<number, readonly string[]>> = {
+  1: ['ALTER TABLE earshot_cdr ADD COLUMN revision INTEGER NOT NULL DEFAULT 255'],
+}
+
+/** Makes the tables in an empty file, brings older ones up to date, leaves a current one alone. */
 export function ensureSchema(db: Database, path: string): void {
   const version = db.pragma('user_version', { simple: true }) as number
   if (version === schemaNumber) return
@@ -75,6 +80,13 @@ export function ensureSchema(db: Database, path: string): void {
         suggestions: ['Update earshot, or give another path to --store.'],
       },
     )
+  }
+  if (version > 0) {
+    db.transaction(() => {
+      for (let from = version; from < schemaNumber; from++) for (const statement of steps[from] ?? []) db.exec(statement)
+      db.pragma(`user_version = ${schemaNumber}`)
+    })()
+    return
   }
   const foreign = db.prepare("SELECT count(*) AS n FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").get() as { n: number }
   if (foreign.n > 0) {
