@@ -116,5 +116,26 @@ export function cdrStoreContract(name: string, make: () => Promise<StoreUnderTes
       expect(await store.get(999_999)).toBeUndefined()
       expect(await store.details(999_999)).toBeUndefined()
     })
+
+    test('a later word on a call takes the place of the earlier, under the same number', async () => {
+      const [good] = records as [CallRecord]
+      const word = (revision: number, changes: Partial<CallRecord> = {}): CallRecord => ({ ...good, callId: 'early', revision, ...changes })
+      const rows = async (): Promise<number[]> =>
+        Promise.all(['cdr', 'cdr_next', 'cdr_rtp', 'earshot_cdr', 'earshot_rtp'].map((t) => under.rows(t)))
+      expect(await store.insert([word(1, { streams: good.streams.slice(0, 1), aStream: 0, bStream: undefined })])).toEqual({
+        stored: 1,
+        updated: 0,
+        duplicates: 0,
+      })
+      const [early] = await find({ callId: 'early' })
+      expect(early?.streams).toHaveLength(1)
+      const before = await rows()
+      expect(await store.insert([word(2), word(255, { status: 202 })])).toEqual({ stored: 0, updated: 2, duplicates: 0 })
+      expect(await store.get(early?.id as number)).toEqual({ ...callJson(word(255, { status: 202 }), early?.id), id: early?.id })
+      expect(await rows()).toEqual(before.map((n, i) => n + (i === 2 || i === 4 ? 1 : 0)))
+      // An early word that comes late (a replay) changes nothing.
+      expect(await store.insert([word(1), word(255)])).toEqual({ stored: 0, updated: 0, duplicates: 2 })
+      expect((await store.get(early?.id as number))?.status).toBe(202)
+    })
   })
 }

@@ -162,6 +162,12 @@ const earshotCdr: Table<CallRecord, { call: CallRecord; json: ReturnType<typeof 
     ['sensor', 'smallint unsigned not null', 'id_sensor, 0 for none: part of the key', ({ call }) => call.sensorId ?? 0],
     ['call_id', 'varchar(2048) not null', 'whole', ({ call }) => call.callId],
     ['started_us', 'bigint not null', 'µs since the epoch', ({ call }) => call.started],
+    [
+      'revision',
+      'tinyint unsigned not null',
+      '1, 2 … said early, soon after the end; 255 the last word; the higher one stays',
+      ({ call }) => call.revision,
+    ],
     ['ringing_us', 'bigint', '', ({ call }) => call.ringing ?? null],
     ['answered_us', 'bigint', '', ({ call }) => call.answered ?? null],
     ['ended_us', 'bigint', 'BYE, final response or CANCEL', ({ call }) => call.ended ?? null],
@@ -188,7 +194,6 @@ const earshotCdr: Table<CallRecord, { call: CallRecord; json: ReturnType<typeof 
       'texts that `cdr` cannot hold as they are (too long, or letters a latin1 database lacks), as JSON',
       ({ call }) => exactTexts(call),
     ],
-    ['revision', 'smallint unsigned not null', 'raised when what came later changed the record', ({ call }) => call.revision ?? 0],
   ]),
   indexes: [['call_id'], ['mos']],
 }

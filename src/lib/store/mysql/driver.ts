@@ -1,5 +1,6 @@
 import mysql from 'mysql2'
 import { exitCodes, OperatorError } from '../../base/errors.js'
+import { StoreFailure } from '../failure.js'
 import type { MysqlLocation } from './url.js'
 
 /** What we use of mysql2, and the one file that knows its name: a connection that finds a living host, and errors sorted by what to do. */
@@ -141,49 +142,53 @@ export function isAway(error: unknown): boolean {
 /** Another transaction was in the way; the same work may succeed at once. 1062 is the same record on its way by another connection. */
 export const isCollision = (error: unknown): boolean => [1205, 1213, 1062].includes((error as MysqlError).errno ?? 0)
 
-function cannotConnect(at: MysqlLocation, failures: readonly { host: string; error: MysqlError }[]): OperatorError {
+function cannotConnect(at: MysqlLocation, failures: readonly { host: string; error: MysqlError }[]): StoreFailure {
   const last = failures.at(-1)?.error as MysqlError
-  const tell = (message: string, suggestions: string[], exit: number = exitCodes.failure): OperatorError =>
-    new OperatorError(exit === exitCodes.unreachable ? 'STORE_UNREACHABLE' : 'STORE_OPEN', message, { cause: last, suggestions, exit })
   const host = failures.at(-1)?.host
+  const fails = (message: string, ...suggestions: string[]): StoreFailure =>
+    new StoreFailure('store', 'STORE_OPEN', message, { cause: last, suggestions })
   switch (last.code) {
     case 'ER_ACCESS_DENIED_ERROR':
     case 'ER_ACCESS_DENIED_NO_PASSWORD_ERROR':
-      return tell(`${host} refuses the user "${at.user}"${at.password === undefined ? ' without a password' : ' with this password'}.`, [
+      return fails(
+        `${host} refuses the user "${at.user}" ${at.password === undefined ? 'without a' : 'with this'} password.`,
         'The password comes from ?password-file=FILE, EARSHOT_DB_PASSWORD or the systemd credential earshot-db-password.',
-      ])
+      )
     case 'ER_DBACCESS_DENIED_ERROR':
-      return tell(`The user "${at.user}" may not use the database "${at.database}".`, [
+      return fails(
+        `The user "${at.user}" may not use the database "${at.database}".`,
         `As an administrator: GRANT ALL ON \`${at.database}\`.* TO '${at.user}'@'%';`,
-      ])
+      )
     case 'ER_BAD_DB_ERROR':
-      return tell(`${host} has no database "${at.database}".`, [`As an administrator: CREATE DATABASE \`${at.database}\`;`])
+      return fails(`${host} has no database "${at.database}".`, `As an administrator: CREATE DATABASE \`${at.database}\`;`)
     case 'HANDSHAKE_SSL_ERROR':
     case 'HANDSHAKE_NO_SSL_SUPPORT':
-      return tell(`No TLS with ${host}: ${last.message}.`, [
-        'Check ssl-ca, ssl-cert and ssl-key, and that the certificate names this host.',
-      ])
-    default: {
-      const each = failures.map(({ host: name, error }) => `${name}: ${error.message}`).join('; ')
-      return tell(
-        `No database server of ${at.shown} can be used (${each}).`,
-        ['Is it running, and is it reachable from here? Try: mariadb -h HOST -u USER -p'],
-        isAway(last) ? exitCodes.unreachable : exitCodes.failure,
-      )
-    }
+      return fails(`No TLS with ${host}: ${last.message}.`, 'Check ssl-ca, ssl-cert and ssl-key, and that the certificate names this host.')
   }
+  const each = failures.map(({ host: name, error }) => `${name}: ${error.message || error.code}`).join('; ')
+  const message = `No database server of ${at.shown} can be used (${each}).`
+  if (!isAway(last)) return fails(message, 'Look into the server’s log.')
+  return new StoreFailure('transient', 'STORE_UNREACHABLE', message, {
+    cause: last,
+    suggestions: ['Is it running, and is it reachable from here? Try: mariadb -h HOST -u USER -p'],
+    exit: exitCodes.unreachable,
+  })
 }
 
-/** A failed write, told so that an operator can act. `STORE_UNREACHABLE` may succeed later; the rest needs somebody. */
+/** A value that a column does not take: out of range, too long, wrong letters, NULL where there is none. */
+const VALUE_ERRORS = [1048, 1264, 1265, 1292, 1364, 1366, 1406, 3140, 4025]
+
+/** A failed write, told so that an operator can act. */
 export function writeFailure(at: MysqlLocation, error: unknown): OperatorError {
   if (error instanceof OperatorError) return error
   const cause = error as MysqlError
-  const away = isAway(error) || isCollision(error)
-  return new OperatorError(away ? 'STORE_UNREACHABLE' : 'STORE_WRITE', `Cannot write to ${at.shown}: ${cause.message}.`, {
+  const away = isAway(cause) || isCollision(cause)
+  const kind = away ? 'transient' : VALUE_ERRORS.includes(cause.errno ?? 0) || cause.code === undefined ? 'record' : 'store'
+  return new StoreFailure(kind, away ? 'STORE_UNREACHABLE' : 'STORE_WRITE', `Cannot write to ${at.shown}: ${cause.message}.`, {
     cause,
     suggestions: away
-      ? ['Nothing is lost: what was not stored is tried again, and nothing is stored twice.']
-      : ['Check the server’s log, and that its tables are as earshot or VoIPmonitor made them.'],
-    exit: away ? exitCodes.unreachable : exitCodes.failure,
+      ? ['Nothing is stored twice: what was not stored may simply be given again.']
+      : ['Look into the server’s log; the tables must be as earshot or VoIPmonitor made them.'],
+    ...(away && { exit: exitCodes.unreachable }),
   })
 }

@@ -109,7 +109,7 @@ export class Inserter {
     }
     const newer = batch.flatMap((prepared): Placed[] => {
       const there = known.get(prepared.key)
-      return there === undefined || (prepared.record.revision ?? 0) <= there.revision ? [] : [{ ...there, prepared }]
+      return there === undefined || prepared.record.revision <= there.revision ? [] : [{ ...there, prepared }]
     })
     if (newer.length > 0) await this.#replaceCalls(db, newer)
     await this.#insertChildren(db, [...placed, ...newer])
@@ -271,7 +271,7 @@ function newestOf(batch: readonly Prepared[]): Prepared[] {
   const newest = new Map<string, Prepared>()
   for (const p of batch) {
     const other = newest.get(p.key)
-    if (other === undefined || (p.record.revision ?? 0) > (other.record.revision ?? 0)) newest.set(p.key, p)
+    if (other === undefined || p.record.revision > other.record.revision) newest.set(p.key, p)
   }
   return [...newest.values()]
 }

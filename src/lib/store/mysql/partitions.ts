@@ -1,5 +1,5 @@
-import { OperatorError } from '../../base/errors.js'
 import type { Micros } from '../../base/units.js'
+import { StoreFailure } from '../failure.js'
 import { dateTime } from '../values.js'
 import { partitionedTables } from './ddl.js'
 import type { Connection, MysqlError } from './driver.js'
@@ -72,7 +72,8 @@ export class Partitions {
     const wanted = dayStart(nowMicros) + 2 * DAY
     if (Math.min(this.#endMicros, this.#oursEndMicros) < wanted) await this.#look(db, nowMicros)
     if (this.#endMicros <= nowMicros) {
-      throw new OperatorError(
+      throw new StoreFailure(
+        'store',
         'STORE_PARTITION',
         `${this.#shown} has no partition for ${dayText(nowMicros)}: VoIPmonitor's end before it.`,
         {

@@ -1,13 +1,14 @@
 import type { CallRecord } from '../../call/record.js'
 import { callTables } from '../all-tables.js'
 import { type BookValue, bookKey, books } from '../books.js'
+import type { InsertCounts } from '../cdr-store.js'
 import type { Column, Table } from '../table.js'
 import { dateTime, type SqlValue } from '../values.js'
 import { quoted, referenceOf } from './ddl.js'
 import type { Database, Statement } from './driver.js'
 
 /** Writes records: one transaction a batch, each call once, a higher revision in the place of a lower. */
-export type Inserter = (records: readonly CallRecord[]) => { stored: number; updated: number; duplicates: number }
+export type Inserter = (records: readonly CallRecord[]) => InsertCounts
 
 /** Texts remembered with their ids; a book that grows beyond is simply asked again. */
 const BOOK_CACHE_MAX = 20_000
@@ -16,9 +17,9 @@ export function inserter(db: Database): Inserter {
   const find = db.prepare('SELECT cdr_ID AS id, revision FROM earshot_cdr WHERE started_us = ? AND sensor = ? AND call_id = ?')
   const lookUp = codeBooks(db)
   const [cdr, ...children] = callTables.map((table) => tableInserter(db, table, lookUp)) as [TableInserter, ...TableInserter[]]
-  const insertOne = (record: CallRecord): 'stored' | 'updated' | 'duplicates' => {
+  const insertOne = (record: CallRecord): keyof InsertCounts => {
     const there = find.get(record.started, record.sensorId ?? 0, record.callId) as { id: number; revision: number } | undefined
-    if (there !== undefined && (record.revision ?? 0) <= there.revision) return 'duplicates'
+    if (there !== undefined && record.revision <= there.revision) return 'duplicates'
     if (there !== undefined) for (const table of [...children, cdr]) table.remove.run(there.id)
     // null lets SQLite choose; a new revision keeps the number of the call.
     const calldate = dateTime(record.started)

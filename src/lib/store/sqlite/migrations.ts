@@ -24,8 +24,8 @@ export const migrations: readonly Migration[] = [
       ...bookDdl(['cdr_sip_request']),
       ...plainDdl(),
       ...made('cdr_siphistory'),
-      'ALTER TABLE earshot_cdr ADD COLUMN "exact" TEXT',
-      'ALTER TABLE earshot_cdr ADD COLUMN "revision" INTEGER NOT NULL DEFAULT 0',
+      'ALTER TABLE earshot_cdr ADD COLUMN exact TEXT',
+      'ALTER TABLE earshot_cdr ADD COLUMN revision INTEGER NOT NULL DEFAULT 255',
       ...numbered(
         'earshot_rtp',
         'position',
