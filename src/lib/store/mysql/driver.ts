@@ -55,6 +55,8 @@ async function open(at: MysqlLocation, host: string, port: number, want: { reado
     connectTimeout: at.connectTimeoutMs,
     enableKeepAlive: true,
     multipleStatements: false,
+    // Only where there are values is `?` looked for: a statement of ours may be long, with any sign in its texts.
+    queryFormat: (sql: string, values: mysql.SqlValue[]) => (values.length === 0 ? sql : mysql.format(sql, values)),
     // The server has no business reading our files.
     flags: ['-LOCAL_FILES'],
     ...(at.tls && {
@@ -141,6 +143,18 @@ export function isAway(error: unknown): boolean {
 
 /** Another transaction was in the way; the same work may succeed at once. 1062 is the same record on its way by another connection. */
 export const isCollision = (error: unknown): boolean => [1205, 1213, 1062].includes((error as MysqlError).errno ?? 0)
+
+/** Does it again when another transaction was in the way. */
+export async function retried<T>(db: Connection, work: () => Promise<T>, attempts = 8): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!db.alive || !isCollision(error) || attempt >= attempts) throw error
+      await new Promise((resolve) => setTimeout(resolve, attempt * 5 * Math.random()))
+    }
+  }
+}
 
 function cannotConnect(at: MysqlLocation, failures: readonly { host: string; error: MysqlError }[]): StoreFailure {
   const last = failures.at(-1)?.error as MysqlError

@@ -6,7 +6,7 @@ import type { BookValue } from '../books.js'
 import type { Column, Table } from '../table.js'
 import { dateTime, type SqlValue } from '../values.js'
 import type { CodeBooks } from './code-books.js'
-import { type Connection, isCollision } from './driver.js'
+import { type Connection, retried } from './driver.js'
 import type { Partitions } from './partitions.js'
 import type { Form } from './schema.js'
 import { name, type Write, writerOf } from './sql.js'
@@ -22,7 +22,7 @@ export interface InsertResult {
 
 /** A statement is sent when it is this long: far below any max_allowed_packet, long enough that round trips do not count. */
 const STATEMENT_CHARS = 1 << 18
-const ATTEMPTS = 8
+const ATTEMPTS = 3
 
 interface Prepared {
   readonly record: CallRecord
@@ -75,24 +75,24 @@ export class Inserter {
         batch.map((p) => p.theirs),
       ),
     )
-    for (let attempt = 1; ; attempt++) {
-      try {
+    const done = await retried(db, async () => {
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         await db.run('BEGIN')
-        const done = await this.#write(db, batch)
-        if (done !== undefined) {
-          await db.run('COMMIT')
-          const clamped = batch.filter((p) => p.clamped).length
-          return { ...done, duplicates: records.length - done.stored - done.updated, clamped }
+        try {
+          const counts = await this.#write(db, batch)
+          if (counts !== undefined) {
+            await db.run('COMMIT')
+            return counts
+          }
+          await db.run('ROLLBACK')
+        } catch (error) {
+          if (db.alive) await db.run('ROLLBACK')
+          throw error
         }
-        await db.run('ROLLBACK')
-      } catch (error) {
-        if (!db.alive) throw error
-        await db.run('ROLLBACK')
-        if (!isCollision(error) || attempt >= ATTEMPTS) throw error
-        await new Promise((resolve) => setTimeout(resolve, attempt * 5 * Math.random()))
       }
-      if (attempt >= ATTEMPTS) throw new Error('the server changed its step of ids again and again')
-    }
+      throw new Error('The server changes its step of ids again and again.')
+    })
+    return { ...done, duplicates: records.length - done.stored - done.updated, clamped: batch.filter((p) => p.clamped).length }
   }
 
   /** undefined: the ids cannot be told (the step changed in mid-statement); nothing may be kept. */
@@ -148,8 +148,8 @@ export class Inserter {
 
   async #insertCalls(db: Connection, fresh: readonly Prepared[]): Promise<number[] | undefined> {
     const ids: number[] = []
-    const { head, row } = this.#cdr
-    for (const statement of statements(head, fresh, (p) => `(${row(p.theirs, p.calldate)})`)) {
+    const { head, row, table } = this.#cdr
+    for (const statement of statements(head, fresh, (p) => `(${row(table.rows(p.theirs)[0], p.calldate)})`)) {
       const { insertId, affected } = await db.run(statement.sql)
       // The ids of one statement are consecutive steps, in every lock mode, when its rows are counted beforehand, as here.
       const [now] = await db.rows<{ step: number }>('SELECT @@auto_increment_increment AS step')
@@ -164,15 +164,16 @@ export class Inserter {
 
   /** The row of cdr keeps its id, and what others wrote into it (prices); its children are written anew. */
   async #replaceCalls(db: Connection, newer: readonly Placed[]): Promise<void> {
-    const { columns, row } = this.#cdr
+    const { columns, row, table } = this.#cdr
     const head = `INSERT INTO cdr (ID, ${columns.map(name).join(', ')}) VALUES `
     const tail = ` ON DUPLICATE KEY UPDATE ${columns
       .filter((c) => c !== 'calldate')
       .map((c) => `${name(c)} = VALUES(${name(c)})`)
       .join(', ')}`
-    for (const { sql } of statements(head, newer, (p) => `(${p.id},${row(p.prepared.theirs, p.calldate)})`)) await db.run(sql + tail)
+    for (const { sql } of statements(head, newer, (p) => `(${p.id},${row(table.rows(p.prepared.theirs)[0], p.calldate)})`))
+      await db.run(sql + tail)
     const which = `cdr_ID IN (${newer.map((p) => p.id).join(',')}) AND calldate IN (${newer.map((p) => `'${p.calldate}'`).join(',')})`
-    for (const { table } of this.#tables) await db.run(`DELETE FROM ${name(table.name)} WHERE ${which}`)
+    for (const child of this.#tables) await db.run(`DELETE FROM ${name(child.table.name)} WHERE ${which}`)
   }
 
   async #insertChildren(db: Connection, placed: readonly Placed[]): Promise<void> {
