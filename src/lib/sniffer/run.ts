@@ -51,13 +51,18 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
   const { source, spool, store, signal } = parts
   const startedMs = performance.now()
   const queue = store && new RecordQueue(store, parts.onStoreFailure)
+  const withPcap = (record: CallRecord, call: CallHandle): CallRecord =>
+    spool === undefined ? record : { ...record, pcap: spool.pathOf(call) }
   const tracker = new CallTracker(parts.tracker, new AddressBook(), {
-    onRecord(found, call) {
-      const record = spool === undefined ? found : { ...found, pcap: spool.pathOf(call) }
+    onRecord(found, call, news) {
+      const record = withPcap(found, call)
       spool?.ended(call)
-      queue?.offer(record)
+      if (news) queue?.offer(record)
       parts.onRecord(record)
     },
+    // Who reads a store after a live call does not wait for stragglers; who reads a file gets each call once.
+    ...(source.live &&
+      queue !== undefined && { onEarlyRecord: (found: CallRecord, call: CallHandle) => queue.offer(withPcap(found, call)) }),
     ...(spool && {
       onPacket: (call: CallHandle, batch: PacketBatch, index: number, kind: PacketKind, headersEnd: number) =>
         spool.packet(call, batch, index, kind, headersEnd),
