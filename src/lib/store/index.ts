@@ -1,5 +1,5 @@
 import { OperatorError } from '../base/errors.js'
-import type { CdrStore, RecordWriter } from './cdr-store.js'
+import type { CdrReader, RecordWriter } from './cdr-store.js'
 import type { StoreAdmin } from './store-admin.js'
 
 export interface WriterOptions {
@@ -25,7 +25,11 @@ export async function openAdmin(url: string): Promise<StoreAdmin> {
   return (await import('./sqlite/admin.js')).openSqliteAdmin(sqlitePath(url))
 }
 
-export async function openReader(url: string): Promise<CdrStore> {
+export async function openReader(url: string): Promise<CdrReader> {
+  if (isMysql(url)) {
+    const { openMysqlReader } = await import('./mysql/read.js')
+    return openMysqlReader(url)
+  }
   const path = sqlitePath(url)
   const { openSqlite } = await import('./sqlite/store.js')
   return openSqlite(path, { readonly: true })

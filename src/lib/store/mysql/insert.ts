@@ -3,6 +3,7 @@ import type { Micros } from '../../base/units.js'
 import type { CallRecord } from '../../call/record.js'
 import { callTables } from '../all-tables.js'
 import type { BookValue } from '../books.js'
+import type { InsertCounts } from '../cdr-store.js'
 import type { Column, Table } from '../table.js'
 import { dateTime, type SqlValue } from '../values.js'
 import type { CodeBooks } from './code-books.js'
@@ -12,10 +13,7 @@ import type { Form } from './schema.js'
 import { name, type Write, writerOf } from './sql.js'
 
 /** Writes records: plain multi-row statements in one transaction, each record once, a higher revision in the place of a lower. */
-export interface InsertResult {
-  readonly stored: number
-  readonly updated: number
-  readonly duplicates: number
+export interface InsertResult extends InsertCounts {
   /** Records whose start lay outside the sane window; stored at its end. */
   readonly clamped: number
 }
@@ -67,7 +65,8 @@ export class Inserter {
   /** All or nothing. Collisions with other writers are tried again here; a lost connection is the caller's to try again. */
   async insert(db: Connection, records: readonly CallRecord[], nowMicros: number): Promise<InsertResult> {
     const windowEnd = this.#partitions === undefined ? nowMicros + 86_400e6 : await this.#partitions.windowEnd(db, nowMicros)
-    const batch = newestOf(records.map((record) => this.#prepare(record, windowEnd)))
+    const all = records.map((record) => this.#prepare(record, windowEnd))
+    const batch = newestOf(all)
     await this.#books.learn(
       db,
       bookValues(
@@ -79,10 +78,10 @@ export class Inserter {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         await db.run('BEGIN')
         try {
-          const counts = await this.#write(db, batch)
-          if (counts !== undefined) {
+          const known = await this.#write(db, batch)
+          if (known !== undefined) {
             await db.run('COMMIT')
-            return counts
+            return counts(all, known)
           }
           await db.run('ROLLBACK')
         } catch (error) {
@@ -92,11 +91,11 @@ export class Inserter {
       }
       throw new Error('The server changes its step of ids again and again.')
     })
-    return { ...done, duplicates: records.length - done.stored - done.updated, clamped: batch.filter((p) => p.clamped).length }
+    return { ...done, clamped: batch.filter((p) => p.clamped).length }
   }
 
-  /** undefined: the ids cannot be told (the step changed in mid-statement); nothing may be kept. */
-  async #write(db: Connection, batch: readonly Prepared[]): Promise<{ stored: number; updated: number } | undefined> {
+  /** Gives what was there before. undefined: the ids cannot be told (the step changed in mid-statement); nothing may be kept. */
+  async #write(db: Connection, batch: readonly Prepared[]): Promise<ReadonlyMap<string, Stored> | undefined> {
     const known = await this.#known(db, batch)
     const fresh = batch.filter((p) => !known.has(p.key))
     const placed: Placed[] = []
@@ -113,7 +112,7 @@ export class Inserter {
     })
     if (newer.length > 0) await this.#replaceCalls(db, newer)
     await this.#insertChildren(db, [...placed, ...newer])
-    return { stored: fresh.length, updated: newer.length }
+    return known
   }
 
   #prepare(record: CallRecord, windowEnd: number): Prepared {
@@ -265,6 +264,19 @@ function* statements<Row>(head: string, rows: readonly Row[], text: (row: Row) =
     count = 0
   }
   if (count > 0) yield { sql, rows: count }
+}
+
+/** What became of each record, in their order: within a batch too a record may be the later word on the one before it. */
+function counts(all: readonly Prepared[], known: ReadonlyMap<string, Stored>): InsertCounts {
+  const total = { stored: 0, updated: 0, duplicates: 0 }
+  const revisions = new Map<string, number>()
+  for (const { key, record } of all) {
+    const there = revisions.get(key) ?? known.get(key)?.revision
+    const more = there === undefined || record.revision > there
+    total[there === undefined ? 'stored' : more ? 'updated' : 'duplicates']++
+    if (more) revisions.set(key, record.revision)
+  }
+  return total
 }
 
 /** Of several records of one key the one of the highest revision. */
