@@ -9,8 +9,8 @@ export interface StoreAdmin {
   removeSensor(id: number): Promise<boolean>
   /** What would be removed; nothing is. */
   prunePlan(before: Micros): Promise<PrunePlan>
-  /** Removes it; `onProgress` hears the number of steps done. */
-  prune(plan: PrunePlan, onProgress?: (done: number) => void): Promise<void>
+  /** Removes it. */
+  prune(plan: PrunePlan): Promise<void>
   migrationPlan(): Promise<MigrationPlan>
   /** Carries it out, one version after the other; what was done stays done, so it may be started again. */
   migrate(plan: MigrationPlan): Promise<void>

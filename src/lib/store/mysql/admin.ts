@@ -35,7 +35,7 @@ export async function openMysqlAdmin(url: string): Promise<StoreAdmin> {
     setSensor: (sensor) => told(() => setSensor(db, sensor)),
     removeSensor: (id) => told(async () => (await db.run('DELETE FROM sensors WHERE id_sensor = ?', [id])).affected > 0),
     prunePlan: (before) => told(async () => prunePlan(db, await current(), before)),
-    prune: (plan, onProgress) => told(() => runAll(db, plan.steps, onProgress)),
+    prune: (plan) => told(() => runAll(db, plan.steps)),
     migrationPlan: () =>
       told(async (): Promise<MigrationPlan> => {
         const from = Number((await readState(db)).get('version') ?? schemaNumber)
@@ -48,11 +48,12 @@ export async function openMysqlAdmin(url: string): Promise<StoreAdmin> {
 
 const versionStatement = (to: number): string => `UPDATE earshot_schema SET value = '${to}' WHERE name = 'version'`
 
-async function runAll(db: Connection, statements: readonly string[], onProgress?: (done: number) => void): Promise<void> {
-  for (const [i, statement] of statements.entries()) {
-    // A DELETE of our own is cut into pieces by LIMIT: again until nothing is left.
-    while ((await db.run(statement)).affected > 0 && / LIMIT \d+$/.test(statement)) onProgress?.(i)
-    onProgress?.(i + 1)
+async function runAll(db: Connection, statements: readonly string[]): Promise<void> {
+  for (const statement of statements) {
+    let affected: number
+    // A DELETE of ours is cut into pieces by LIMIT: again until nothing is left.
+    do affected = (await db.run(statement)).affected
+    while (affected > 0 && / LIMIT \d+$/.test(statement))
   }
 }
 

@@ -25,8 +25,16 @@ const session = [
   'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
 ]
 
+export interface ConnectionWants {
+  readonly readonly: boolean
+  /** false: no database is chosen. */
+  readonly database?: boolean
+  /** A statement that takes longer has met a server that will not answer any more; the connection is given up. 0: wait for ever. */
+  readonly statementTimeoutMs?: number
+}
+
 /** Connects to the first host that answers and can write (or read, when that is all that is wanted). */
-export async function connect(at: MysqlLocation, want: { readonly readonly: boolean; readonly database?: boolean }): Promise<Connection> {
+export async function connect(at: MysqlLocation, want: ConnectionWants): Promise<Connection> {
   const failures: { host: string; error: MysqlError }[] = []
   const hosts = at.socket === undefined ? at.hosts : [{ host: at.socket, port: 0 }]
   for (const { host, port } of hosts) {
@@ -41,7 +49,7 @@ export async function connect(at: MysqlLocation, want: { readonly readonly: bool
   throw cannotConnect(at, failures)
 }
 
-async function open(at: MysqlLocation, host: string, port: number, want: { readonly: boolean; database?: boolean }): Promise<Connection> {
+async function open(at: MysqlLocation, host: string, port: number, want: ConnectionWants): Promise<Connection> {
   const raw = mysql.createConnection({
     ...(at.socket === undefined ? { host, port } : { socketPath: at.socket }),
     user: at.user,
@@ -69,6 +77,7 @@ async function open(at: MysqlLocation, host: string, port: number, want: { reado
       },
     }),
   })
+  const timeout = want.statementTimeoutMs ?? 0
   let alive = true
   // Without a listener an idle connection that the server ends would end the program.
   raw.on('error', () => {
@@ -90,10 +99,10 @@ async function open(at: MysqlLocation, host: string, port: number, want: { reado
     )
   let mariadb = false
   const connection: Connection = {
-    rows: (sql, values = []) => watched((done) => raw.query(sql, [...values], (error, rows) => done(error, rows as never))),
+    rows: (sql, values = []) => watched((done) => raw.query({ sql, timeout }, [...values], (error, rows) => done(error, rows as never))),
     run: (sql, values = []) =>
       watched((done) =>
-        raw.query(sql, [...values], (error, header) => {
+        raw.query({ sql, timeout }, [...values], (error, header) => {
           const { affectedRows = 0, insertId = 0 } = (header ?? {}) as { affectedRows?: number; insertId?: number }
           done(error, { affected: affectedRows, insertId })
         }),

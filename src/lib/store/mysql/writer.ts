@@ -16,6 +16,9 @@ export interface MysqlWriterOptions {
   readonly onNotice?: (text: string) => void
 }
 
+/** A statement of a batch takes milliseconds. A server that has said nothing for this long is taken for dead, and another host may be asked. */
+const STATEMENT_TIMEOUT_MS = 60_000
+
 /** A batch is cut for the connections, but not smaller than this. */
 const CHUNK_MIN = 50
 const CHUNK_MAX = 500
@@ -158,7 +161,7 @@ interface Lane {
 
 async function connectMakingDatabase(at: MysqlLocation): Promise<Connection> {
   try {
-    return await connect(at, { readonly: false })
+    return await connect(at, { readonly: false, statementTimeoutMs: STATEMENT_TIMEOUT_MS })
   } catch (error) {
     if (((error as Error).cause as MysqlError | undefined)?.code !== 'ER_BAD_DB_ERROR') throw error
     const admin = await connect(at, { readonly: false, database: false })
@@ -170,6 +173,6 @@ async function connectMakingDatabase(at: MysqlLocation): Promise<Connection> {
     } finally {
       await admin.close()
     }
-    return connect(at, { readonly: false })
+    return connect(at, { readonly: false, statementTimeoutMs: STATEMENT_TIMEOUT_MS })
   }
 }

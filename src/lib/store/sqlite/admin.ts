@@ -36,7 +36,7 @@ export async function openSqliteAdmin(path: string): Promise<StoreAdmin> {
       }),
     removeSensor: (id) => told(() => db.prepare('DELETE FROM sensors WHERE id_sensor = ?').run(id).changes > 0),
     prunePlan: (before) => told(() => prunePlan(db, before)),
-    prune: (plan, onProgress) => told(() => prune(db, plan, onProgress)),
+    prune: (plan) => told(() => prune(db, plan)),
     migrationPlan: () =>
       told((): MigrationPlan => {
         const from = schemaVersion(db)
@@ -60,7 +60,7 @@ function prunePlan(db: Database, before: Micros): PrunePlan {
 /** Calls that are removed in one transaction: a writer waits no longer than for these. */
 const CALLS_AT_ONCE = 500
 
-function prune(db: Database, { before }: PrunePlan, onProgress?: (done: number) => void): void {
+function prune(db: Database, { before }: PrunePlan): void {
   const find = db.prepare(`SELECT cdr_ID AS id FROM earshot_cdr WHERE started_us < ? ORDER BY started_us LIMIT ${CALLS_AT_ONCE}`)
   const removals = callTables.map(({ name }) => db.prepare(`DELETE FROM ${name} WHERE ${name === 'cdr' ? 'ID' : 'cdr_ID'} = ?`))
   const some = db.transaction(() => {
@@ -68,8 +68,5 @@ function prune(db: Database, { before }: PrunePlan, onProgress?: (done: number) 
     for (const { id } of calls) for (const remove of removals) remove.run(id)
     return calls.length
   })
-  for (let total = 0, done = some(); done > 0; done = some()) {
-    total += done
-    onProgress?.(total)
-  }
+  while (some() > 0);
 }
