@@ -7,6 +7,7 @@ import type { Micros } from '../../../src/lib/base/units.js'
 import type { CallRecord } from '../../../src/lib/call/record.js'
 import { openAdmin } from '../../../src/lib/store/index.js'
 import { type MysqlWriter, openMysqlWriter } from '../../../src/lib/store/mysql/writer.js'
+import { dashboardQuestions } from '../../contract/dashboard.js'
 import { sampleRecords } from '../../contract/records.js'
 import { haveMariadb, quickOptions, startMariadb, type TestServer } from '../../support/mariadb.js'
 import { haveCaptures } from '../../support/shared.js'
@@ -160,6 +161,13 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
     await server.sql('DROP TABLE earshot_rtp', 'cut')
     expect(await (await open('cut')).insert([good])).toMatchObject({ stored: 1 })
     expect(await one('SELECT count(*) FROM calls', 'cut')).toBe(1)
+  })
+
+  describe('plain SQL', () => {
+    beforeAll(async () => {
+      await (await open('dashboard')).insert(sampleRecords())
+    })
+    dashboardQuestions((sql) => server.sql(sql, 'dashboard'))
   })
 
   describe('partitions and clocks', () => {

@@ -10,6 +10,7 @@ import { openReader, openWriter } from '../../../src/lib/store/index.js'
 import { openDatabase } from '../../../src/lib/store/sqlite/driver.js'
 import { openSqlite } from '../../../src/lib/store/sqlite/store.js'
 import { cdrStoreContract } from '../../contract/cdr-store.js'
+import { dashboardQuestions } from '../../contract/dashboard.js'
 import { sampleRecords } from '../../contract/records.js'
 import { analyse } from '../../support/analyse.js'
 import { capturesDir, haveCaptures } from '../../support/shared.js'
@@ -120,6 +121,16 @@ describe('columns', () => {
     expect(String(query(path, "SELECT mos FROM calls WHERE call_id = 'bad'")[0]?.['mos'])).toMatch(/^\d\.\d$/)
     expect(query(path, "SELECT caller_addr FROM calls WHERE call_id = 'v6'")[0]?.['caller_addr']).toBe('[2001:db8::1]:5060')
   })
+})
+
+describe('plain SQL', () => {
+  const path = join(dir, 'dashboard.db')
+  beforeAll(async () => {
+    const store = openSqlite(path, { readonly: false })
+    await store.insert(sampleRecords())
+    await store.close()
+  })
+  dashboardQuestions(async (sql) => query(path, sql))
 })
 
 describe('files', () => {
