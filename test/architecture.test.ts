@@ -40,6 +40,7 @@ const sameRing: readonly (readonly [from: string, to: string, reason: string])[]
 const packageHomes: Readonly<Record<string, readonly string[]>> = {
   koffi: ['lib/capture', 'lib/native'],
   'better-sqlite3': ['lib/store/sqlite'],
+  mysql2: ['lib/store/mysql'],
   'cli-table3': ['terminal'],
   '@oclif/core': ['commands', 'terminal'],
 }

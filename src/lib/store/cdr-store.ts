@@ -8,6 +8,12 @@ export interface InsertCounts {
   readonly duplicates: number
 }
 
+/** The writing half of a store, for a run. */
+export interface RecordWriter {
+  insert(records: readonly CallRecord[]): Promise<InsertCounts>
+  close(): Promise<void>
+}
+
 /** Where records are kept and found again. Every store passes test/contract/cdr-store.ts. */
 export interface CdrStore {
   /**

@@ -1,9 +1,12 @@
 import { OperatorError } from '../base/errors.js'
-import type { CdrStore } from './cdr-store.js'
-import type { RecordWriter } from './sqlite/writer.js'
+import type { CdrStore, RecordWriter } from './cdr-store.js'
 
-/** Stores by their URL: `sqlite:PATH`. The engines load only when one is opened. */
+/** Stores by their URL: `sqlite:PATH`, `mysql://user@host/database`. The engines load only when one is opened. */
 export async function openWriter(url: string): Promise<RecordWriter> {
+  if (isMysql(url)) {
+    const { openMysqlWriter } = await import('./mysql/writer.js')
+    return openMysqlWriter(url)
+  }
   const path = sqlitePath(url)
   const { openSqliteWriter } = await import('./sqlite/writer.js')
   return openSqliteWriter(path)
@@ -15,12 +18,13 @@ export async function openReader(url: string): Promise<CdrStore> {
   return openSqlite(path, { readonly: true })
 }
 
-function sqlitePath(url: string): string {
+export const isMysql = (url: string): boolean => /^(mysql|mariadb):/.test(url)
+
+export function sqlitePath(url: string): string {
   const path = /^sqlite:(?:\/\/(?=\/))?(.+)$/s.exec(url)?.[1]
   if (path !== undefined) return path
-  const mysql = /^(mysql|mariadb):/.test(url)
-  throw new OperatorError('STORE_URL', mysql ? 'MySQL and MariaDB come with a later release.' : `"${url}" is not a store.`, {
+  throw new OperatorError('STORE_URL', `"${url}" is not a store.`, {
     exit: 2,
-    suggestions: ['Give --store sqlite:PATH, for example sqlite:calls.db'],
+    suggestions: ['Give --store sqlite:PATH, for example sqlite:calls.db', 'Or --store mysql://user@host/voipmonitor'],
   })
 }

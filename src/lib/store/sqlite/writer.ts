@@ -1,16 +1,10 @@
 import { Worker } from 'node:worker_threads'
-import type { CallRecord } from '../../call/record.js'
 import { builtFile } from '../../native/built-file.js'
-import type { InsertCounts } from '../cdr-store.js'
+import type { InsertCounts, RecordWriter } from '../cdr-store.js'
 import { StoreFailure } from '../failure.js'
 import type { Reply } from './worker.js'
 
 /** The SQLite store behind a thread of its own, for a run that must not wait for the disk. */
-export interface RecordWriter {
-  insert(records: readonly CallRecord[]): Promise<InsertCounts>
-  close(): Promise<void>
-}
-
 export async function openSqliteWriter(path: string): Promise<RecordWriter> {
   const worker = new Worker(builtFile(import.meta.url, './worker.js'), { workerData: { path } })
   const waiting: { resolve(counts: InsertCounts): void; reject(error: Error): void }[] = []
