@@ -17,9 +17,10 @@ export interface Place {
 const PLACES_MAX = 64
 const NAME_MAX = 80
 
-/** A store's URL as a name of a directory, without what may be secret in it. */
+/** A store's URL as a name of a directory: which store it is, not who asks and how. */
 export function placeName(storeUrl: string): string {
-  const identity = storeUrl.replace(/\/\/[^/@]*@/, '//').replace(/\?.*$/s, '')
+  const socket = /[?&](socket=[^&]*)/.exec(storeUrl)?.[1] ?? ''
+  const identity = storeUrl.replace(/\/\/[^/@]*@/, '//').replace(/\?.*$/s, '') + socket
   const readable = identity.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[.-]+/, '')
   return `${readable.slice(0, NAME_MAX)}-${crc32(new TextEncoder().encode(identity)).toString(16).padStart(8, '0')}`
 }

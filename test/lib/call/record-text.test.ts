@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { sameButRevision } from '../../../src/lib/call/record.js'
 import { recordText, textRecord } from '../../../src/lib/call/record-text.js'
-import { sampleRecords } from '../../contract/cdr-store.js'
+import { sampleRecords } from '../../contract/records.js'
 import { analyse } from '../../support/analyse.js'
 import { capturesDir, haveCaptures } from '../../support/shared.js'
 
