@@ -15,7 +15,7 @@ export async function openJournal(root: string, storeUrl: string, options: Journ
     place?.lock.release()
     throw new OperatorError('QUEUE_OPEN', `Cannot use "${root}" for the queue of records: ${(error as Error).message}.`, {
       cause: error,
-      suggestions: ['Give another directory: --queue DIR', 'Or do without a queue on disk: --queue none'],
+      suggestions: ['Give another directory: --queue DIR', 'Or do without a queue on disk: --query-cache no'],
     })
   }
 }

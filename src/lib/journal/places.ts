@@ -1,5 +1,5 @@
 import { readdirSync, renameSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { type FileLock, lockFile } from '../native/lock-file.js'
 import { makeDirectory } from '../native/make-directory.js'
 import { crc32 } from './crc32.js'
@@ -20,7 +20,8 @@ const NAME_MAX = 80
 /** A store's URL as a name of a directory: which store it is, not who asks and how. */
 export function placeName(storeUrl: string): string {
   const socket = /[?&](socket=[^&]*)/.exec(storeUrl)?.[1] ?? ''
-  const identity = storeUrl.replace(/\/\/[^/@]*@/, '//').replace(/\?.*$/s, '') + socket
+  const file = /^sqlite:(?:\/\/(?=\/))?(.+)$/s.exec(storeUrl)?.[1]
+  const identity = file === undefined ? storeUrl.replace(/\/\/[^/@]*@/, '//').replace(/\?.*$/s, '') + socket : `sqlite:${resolve(file)}`
   const readable = identity.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[.-]+/, '')
   return `${readable.slice(0, NAME_MAX)}-${crc32(new TextEncoder().encode(identity)).toString(16).padStart(8, '0')}`
 }

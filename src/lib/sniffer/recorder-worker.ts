@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError } from '../base/errors.js'
 import { Backlog, type Journal, openJournal } from '../journal/index.js'
-import { openWriter } from '../store/index.js'
+import { checkStoreUrl, openWriter } from '../store/index.js'
 import type { RecordingPlan } from './record-queue.js'
 import { Recorder } from './recorder.js'
 import type { RecordsNotice, RecordsStatus } from './records-status.js'
@@ -36,6 +36,7 @@ const notice = (kind: RecordsNotice['kind'], message: string, suggestions: strin
 let journal: Journal | undefined
 try {
   const { queue, storeUrl, live } = plan
+  await checkStoreUrl(storeUrl)
   if (queue !== undefined) journal = await openJournal(queue.dir, storeUrl, queue)
   const recorder = new Recorder({
     open: () => openWriter(storeUrl),

@@ -189,7 +189,10 @@ export class Recorder {
       this.#oldestMs = batch[0]?.queuedMs
       return batch
     } catch (error) {
-      await this.#failed([], new StoreFailure('transient', 'QUEUE_READ', `The queue on disk cannot be read: ${(error as Error).message}.`, { suggestions: [] }))
+      await this.#failed(
+        [],
+        new StoreFailure('transient', 'QUEUE_READ', `The queue on disk cannot be read: ${(error as Error).message}.`, { suggestions: [] }),
+      )
       return []
     }
   }
@@ -359,7 +362,8 @@ export class Recorder {
   }
 
   #sync(journal: Journal): void {
-    if (journal.dirty) journal.sync().catch((error: Error) => this.#say('trouble', `The queue on disk could not be synced: ${error.message}.`))
+    if (journal.dirty)
+      journal.sync().catch((error: Error) => this.#say('trouble', `The queue on disk could not be synced: ${error.message}.`))
   }
 
   async #open(msMax: number): Promise<RecordWriter> {

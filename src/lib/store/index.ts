@@ -12,6 +12,12 @@ export async function openWriter(url: string): Promise<RecordWriter> {
   return openSqliteWriter(path)
 }
 
+/** Fails as opening would when this is not the URL of a store; opens nothing. */
+export async function checkStoreUrl(url: string): Promise<void> {
+  if (isMysql(url)) (await import('./mysql/url.js')).parseMysqlUrl(url)
+  else sqlitePath(url)
+}
+
 export async function openReader(url: string): Promise<CdrStore> {
   const path = sqlitePath(url)
   const { openSqlite } = await import('./sqlite/store.js')
