@@ -59,7 +59,7 @@ const usualTiming: RecorderTiming = {
 
 const BATCH_MAX = 1000
 /** A single record that fails this often, each time right after another one went in, is itself the trouble. */
-const STRIKES_MAX = 3
+const STRIKES_MAX = 6
 /** Failures with a batch of one before that is looked into. */
 const SUSPICION_AFTER = 3
 
@@ -211,6 +211,7 @@ export class Recorder {
       return
     }
     const taken = batch.slice(0, records.length)
+    if (!(await this.#opened())) return
     try {
       await this.#insert(records)
       await this.#done(taken)
@@ -221,10 +222,21 @@ export class Recorder {
     }
   }
 
+  /** A store that cannot be opened says nothing about the records. */
+  async #opened(): Promise<boolean> {
+    try {
+      this.#store ??= await this.#open(this.#timing.insertMsMax)
+      return true
+    } catch (error) {
+      await this.#failed([], error)
+      return false
+    }
+  }
+
   async #insert(records: readonly CallRecord[]): Promise<void> {
     this.#lastInsertMs = performance.now()
-    this.#store ??= await this.#open(this.#timing.insertMsMax)
-    const counts = await within(this.#timing.insertMsMax, this.#store.insert(records), 'does not answer')
+    const store = this.#store as RecordWriter
+    const counts = await within(this.#timing.insertMsMax, store.insert(records), 'does not answer')
     this.#counts.stored += counts.stored
     this.#counts.updated += counts.updated
     this.#counts.duplicates += counts.duplicates
@@ -245,6 +257,7 @@ export class Recorder {
       this.#failuresAlone = 0
       return
     }
+    if (!(await this.#opened())) return
     try {
       await this.#insert([record])
       this.#otherWentIn = true
@@ -265,7 +278,8 @@ export class Recorder {
       else this.#batchMax = Math.ceil(batch.length / 2)
       return
     }
-    if (batch.length > 1) this.#batchMax = Math.ceil(batch.length / 2)
+    // The first failure is the store's; smaller batches are for a store that cannot bear large ones, and to find who is to blame.
+    if (batch.length > 1) this.#batchMax = this.#failuresInARow === 0 ? this.#batchMax : Math.ceil(batch.length / 2)
     else if (batch.length === 1) {
       this.#failuresAlone++
       if (this.#otherWentIn && ++this.#strikes >= STRIKES_MAX) {
