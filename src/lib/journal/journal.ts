@@ -35,6 +35,8 @@ interface Segment {
 
 const SEGMENT_BYTES_MAX = 4 << 20
 const READ_BYTES = 1 << 20
+/** So that a disk with a little room takes a little. */
+const WRITE_BYTES = 128 << 10
 const CUT = 'SHORTER'
 
 export class Journal {
@@ -99,7 +101,7 @@ export class Journal {
       const lines = entries.map(entryBytes)
       let from = 0
       while (from < lines.length) {
-        const room = await this.#segmentWithRoom(lines[from]!.length)
+        const room = Math.min(WRITE_BYTES, await this.#segmentWithRoom(lines[from]!.length))
         if (room === 0) break
         let to = from
         let bytes = 0
