@@ -7,6 +7,7 @@ import { fragmentLimitsOf, reassemblySettings, tcpLimitsOf } from '../../lib/set
 import { recordSettings } from '../../lib/settings/records.js'
 import { sipSettings } from '../../lib/settings/sip.js'
 import type { RecordQueue } from '../../lib/sniffer/record-queue.js'
+import { recordsJson } from '../../lib/sniffer/records-status.js'
 import { runSniffer, type SnifferResult } from '../../lib/sniffer/run.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { callLine } from '../../terminal/call-line.js'
@@ -261,7 +262,7 @@ function totalsOf({ totals, oddities, seconds, records, kernel }: SnifferResult)
     seconds,
     packets_per_second: seconds > 0 ? Math.round(totals.packets / seconds) : 0,
     odd: Object.fromEntries(oddities),
-    records: records ?? null,
+    records: records ? recordsJson(records, Date.now()) : null,
     kernel: kernel ?? null,
   }
 }
