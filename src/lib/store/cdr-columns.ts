@@ -1,7 +1,8 @@
 import type { Micros } from '../base/units.js'
 import type { CallReason, CallRecord, StreamRecord } from '../call/record.js'
+import type { BookValue } from './books.js'
 import { type ColumnRow, columns, type Table } from './table.js'
-import { type BookValue, ceilTimes, dateTime, ip, mediumint, reversed, secondsBetween, smallint, text, times, tinyint } from './values.js'
+import { ceilTimes, dateTime, ip, mediumint, reversed, secondsBetween, smallint, text, times, tinyint } from './values.js'
 
 /** VoIPmonitor's table `cdr`: one row a call, its names, types and units. */
 type Row = CallRecord
@@ -236,6 +237,7 @@ export const cdrTable: Table<CallRecord, Row> = {
   name: 'cdr',
   help: 'One row a call.',
   owner: 'voipmonitor',
+  holds: 'call',
   rows: (record) => [record],
   columns: columns(rows),
   indexes: [
@@ -248,5 +250,46 @@ export const cdrTable: Table<CallRecord, Row> = {
     ['sipcalledip'],
     ['lastSIPresponseNum'],
     ['id_sensor'],
+  ],
+  theirIndexes: [
+    'a_avgjitter_mult10',
+    'a_lost',
+    'a_maxjitter',
+    'a_rtcp_avgjitter_mult10',
+    'a_rtcp_loss',
+    'a_rtcp_maxfr',
+    'a_rtcp_maxjitter',
+    'a_rtcp_maxrtd_mult10',
+    'a_saddr',
+    'a_ua_id',
+    'bye',
+    'b_avgjitter_mult10',
+    'b_lost',
+    'b_maxjitter',
+    'b_rtcp_avgjitter_mult10',
+    'b_rtcp_loss',
+    'b_rtcp_maxfr',
+    'b_rtcp_maxjitter',
+    'b_rtcp_maxrtd_mult10',
+    'b_saddr',
+    'b_ua_id',
+    'calldate',
+    'callend',
+    'callername',
+    'callername_reverse',
+    'destination:called',
+    'destination_reverse:called_reverse',
+    'duration',
+    'id_sensor',
+    'lastSIPresponseNum',
+    'lastSIPresponse_id',
+    'payload',
+    'reason_q850_text_id',
+    'reason_sip_text_id',
+    'sipcalledip',
+    'sipcallerip',
+    'source:caller',
+    'source_reverse:caller_reverse',
+    'vlan',
   ],
 }

@@ -1,12 +1,21 @@
 import { OperatorError } from '../base/errors.js'
-import type { CdrStore } from './cdr-store.js'
-import type { RecordWriter } from './sqlite/writer.js'
+import type { CdrStore, RecordWriter } from './cdr-store.js'
 
-/** Stores by their URL: `sqlite:PATH`. The engines load only when one is opened. */
+/** Stores by their URL: `sqlite:PATH`, `mysql://user@host/database`. The engines load only when one is opened. */
 export async function openWriter(url: string): Promise<RecordWriter> {
+  if (isMysql(url)) {
+    const { openMysqlWriter } = await import('./mysql/writer.js')
+    return openMysqlWriter(url)
+  }
   const path = sqlitePath(url)
   const { openSqliteWriter } = await import('./sqlite/writer.js')
   return openSqliteWriter(path)
+}
+
+/** Fails as opening would when this is not the URL of a store; opens nothing. */
+export async function checkStoreUrl(url: string): Promise<void> {
+  if (isMysql(url)) (await import('./mysql/url.js')).parseMysqlUrl(url)
+  else sqlitePath(url)
 }
 
 export async function openReader(url: string): Promise<CdrStore> {
@@ -15,12 +24,13 @@ export async function openReader(url: string): Promise<CdrStore> {
   return openSqlite(path, { readonly: true })
 }
 
-function sqlitePath(url: string): string {
+export const isMysql = (url: string): boolean => /^(mysql|mariadb):/.test(url)
+
+export function sqlitePath(url: string): string {
   const path = /^sqlite:(?:\/\/(?=\/))?(.+)$/s.exec(url)?.[1]
   if (path !== undefined) return path
-  const mysql = /^(mysql|mariadb):/.test(url)
-  throw new OperatorError('STORE_URL', mysql ? 'MySQL and MariaDB come with a later release.' : `"${url}" is not a store.`, {
+  throw new OperatorError('STORE_URL', `"${url}" is not a store.`, {
     exit: 2,
-    suggestions: ['Give --store sqlite:PATH, for example sqlite:calls.db'],
+    suggestions: ['Give --store sqlite:PATH, for example sqlite:calls.db', 'Or --store mysql://user@host/voipmonitor'],
   })
 }

@@ -95,7 +95,7 @@ export function callDetails(db: Database, id: number): CallDetails | undefined {
 
 function reader(db: Database): (row: CdrRow) => CallJson {
   const streams = db.prepare('SELECT * FROM earshot_rtp WHERE cdr_ID = ? ORDER BY position')
-  const digits = db.prepare('SELECT * FROM earshot_dtmf WHERE cdr_ID = ? ORDER BY rowid')
+  const digits = db.prepare('SELECT * FROM earshot_dtmf WHERE cdr_ID = ? ORDER BY position')
   return (row) => {
     const record: Pick<CallRecord, RecordField> = {
       callId: row.call_id,
