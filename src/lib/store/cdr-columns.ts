@@ -240,17 +240,7 @@ export const cdrTable: Table<CallRecord, Row> = {
   holds: 'call',
   rows: (record) => [record],
   columns: columns(rows),
-  indexes: [
-    ['calldate'],
-    ['caller'],
-    ['called'],
-    ['caller_reverse'],
-    ['called_reverse'],
-    ['sipcallerip'],
-    ['sipcalledip'],
-    ['lastSIPresponseNum'],
-    ['id_sensor'],
-  ],
+  indexes: [['caller'], ['called'], ['caller_reverse'], ['called_reverse'], ['sipcallerip'], ['sipcalledip']],
   theirIndexes: [
     'a_avgjitter_mult10',
     'a_lost',

@@ -1,5 +1,6 @@
 import type { Micros } from '../base/units.js'
 import { callJson, hostText } from '../call/json.js'
+import { problemBits, problemNames, problems, problemsOf } from '../call/problems.js'
 import type { CallRecord, DtmfRecord, SdpAddress, StreamRecord } from '../call/record.js'
 import { columns, type Table } from './table.js'
 import { ip, mediumint, secondsBetween, smallint, text, times, tinyint } from './values.js'
@@ -125,6 +126,7 @@ const cdrProxy: Table<CallRecord, Of<string>> = {
   theirIndexes: ['calldate', 'cdr_ID', 'dst'],
   rows: (call) => each(call, call.proxies),
   columns: columns<Of<string>>([['dst', 'int(10) unsigned', '', ({ item }) => ip(item)]]),
+  indexes: [['dst']],
 }
 
 /** Every database holds these; others may not. */
@@ -151,6 +153,8 @@ const cdrSiphistory: Table<CallRecord, { call: CallRecord; bye: Micros }> = {
     ['SIPresponseNum', 'smallint(5) unsigned'],
   ]),
 }
+
+const problemsHelp = `bits: ${problemNames.map((name) => `${problems[name].bit} ${name}`).join(', ')}`
 
 const earshotCdr: Table<CallRecord, { call: CallRecord; json: ReturnType<typeof callJson> }> = {
   name: 'earshot_cdr',
@@ -187,6 +191,7 @@ const earshotCdr: Table<CallRecord, { call: CallRecord; json: ReturnType<typeof 
     ['mos', 'double', 'MOS-LQ of the worse direction', ({ json }) => json.mos],
     ['loss_pct', 'double', '', ({ json }) => json.loss_pct],
     ['jitter_ms', 'double', '', ({ json }) => json.jitter_ms],
+    ['problems', 'int unsigned not null', problemsHelp, ({ call }) => problemBits(problemsOf(call))],
     ['pcap', 'varchar(1024)', 'path below the spool', ({ call }) => call.pcap ?? null],
     [
       'exact',
@@ -195,7 +200,7 @@ const earshotCdr: Table<CallRecord, { call: CallRecord; json: ReturnType<typeof 
       ({ call }) => exactTexts(call),
     ],
   ]),
-  indexes: [['call_id'], ['mos']],
+  indexes: [['call_id']],
 }
 
 const earshotRtp: Table<CallRecord, Of<StreamRecord>> = {

@@ -1,5 +1,5 @@
 import { OperatorError } from '../base/errors.js'
-import type { CdrStore, RecordWriter } from './cdr-store.js'
+import type { CdrReader, RecordWriter } from './cdr-store.js'
 
 /** Stores by their URL: `sqlite:PATH`, `mysql://user@host/database`. The engines load only when one is opened. */
 export async function openWriter(url: string): Promise<RecordWriter> {
@@ -18,7 +18,11 @@ export async function checkStoreUrl(url: string): Promise<void> {
   else sqlitePath(url)
 }
 
-export async function openReader(url: string): Promise<CdrStore> {
+export async function openReader(url: string): Promise<CdrReader> {
+  if (isMysql(url)) {
+    const { openMysqlReader } = await import('./mysql/read.js')
+    return openMysqlReader(url)
+  }
   const path = sqlitePath(url)
   const { openSqlite } = await import('./sqlite/store.js')
   return openSqlite(path, { readonly: true })
