@@ -17,7 +17,8 @@ export interface PacketSpool {
   /** The batch is about to be released, capture time has come so far. */
   settle(batch: PacketBatch, now: Micros): void
   drained(): Promise<void>
-  close(): Promise<unknown>
+  /** Packets that could not be kept, by reason. */
+  close(): Promise<{ readonly dropped: readonly [reason: string, count: number][] }>
 }
 
 /** Where records go; record-queue.ts has the real one. */
@@ -98,13 +99,16 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
   }
   const kernel = source.kernel?.()
   tracker.finish(source.live ? 'forced' : 'end of input')
-  await spool?.close()
+  const spooled = await spool?.close()
   const stored = await records?.close()
   return {
     totals: tracker.totals,
-    oddities: [...source.oddities.entries(), ...tracker.oddities()],
+    oddities: [...source.oddities.entries(), ...tracker.oddities(), ...notKept(spooled?.dropped ?? [])],
     seconds: (performance.now() - startedMs) / 1000,
     records: stored,
     kernel,
   }
 }
+
+const notKept = (dropped: readonly [reason: string, count: number][]): [reason: string, count: number][] =>
+  dropped.map(([reason, count]) => [`packet not in its pcap: ${reason}`, count])
