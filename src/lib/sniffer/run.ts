@@ -51,6 +51,8 @@ export interface SnifferResult {
   /** From the first batch asked for to the last record stored, by the program's own clock. */
   readonly seconds: number
   readonly records: RecordsStatus | undefined
+  /** Packets missing from their pcaps. */
+  readonly notKept: number
   readonly kernel: { readonly received: number; readonly dropped: number } | undefined
 }
 
@@ -106,6 +108,7 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     oddities: [...source.oddities.entries(), ...tracker.oddities(), ...notKept(spooled?.dropped ?? [])],
     seconds: (performance.now() - startedMs) / 1000,
     records: stored,
+    notKept: (spooled?.dropped ?? []).reduce((sum, [, count]) => sum + count, 0),
     kernel,
   }
 }
