@@ -30,6 +30,7 @@ if (process.argv[2]?.startsWith('{')) {
   const [sample] = sampleRecords() as [CallRecord]
   const queue = await openRecordQueue({
     storeUrl,
+    sensorId: undefined,
     live: true,
     queue: { dir: queueDir, bytesMax: 1 << 30, drop: 'oldest' },
     memoryBytesMax: 64 << 20,

@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { OperatorError } from '../../lib/base/errors.js'
+import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson, schemaVersion } from '../../lib/call/json.js'
 import { callLimitsOf, callSettings } from '../../lib/settings/call.js'
@@ -83,7 +83,7 @@ Ctrl-C writes every open call before it ends.`
     store: Flags.string({
       helpGroup: 'OUTPUT',
       helpValue: 'URL',
-      summary: 'Where records go: sqlite:PATH, or none. Default for -i: sqlite in the state directory.',
+      summary: 'Where records go: sqlite:PATH, mysql://user@host/database, or none. Default for -i: sqlite in the state directory.',
     }),
     spool: Flags.string({
       helpGroup: 'OUTPUT',
@@ -132,7 +132,8 @@ Ctrl-C writes every open call before it ends.`
     const spoolDir = flags.save === 'none' ? 'none' : (flags.spool ?? (live ? defaultSpool() : 'none'))
     const progress = progressLine(flags.quiet ? ({ isTTY: false } as NodeJS.WriteStream) : process.stderr)
     if (flags.verbose || live) say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
-    const records = storeUrl === 'none' ? undefined : await this.#openRecords(storeUrl, live, flags, say, () => progress.clear())
+    const records =
+      storeUrl === 'none' ? undefined : await this.#openRecords(storeUrl, sip.id_sensor, live, flags, say, () => progress.clear())
     const spool =
       spoolDir === 'none' || flags.save === 'none'
         ? undefined
@@ -166,12 +167,14 @@ Ctrl-C writes every open call before it ends.`
     progress.clear()
     stop.dispose()
     await printer?.end(totalsOf(result))
-    if (result.records && result.records.dropped + result.records.refused > 0) process.exitCode = 1
+    const lost = result.notKept + (result.records ? result.records.dropped + result.records.refused : 0)
+    if (lost > 0) process.exitCode = exitCodes.failure
     this.#summary(result, flags.verbose === true, say)
   }
 
   async #openRecords(
     storeUrl: string,
+    sensorId: number,
     live: boolean,
     flags: { queue?: string | undefined },
     say: (text: string) => void,
@@ -183,6 +186,7 @@ Ctrl-C writes every open call before it ends.`
     const dir = settings.query_cache === 'no' ? undefined : (flags.queue ?? (live ? defaultQueue() : undefined))
     return openRecordQueue({
       storeUrl,
+      sensorId: sensorId === 0 ? undefined : sensorId,
       live,
       queue: dir === undefined ? undefined : { dir, bytesMax: settings.queue_max * 2 ** 20, drop: settings.queue_drop },
       memoryBytesMax: settings.queue_memory_max * 2 ** 20,

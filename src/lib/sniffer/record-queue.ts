@@ -18,6 +18,8 @@ import type { RecordsNotice, RecordsStatus } from './records-status.js'
  */
 export interface RecordingOptions {
   readonly storeUrl: string
+  /** The number this sensor writes under; a store of many sensors notices when two use one. */
+  readonly sensorId: number | undefined
   /** A queue on disk; without it records wait in memory. */
   readonly queue: { readonly dir: string; readonly bytesMax: number; readonly drop: 'oldest' | 'newest' } | undefined
   readonly memoryBytesMax: number

@@ -35,11 +35,11 @@ const notice = (kind: RecordsNotice['kind'], message: string, suggestions: strin
 
 let journal: Journal | undefined
 try {
-  const { queue, storeUrl, live } = plan
+  const { queue, storeUrl, sensorId, live } = plan
   await checkStoreUrl(storeUrl)
   if (queue !== undefined) journal = await openJournal(queue.dir, storeUrl, queue)
   const recorder = new Recorder({
-    open: () => openWriter(storeUrl),
+    open: () => openWriter(storeUrl, { sensorId, onNotice: (text) => notice('trouble', text) }),
     journal,
     backlog: new Backlog({
       journal,

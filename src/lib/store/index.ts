@@ -1,11 +1,18 @@
 import { OperatorError } from '../base/errors.js'
-import type { CdrStore, RecordWriter } from './cdr-store.js'
+import type { CdrReader, RecordWriter } from './cdr-store.js'
+import type { StoreAdmin } from './store-admin.js'
+
+export interface WriterOptions {
+  /** The number this sensor writes under; another that uses it at the same time is noticed (MySQL). */
+  readonly sensorId?: number | undefined
+  readonly onNotice?: (text: string) => void
+}
 
 /** Stores by their URL: `sqlite:PATH`, `mysql://user@host/database`. The engines load only when one is opened. */
-export async function openWriter(url: string): Promise<RecordWriter> {
+export async function openWriter(url: string, options: WriterOptions = {}): Promise<RecordWriter> {
   if (isMysql(url)) {
     const { openMysqlWriter } = await import('./mysql/writer.js')
-    return openMysqlWriter(url)
+    return openMysqlWriter(url, options)
   }
   const path = sqlitePath(url)
   const { openSqliteWriter } = await import('./sqlite/writer.js')
@@ -18,7 +25,17 @@ export async function checkStoreUrl(url: string): Promise<void> {
   else sqlitePath(url)
 }
 
-export async function openReader(url: string): Promise<CdrStore> {
+/** For the commands that look after a store: sensors, prune, migrate. */
+export async function openAdmin(url: string): Promise<StoreAdmin> {
+  if (isMysql(url)) return (await import('./mysql/admin.js')).openMysqlAdmin(url)
+  return (await import('./sqlite/admin.js')).openSqliteAdmin(sqlitePath(url))
+}
+
+export async function openReader(url: string): Promise<CdrReader> {
+  if (isMysql(url)) {
+    const { openMysqlReader } = await import('./mysql/read.js')
+    return openMysqlReader(url)
+  }
   const path = sqlitePath(url)
   const { openSqlite } = await import('./sqlite/store.js')
   return openSqlite(path, { readonly: true })

@@ -20,8 +20,13 @@ type AnyTable = Table<any, any>
 
 export const quoted = (name: string): string => `"${name}"`
 const definition = ({ name, type }: AnyColumn): string => `${quoted(name)} ${affinity(type)}${/not null/.test(type) ? ' NOT NULL' : ''}`
-const indexOn = (table: string, columns: readonly string[], unique = ''): string =>
-  `CREATE ${unique}INDEX ${table}_${columns.join('_')} ON ${table} (${columns.map(quoted).join(', ')})`
+/** People look for these without regard to case, and an index only helps when it sees letters the same way. */
+const caseless: ReadonlySet<string> = new Set(['caller', 'called', 'caller_reverse', 'called_reverse'])
+const indexed = (column: string): string => `${quoted(column)}${caseless.has(column) ? ' COLLATE NOCASE' : ''}`
+const indexOn = (table: string, columns: readonly string[]): string =>
+  `CREATE INDEX ${table}_${columns.join('_')} ON ${table} (${columns.map(indexed).join(', ')})`
+/** The indexes of a table of calls that serve our queries. */
+export const indexDdl = (table: AnyTable): string[] => (table.indexes ?? []).map((index) => indexOn(table.name, index))
 
 /** What leads from a row to its call: theirs carry calldate too, as in VoIPmonitor; ours do not need it here. */
 export const referenceOf = (table: AnyTable): readonly AnyColumn[] => (table.owner === 'voipmonitor' ? reference : reference.slice(0, 1))
@@ -37,8 +42,7 @@ export function tableDdl(table: AnyTable): string[] {
   if (table.holds === 'positions') lines.push('PRIMARY KEY (cdr_ID, position)')
   const statements = [`CREATE TABLE ${table.name} (${lines.join(', ')})${table.holds === 'positions' ? ' WITHOUT ROWID' : ''}`]
   if (table.holds === 'several') statements.push(indexOn(table.name, ['cdr_ID']))
-  for (const index of table.indexes ?? []) statements.push(indexOn(table.name, index))
-  return statements
+  return [...statements, ...indexDdl(table)]
 }
 
 /** A call is stored once, however often its packets are read. By time first: that also serves queries by time. */

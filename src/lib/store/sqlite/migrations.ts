@@ -1,6 +1,7 @@
 import { schemaNumber } from '../all-tables.js'
+import { cdrTable } from '../cdr-columns.js'
 import { childTables } from '../child-columns.js'
-import { bookDdl, onceIndex, plainDdl, tableDdl, view } from './ddl.js'
+import { bookDdl, indexDdl, onceIndex, plainDdl, tableDdl, view } from './ddl.js'
 import type { Database } from './driver.js'
 
 /** From one version of the tables to the next, forward only. A step reads like what it does, and runs in one transaction. */
@@ -20,10 +21,15 @@ export const migrations: readonly Migration[] = [
       'DROP VIEW calls',
       'DROP INDEX earshot_cdr_once',
       'DROP INDEX earshot_cdr_started_us',
+      'DROP INDEX earshot_cdr_mos',
       'DROP INDEX cdr_next_fbasename',
+      ...cdrTable1Indexes.map((name) => `DROP INDEX cdr_${name}`),
+      ...indexDdl(cdrTable),
+      ...indexDdl(childTables.find((t) => t.name === 'cdr_proxy') as (typeof childTables)[number]),
       ...bookDdl(['cdr_sip_request']),
       ...plainDdl(),
       ...made('cdr_siphistory'),
+      'ALTER TABLE earshot_cdr ADD COLUMN problems INTEGER NOT NULL DEFAULT 0',
       'ALTER TABLE earshot_cdr ADD COLUMN exact TEXT',
       'ALTER TABLE earshot_cdr ADD COLUMN revision INTEGER NOT NULL DEFAULT 255',
       ...numbered(
@@ -36,6 +42,19 @@ export const migrations: readonly Migration[] = [
       view(),
     ],
   },
+]
+
+/** What version 1 had on cdr. */
+const cdrTable1Indexes = [
+  'calldate',
+  'caller',
+  'called',
+  'caller_reverse',
+  'called_reverse',
+  'sipcallerip',
+  'sipcalledip',
+  'lastSIPresponseNum',
+  'id_sensor',
 ]
 
 /** A table made anew with its rows kept, `position` being worked out. */
