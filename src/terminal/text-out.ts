@@ -1,5 +1,10 @@
 /** Text on its way to a stream, in big pieces: 10,000 small writes cost more than the calls. */
-export type Out = Pick<NodeJS.WriteStream, 'write' | 'once'> & { readonly isTTY?: boolean; readonly columns?: number }
+export interface Out {
+  write(text: string): boolean
+  once(event: 'drain', listener: () => void): unknown
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
 
 const BUFFER_LENGTH = 1 << 16
 
