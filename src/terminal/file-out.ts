@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import type { Writable } from 'node:stream'
 import { createGzip, type Gzip } from 'node:zlib'
 import { exitCodes, OperatorError } from '../lib/base/errors.js'
 
@@ -9,21 +10,21 @@ import { exitCodes, OperatorError } from '../lib/base/errors.js'
  * A name that ends in .gz is compressed.
  */
 export class FileOut {
-  readonly stream: NodeJS.WritableStream & { write(text: string): boolean; once(event: string, listener: () => void): unknown }
+  readonly stream: Writable
   readonly #path: string
   readonly #temporary: string
   readonly #handle: FileHandle
-  readonly #file: NodeJS.WritableStream
+  readonly #file: Writable
   #failure: Error | undefined
 
   private constructor(path: string, temporary: string, handle: FileHandle) {
     this.#path = path
     this.#temporary = temporary
     this.#handle = handle
-    this.#file = handle.createWriteStream({ autoClose: false }) as unknown as NodeJS.WritableStream
+    this.#file = handle.createWriteStream({ autoClose: false })
     const gzip: Gzip | undefined = path.endsWith('.gz') ? createGzip() : undefined
     gzip?.pipe(this.#file)
-    this.stream = (gzip ?? this.#file) as FileOut['stream']
+    this.stream = gzip ?? this.#file
     this.#file.on('error', (error: Error) => {
       this.#failure = error
       // Whoever waits for room must not wait for ever.
