@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { closeSync, createWriteStream, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Writable } from 'node:stream'
 import { createGzip, type Gzip } from 'node:zlib'
@@ -13,15 +12,15 @@ export class FileOut {
   readonly stream: Writable
   readonly #path: string
   readonly #temporary: string
-  readonly #handle: FileHandle
+  #descriptor: number | undefined
   readonly #file: Writable
   #failure: Error | undefined
 
-  private constructor(path: string, temporary: string, handle: FileHandle) {
+  private constructor(path: string, temporary: string, descriptor: number) {
     this.#path = path
     this.#temporary = temporary
-    this.#handle = handle
-    this.#file = handle.createWriteStream({ autoClose: false })
+    this.#descriptor = descriptor
+    this.#file = createWriteStream('', { fd: descriptor, autoClose: false })
     const gzip: Gzip | undefined = path.endsWith('.gz') ? createGzip() : undefined
     gzip?.pipe(this.#file)
     this.stream = gzip ?? this.#file
@@ -33,13 +32,13 @@ export class FileOut {
   }
 
   /** Throws when the file exists already and may not be replaced, or its directory cannot be written to. */
-  static async create(path: string, options: { readonly force: boolean }): Promise<FileOut> {
+  static create(path: string, options: { readonly force: boolean }): FileOut {
     if (!options.force && existsSync(path)) {
       throw new OperatorError('EXISTS', `"${path}" exists already.`, { suggestions: ['Give another name, or --force to replace it.'] })
     }
     const temporary = `${path}.part-${process.pid}`
     try {
-      return new FileOut(path, temporary, await open(temporary, 'wx'))
+      return new FileOut(path, temporary, openSync(temporary, 'wx'))
     } catch (error) {
       throw new OperatorError('WRITE', `Cannot write to "${dirname(path)}": ${(error as Error).message}.`, {
         cause: error,
@@ -65,17 +64,23 @@ export class FileOut {
       this.stream.end()
       await done
       this.check()
-      await this.#handle.sync()
-      await this.#handle.close()
-      await rename(this.#temporary, this.#path)
+      fsyncSync(this.#descriptor as number)
+      this.#close()
+      renameSync(this.#temporary, this.#path)
     } catch (error) {
-      await this.discard()
+      this.discard()
       throw error
     }
   }
 
-  async discard(): Promise<void> {
-    await this.#handle.close().catch(() => {})
-    await rm(this.#temporary, { force: true })
+  discard(): void {
+    this.#file.destroy()
+    this.#close()
+    rmSync(this.#temporary, { force: true })
+  }
+
+  #close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#descriptor = undefined
   }
 }

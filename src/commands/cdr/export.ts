@@ -51,7 +51,7 @@ compresses), or -o says it. The file appears when it is complete; a run that is 
     const store = await openReader(flags.store ?? readableState().store)
     const stop = stopOnSignals()
     try {
-      const file = await FileOut.create(args.file, { force: flags.force })
+      const file = FileOut.create(args.file, { force: flags.force })
       const progress = workLine(process.stderr, flags.quiet)
       try {
         const printer = callPrinter(format, file.stream, { fields })
@@ -72,7 +72,7 @@ compresses), or -o says it. The file appears when it is complete; a run that is 
         if (!flags.quiet) process.stderr.write(`${count(found)} calls in ${args.file}\n`)
       } catch (error) {
         progress.clear()
-        await file.discard()
+        file.discard()
         throw error
       }
     } finally {
