@@ -10,6 +10,7 @@ import mysql from 'mysql2/promise'
  */
 export interface TestServer {
   readonly socket: string
+  readonly pid: number | undefined
   /** `mysql://root@localhost/NAME?socket=…`, with further parameters. */
   url(database: string, parameters?: string): string
   /** A statement from outside the store, as root. */
@@ -68,6 +69,9 @@ export async function startMariadb(options: readonly string[] = quickOptions): P
     })
   const server: TestServer = {
     socket,
+    get pid() {
+      return child?.pid
+    },
     url: (database, parameters) => `mysql://root@localhost/${database}?socket=${socket}${parameters ? `&${parameters}` : ''}`,
     async sql(statement, database) {
       const connection = await mysql.createConnection({

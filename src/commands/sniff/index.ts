@@ -80,7 +80,7 @@ Ctrl-C writes every open call before it ends.`
     store: Flags.string({
       helpGroup: 'OUTPUT',
       helpValue: 'URL',
-      summary: 'Where records go: sqlite:PATH, or none. Default for -i: sqlite in the state directory.',
+      summary: 'Where records go: sqlite:PATH, mysql://user@host/database, or none. Default for -i: sqlite in the state directory.',
     }),
     spool: Flags.string({
       helpGroup: 'OUTPUT',
@@ -121,7 +121,10 @@ Ctrl-C writes every open call before it ends.`
     const storeUrl = flags.store ?? (live ? defaultStore() : 'none')
     const spoolDir = flags.save === 'none' ? 'none' : (flags.spool ?? (live ? defaultSpool() : 'none'))
     if (flags.verbose || live) say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
-    const store = storeUrl === 'none' ? undefined : await (await import('../../lib/store/index.js')).openWriter(storeUrl)
+    const store =
+      storeUrl === 'none'
+        ? undefined
+        : await (await import('../../lib/store/index.js')).openWriter(storeUrl, { sensorId: sip.id_sensor, onNotice: say })
     const spool =
       spoolDir === 'none' || flags.save === 'none'
         ? undefined

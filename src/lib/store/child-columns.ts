@@ -1,5 +1,5 @@
 import type { Micros } from '../base/units.js'
-import { callJson, hostText } from '../call/json.js'
+import { type CallFigures, callFigures, hostText } from '../call/json.js'
 import { problemBits, problemNames, problems, problemsOf } from '../call/problems.js'
 import type { CallRecord, DtmfRecord, SdpAddress, StreamRecord } from '../call/record.js'
 import { columns, type Table } from './table.js'
@@ -156,13 +156,13 @@ const cdrSiphistory: Table<CallRecord, { call: CallRecord; bye: Micros }> = {
 
 const problemsHelp = `bits: ${problemNames.map((name) => `${problems[name].bit} ${name}`).join(', ')}`
 
-const earshotCdr: Table<CallRecord, { call: CallRecord; json: ReturnType<typeof callJson> }> = {
+const earshotCdr: Table<CallRecord, { call: CallRecord; figures: CallFigures }> = {
   name: 'earshot_cdr',
   help: 'What only Earshot keeps of a call: the whole Call-ID, exact times, the worse direction, the pcap.',
   owner: 'earshot',
   holds: 'call',
-  rows: (call) => [{ call, json: callJson(call) }],
-  columns: columns<{ call: CallRecord; json: ReturnType<typeof callJson> }>([
+  rows: (call) => [{ call, figures: callFigures(call) }],
+  columns: columns<{ call: CallRecord; figures: CallFigures }>([
     ['sensor', 'smallint unsigned not null', 'id_sensor, 0 for none: part of the key', ({ call }) => call.sensorId ?? 0],
     ['call_id', 'varchar(2048) not null', 'whole', ({ call }) => call.callId],
     ['started_us', 'bigint not null', 'µs since the epoch', ({ call }) => call.started],
@@ -184,13 +184,13 @@ const earshotCdr: Table<CallRecord, { call: CallRecord; json: ReturnType<typeof 
     ['asserted_identity', 'varchar(255)', 'P-Asserted-Identity', ({ call }) => text(call.assertedIdentity)],
     ['a_stream', 'smallint unsigned', 'which of earshot_rtp speaks for the caller', ({ call }) => call.aStream ?? null],
     ['b_stream', 'smallint unsigned', '', ({ call }) => call.bStream ?? null],
-    ['pdd_ms', 'double', '', ({ json }) => json.pdd_ms],
-    ['talk_ms', 'double', '', ({ json }) => json.talk_ms],
-    ['duration_ms', 'double not null', 'start to end, or to the last packet', ({ json }) => json.duration_ms],
-    ['codec', 'varchar(64)', '', ({ json }) => text(json.codec ?? undefined, 64)],
-    ['mos', 'double', 'MOS-LQ of the worse direction', ({ json }) => json.mos],
-    ['loss_pct', 'double', '', ({ json }) => json.loss_pct],
-    ['jitter_ms', 'double', '', ({ json }) => json.jitter_ms],
+    ['pdd_ms', 'double', '', ({ figures }) => figures.pdd_ms],
+    ['talk_ms', 'double', '', ({ figures }) => figures.talk_ms],
+    ['duration_ms', 'double not null', 'start to end, or to the last packet', ({ figures }) => figures.duration_ms],
+    ['codec', 'varchar(64)', '', ({ figures }) => text(figures.codec ?? undefined, 64)],
+    ['mos', 'double', 'MOS-LQ of the worse direction', ({ figures }) => figures.mos],
+    ['loss_pct', 'double', '', ({ figures }) => figures.loss_pct],
+    ['jitter_ms', 'double', '', ({ figures }) => figures.jitter_ms],
     ['problems', 'int unsigned not null', problemsHelp, ({ call }) => problemBits(problemsOf(call))],
     ['pcap', 'varchar(1024)', 'path below the spool', ({ call }) => call.pcap ?? null],
     [

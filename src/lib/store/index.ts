@@ -1,15 +1,28 @@
 import { OperatorError } from '../base/errors.js'
 import type { CdrReader, RecordWriter } from './cdr-store.js'
+import type { StoreAdmin } from './store-admin.js'
+
+export interface WriterOptions {
+  /** The number this sensor writes under; another that uses it at the same time is noticed (MySQL). */
+  readonly sensorId?: number | undefined
+  readonly onNotice?: (text: string) => void
+}
 
 /** Stores by their URL: `sqlite:PATH`, `mysql://user@host/database`. The engines load only when one is opened. */
-export async function openWriter(url: string): Promise<RecordWriter> {
+export async function openWriter(url: string, options: WriterOptions = {}): Promise<RecordWriter> {
   if (isMysql(url)) {
     const { openMysqlWriter } = await import('./mysql/writer.js')
-    return openMysqlWriter(url)
+    return openMysqlWriter(url, options)
   }
   const path = sqlitePath(url)
   const { openSqliteWriter } = await import('./sqlite/writer.js')
   return openSqliteWriter(path)
+}
+
+/** For the commands that look after a store: sensors, prune, migrate. */
+export async function openAdmin(url: string): Promise<StoreAdmin> {
+  if (isMysql(url)) return (await import('./mysql/admin.js')).openMysqlAdmin(url)
+  return (await import('./sqlite/admin.js')).openSqliteAdmin(sqlitePath(url))
 }
 
 export async function openReader(url: string): Promise<CdrReader> {

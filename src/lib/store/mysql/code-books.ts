@@ -1,5 +1,5 @@
 import { type Book, type BookName, type BookValue, bookKey, books } from '../books.js'
-import type { Connection } from './driver.js'
+import { type Connection, retried } from './driver.js'
 import { name, quote } from './sql.js'
 
 /** Texts remembered with their ids; when there are too many, all are forgotten and asked for again. */
@@ -10,8 +10,18 @@ const byName = new Map<BookName, Book>(books.map((book) => [book.name, book]))
 export class CodeBooks {
   readonly #ids = new Map<string, number | null>()
 
+  /** One at a time: two that add the same texts would wait for each other. */
+  #turn: Promise<void> = Promise.resolve()
+
   /** Looks up, and adds, what is not known yet. Outside a transaction: ids are kept when the batch is rolled back, and no lock is held. */
-  async learn(db: Connection, wanted: readonly BookValue[]): Promise<void> {
+  learn(db: Connection, wanted: readonly BookValue[]): Promise<void> {
+    if (wanted.every((value) => this.#ids.has(bookKey(value)))) return Promise.resolve()
+    const turn = this.#turn.then(() => retried(db, () => this.#learn(db, wanted)))
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  async #learn(db: Connection, wanted: readonly BookValue[]): Promise<void> {
     const unknown = new Map<string, BookValue>()
     for (const value of wanted) {
       const key = bookKey(value)
@@ -20,7 +30,7 @@ export class CodeBooks {
     if (unknown.size === 0) return
     if (this.#ids.size + unknown.size > CACHE_MAX) {
       this.#ids.clear()
-      return this.learn(db, wanted)
+      return this.#learn(db, wanted)
     }
     const groups = new Map<string, BookValue[]>()
     for (const value of unknown.values()) {

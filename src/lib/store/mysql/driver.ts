@@ -25,8 +25,16 @@ const session = [
   'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
 ]
 
+export interface ConnectionWants {
+  readonly readonly: boolean
+  /** false: no database is chosen. */
+  readonly database?: boolean
+  /** A statement that takes longer has met a server that will not answer any more; the connection is given up. 0: wait for ever. */
+  readonly statementTimeoutMs?: number
+}
+
 /** Connects to the first host that answers and can write (or read, when that is all that is wanted). */
-export async function connect(at: MysqlLocation, want: { readonly readonly: boolean; readonly database?: boolean }): Promise<Connection> {
+export async function connect(at: MysqlLocation, want: ConnectionWants): Promise<Connection> {
   const failures: { host: string; error: MysqlError }[] = []
   const hosts = at.socket === undefined ? at.hosts : [{ host: at.socket, port: 0 }]
   for (const { host, port } of hosts) {
@@ -41,7 +49,7 @@ export async function connect(at: MysqlLocation, want: { readonly readonly: bool
   throw cannotConnect(at, failures)
 }
 
-async function open(at: MysqlLocation, host: string, port: number, want: { readonly: boolean; database?: boolean }): Promise<Connection> {
+async function open(at: MysqlLocation, host: string, port: number, want: ConnectionWants): Promise<Connection> {
   const raw = mysql.createConnection({
     ...(at.socket === undefined ? { host, port } : { socketPath: at.socket }),
     user: at.user,
@@ -55,6 +63,8 @@ async function open(at: MysqlLocation, host: string, port: number, want: { reado
     connectTimeout: at.connectTimeoutMs,
     enableKeepAlive: true,
     multipleStatements: false,
+    // Only where there are values is `?` looked for: a statement of ours may be long, with any sign in its texts.
+    queryFormat: (sql: string, values: mysql.SqlValue[]) => (values.length === 0 ? sql : mysql.format(sql, values)),
     // The server has no business reading our files.
     flags: ['-LOCAL_FILES'],
     ...(at.tls && {
@@ -67,6 +77,7 @@ async function open(at: MysqlLocation, host: string, port: number, want: { reado
       },
     }),
   })
+  const timeout = want.statementTimeoutMs ?? 0
   let alive = true
   // Without a listener an idle connection that the server ends would end the program.
   raw.on('error', () => {
@@ -88,10 +99,10 @@ async function open(at: MysqlLocation, host: string, port: number, want: { reado
     )
   let mariadb = false
   const connection: Connection = {
-    rows: (sql, values = []) => watched((done) => raw.query(sql, [...values], (error, rows) => done(error, rows as never))),
+    rows: (sql, values = []) => watched((done) => raw.query({ sql, timeout }, [...values], (error, rows) => done(error, rows as never))),
     run: (sql, values = []) =>
       watched((done) =>
-        raw.query(sql, [...values], (error, header) => {
+        raw.query({ sql, timeout }, [...values], (error, header) => {
           const { affectedRows = 0, insertId = 0 } = (header ?? {}) as { affectedRows?: number; insertId?: number }
           done(error, { affected: affectedRows, insertId })
         }),
@@ -141,6 +152,18 @@ export function isAway(error: unknown): boolean {
 
 /** Another transaction was in the way; the same work may succeed at once. 1062 is the same record on its way by another connection. */
 export const isCollision = (error: unknown): boolean => [1205, 1213, 1062].includes((error as MysqlError).errno ?? 0)
+
+/** Does it again when another transaction was in the way. */
+export async function retried<T>(db: Connection, work: () => Promise<T>, attempts = 8): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!db.alive || !isCollision(error) || attempt >= attempts) throw error
+      await new Promise((resolve) => setTimeout(resolve, attempt * 5 * Math.random()))
+    }
+  }
+}
 
 function cannotConnect(at: MysqlLocation, failures: readonly { host: string; error: MysqlError }[]): StoreFailure {
   const last = failures.at(-1)?.error as MysqlError

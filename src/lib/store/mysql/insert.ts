@@ -3,26 +3,24 @@ import type { Micros } from '../../base/units.js'
 import type { CallRecord } from '../../call/record.js'
 import { callTables } from '../all-tables.js'
 import type { BookValue } from '../books.js'
+import type { InsertCounts } from '../cdr-store.js'
 import type { Column, Table } from '../table.js'
 import { dateTime, type SqlValue } from '../values.js'
 import type { CodeBooks } from './code-books.js'
-import { type Connection, isCollision } from './driver.js'
+import { type Connection, retried } from './driver.js'
 import type { Partitions } from './partitions.js'
 import type { Form } from './schema.js'
 import { name, type Write, writerOf } from './sql.js'
 
 /** Writes records: plain multi-row statements in one transaction, each record once, a higher revision in the place of a lower. */
-export interface InsertResult {
-  readonly stored: number
-  readonly updated: number
-  readonly duplicates: number
+export interface InsertResult extends InsertCounts {
   /** Records whose start lay outside the sane window; stored at its end. */
   readonly clamped: number
 }
 
 /** A statement is sent when it is this long: far below any max_allowed_packet, long enough that round trips do not count. */
 const STATEMENT_CHARS = 1 << 18
-const ATTEMPTS = 8
+const ATTEMPTS = 3
 
 interface Prepared {
   readonly record: CallRecord
@@ -67,7 +65,8 @@ export class Inserter {
   /** All or nothing. Collisions with other writers are tried again here; a lost connection is the caller's to try again. */
   async insert(db: Connection, records: readonly CallRecord[], nowMicros: number): Promise<InsertResult> {
     const windowEnd = this.#partitions === undefined ? nowMicros + 86_400e6 : await this.#partitions.windowEnd(db, nowMicros)
-    const batch = newestOf(records.map((record) => this.#prepare(record, windowEnd)))
+    const all = records.map((record) => this.#prepare(record, windowEnd))
+    const batch = newestOf(all)
     await this.#books.learn(
       db,
       bookValues(
@@ -75,28 +74,28 @@ export class Inserter {
         batch.map((p) => p.theirs),
       ),
     )
-    for (let attempt = 1; ; attempt++) {
-      try {
+    const done = await retried(db, async () => {
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         await db.run('BEGIN')
-        const done = await this.#write(db, batch)
-        if (done !== undefined) {
-          await db.run('COMMIT')
-          const clamped = batch.filter((p) => p.clamped).length
-          return { ...done, duplicates: records.length - done.stored - done.updated, clamped }
+        try {
+          const known = await this.#write(db, batch)
+          if (known !== undefined) {
+            await db.run('COMMIT')
+            return counts(all, known)
+          }
+          await db.run('ROLLBACK')
+        } catch (error) {
+          if (db.alive) await db.run('ROLLBACK')
+          throw error
         }
-        await db.run('ROLLBACK')
-      } catch (error) {
-        if (!db.alive) throw error
-        await db.run('ROLLBACK')
-        if (!isCollision(error) || attempt >= ATTEMPTS) throw error
-        await new Promise((resolve) => setTimeout(resolve, attempt * 5 * Math.random()))
       }
-      if (attempt >= ATTEMPTS) throw new Error('the server changed its step of ids again and again')
-    }
+      throw new Error('The server changes its step of ids again and again.')
+    })
+    return { ...done, clamped: batch.filter((p) => p.clamped).length }
   }
 
-  /** undefined: the ids cannot be told (the step changed in mid-statement); nothing may be kept. */
-  async #write(db: Connection, batch: readonly Prepared[]): Promise<{ stored: number; updated: number } | undefined> {
+  /** Gives what was there before. undefined: the ids cannot be told (the step changed in mid-statement); nothing may be kept. */
+  async #write(db: Connection, batch: readonly Prepared[]): Promise<ReadonlyMap<string, Stored> | undefined> {
     const known = await this.#known(db, batch)
     const fresh = batch.filter((p) => !known.has(p.key))
     const placed: Placed[] = []
@@ -113,7 +112,7 @@ export class Inserter {
     })
     if (newer.length > 0) await this.#replaceCalls(db, newer)
     await this.#insertChildren(db, [...placed, ...newer])
-    return { stored: fresh.length, updated: newer.length }
+    return known
   }
 
   #prepare(record: CallRecord, windowEnd: number): Prepared {
@@ -148,8 +147,8 @@ export class Inserter {
 
   async #insertCalls(db: Connection, fresh: readonly Prepared[]): Promise<number[] | undefined> {
     const ids: number[] = []
-    const { head, row } = this.#cdr
-    for (const statement of statements(head, fresh, (p) => `(${row(p.theirs, p.calldate)})`)) {
+    const { head, row, table } = this.#cdr
+    for (const statement of statements(head, fresh, (p) => `(${row(table.rows(p.theirs)[0], p.calldate)})`)) {
       const { insertId, affected } = await db.run(statement.sql)
       // The ids of one statement are consecutive steps, in every lock mode, when its rows are counted beforehand, as here.
       const [now] = await db.rows<{ step: number }>('SELECT @@auto_increment_increment AS step')
@@ -164,15 +163,16 @@ export class Inserter {
 
   /** The row of cdr keeps its id, and what others wrote into it (prices); its children are written anew. */
   async #replaceCalls(db: Connection, newer: readonly Placed[]): Promise<void> {
-    const { columns, row } = this.#cdr
+    const { columns, row, table } = this.#cdr
     const head = `INSERT INTO cdr (ID, ${columns.map(name).join(', ')}) VALUES `
     const tail = ` ON DUPLICATE KEY UPDATE ${columns
       .filter((c) => c !== 'calldate')
       .map((c) => `${name(c)} = VALUES(${name(c)})`)
       .join(', ')}`
-    for (const { sql } of statements(head, newer, (p) => `(${p.id},${row(p.prepared.theirs, p.calldate)})`)) await db.run(sql + tail)
+    for (const { sql } of statements(head, newer, (p) => `(${p.id},${row(table.rows(p.prepared.theirs)[0], p.calldate)})`))
+      await db.run(sql + tail)
     const which = `cdr_ID IN (${newer.map((p) => p.id).join(',')}) AND calldate IN (${newer.map((p) => `'${p.calldate}'`).join(',')})`
-    for (const { table } of this.#tables) await db.run(`DELETE FROM ${name(table.name)} WHERE ${which}`)
+    for (const child of this.#tables) await db.run(`DELETE FROM ${name(child.table.name)} WHERE ${which}`)
   }
 
   async #insertChildren(db: Connection, placed: readonly Placed[]): Promise<void> {
@@ -264,6 +264,19 @@ function* statements<Row>(head: string, rows: readonly Row[], text: (row: Row) =
     count = 0
   }
   if (count > 0) yield { sql, rows: count }
+}
+
+/** What became of each record, in their order: within a batch too a record may be the later word on the one before it. */
+function counts(all: readonly Prepared[], known: ReadonlyMap<string, Stored>): InsertCounts {
+  const total = { stored: 0, updated: 0, duplicates: 0 }
+  const revisions = new Map<string, number>()
+  for (const { key, record } of all) {
+    const there = revisions.get(key) ?? known.get(key)?.revision
+    const more = there === undefined || record.revision > there
+    total[there === undefined ? 'stored' : more ? 'updated' : 'duplicates']++
+    if (more) revisions.set(key, record.revision)
+  }
+  return total
 }
 
 /** Of several records of one key the one of the highest revision. */

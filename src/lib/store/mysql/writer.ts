@@ -2,6 +2,7 @@ import type { CallRecord } from '../../call/record.js'
 import { CodeBooks } from './code-books.js'
 import { type Connection, connect, isAway, type MysqlError, writeFailure } from './driver.js'
 import { Inserter, type InsertResult } from './insert.js'
+import { BEAT_MS, Lease } from './lease.js'
 import { Partitions } from './partitions.js'
 import { ensureSchema } from './schema.js'
 import { type MysqlLocation, parseMysqlUrl } from './url.js'
@@ -9,7 +10,14 @@ import { type MysqlLocation, parseMysqlUrl } from './url.js'
 /** The MySQL store for a run: a few connections that write at the same time, found again after an outage by the next insert. */
 export interface MysqlWriterOptions {
   readonly nowMicros?: () => number
+  /** Under which number this writer's heartbeat is; without it 0. */
+  readonly sensorId?: number | undefined
+  /** What an operator should hear: another writer under the same number, records with a wrong clock. */
+  readonly onNotice?: (text: string) => void
 }
+
+/** A statement of a batch takes milliseconds. A server that has said nothing for this long is taken for dead, and another host may be asked. */
+const STATEMENT_TIMEOUT_MS = 60_000
 
 /** A batch is cut for the connections, but not smaller than this. */
 const CHUNK_MIN = 50
@@ -17,7 +25,12 @@ const CHUNK_MAX = 500
 
 export async function openMysqlWriter(url: string, options: MysqlWriterOptions = {}): Promise<MysqlWriter> {
   const writer = new MysqlWriter(parseMysqlUrl(url), options)
-  await writer.open()
+  try {
+    await writer.open()
+  } catch (error) {
+    await writer.close()
+    throw error
+  }
   return writer
 }
 
@@ -28,12 +41,17 @@ export class MysqlWriter {
   readonly #idle: Lane[] = []
   readonly #waiting: ((lane: Lane) => void)[] = []
   #inserter: (() => Inserter) | undefined
+  readonly #lease: Lease
+  readonly #onNotice: (text: string) => void
+  #beats: NodeJS.Timeout | undefined
   /** Records whose start lay outside the sane window. */
   clamped = 0
 
   constructor(at: MysqlLocation, options: MysqlWriterOptions) {
     this.#at = at
     this.#now = options.nowMicros ?? (() => Date.now() * 1000)
+    this.#onNotice = options.onNotice ?? (() => {})
+    this.#lease = new Lease({ sensorId: options.sensorId ?? 0, onNotice: this.#onNotice })
     for (let i = 0; i < at.connections; i++) this.#idle.push({ connection: undefined, inserter: undefined })
   }
 
@@ -41,9 +59,23 @@ export class MysqlWriter {
   async open(): Promise<void> {
     const lane = await this.#take()
     try {
-      await this.#ready(lane)
+      await this.#lease.beat((await this.#ready(lane)).connection)
     } catch (error) {
       throw writeFailure(this.#at, error)
+    } finally {
+      this.#give(lane)
+    }
+    this.#beats = setInterval(() => void this.#beat(), BEAT_MS)
+    this.#beats.unref()
+  }
+
+  /** A server that is away is the next insert's to say. */
+  async #beat(): Promise<void> {
+    const lane = await this.#take()
+    try {
+      if (lane.connection?.alive) await this.#lease.beat(lane.connection)
+    } catch {
+      // See above.
     } finally {
       this.#give(lane)
     }
@@ -63,12 +95,22 @@ export class MysqlWriter {
       total.duplicates += one.value.duplicates
       total.clamped += one.value.clamped
     }
+    if (total.clamped > 0 && this.clamped === 0)
+      this.#onNotice(
+        'The clock of a source is wrong: calls from the future are stored as of the end of tomorrow, their own times beside them.',
+      )
     this.clamped += total.clamped
     return total
   }
 
   async close(): Promise<void> {
-    for (let i = 0; i < this.#at.connections; i++) await (await this.#take()).connection?.close()
+    clearInterval(this.#beats)
+    for (let i = 0; i < this.#at.connections; i++) {
+      const { connection } = await this.#take()
+      // A lease that cannot be given back runs out by itself.
+      if (i === 0 && connection?.alive && this.#beats !== undefined) await this.#lease.release(connection).catch(() => {})
+      await connection?.close()
+    }
   }
 
   async #insertChunk(records: readonly CallRecord[]): Promise<InsertResult> {
@@ -119,7 +161,7 @@ interface Lane {
 
 async function connectMakingDatabase(at: MysqlLocation): Promise<Connection> {
   try {
-    return await connect(at, { readonly: false })
+    return await connect(at, { readonly: false, statementTimeoutMs: STATEMENT_TIMEOUT_MS })
   } catch (error) {
     if (((error as Error).cause as MysqlError | undefined)?.code !== 'ER_BAD_DB_ERROR') throw error
     const admin = await connect(at, { readonly: false, database: false })
@@ -131,6 +173,6 @@ async function connectMakingDatabase(at: MysqlLocation): Promise<Connection> {
     } finally {
       await admin.close()
     }
-    return connect(at, { readonly: false })
+    return connect(at, { readonly: false, statementTimeoutMs: STATEMENT_TIMEOUT_MS })
   }
 }

@@ -23,7 +23,7 @@ export function inserter(db: Database): Inserter {
     if (there !== undefined) for (const table of [...children, cdr]) table.remove.run(there.id)
     // null lets SQLite choose; a new revision keeps the number of the call.
     const calldate = dateTime(record.started)
-    const id = cdr.add(record, there?.id ?? null, calldate)
+    const id = cdr.add(cdr.rows(record)[0], there?.id ?? null, calldate)
     for (const table of children) for (const row of table.rows(record)) table.add(row, id, calldate)
     return there === undefined ? 'stored' : 'updated'
   }
@@ -57,7 +57,8 @@ function tableInserter(db: Database, table: Table<CallRecord, any>, lookUp: (val
       bound[0] = id
       if (dated) bound[1] = calldate
       for (let i = 0; i < values.length; i++) bound[lead.length + i] = lookUp((values[i] as (row: unknown) => SqlValue | BookValue)(row))
-      return statement.run(bound).lastInsertRowid
+      // Spread: an array would be read element by element through slower calls.
+      return statement.run(...bound).lastInsertRowid
     },
   }
 }
