@@ -22,6 +22,7 @@ const rings: Readonly<Record<string, number>> = {
   spool: 3,
   store: 3,
   native: 3,
+  journal: 3,
   sniffer: 4,
 }
 
@@ -35,6 +36,7 @@ const sameRing: readonly (readonly [from: string, to: string, reason: string])[]
   ['capture', 'native', 'system calls'],
   ['store', 'native', 'where a thread’s built file is'],
   ['spool', 'native', 'where a thread’s built file is'],
+  ['journal', 'native', 'a lock that ends with its process'],
 ]
 
 const packageHomes: Readonly<Record<string, readonly string[]>> = {

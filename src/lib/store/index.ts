@@ -19,6 +19,12 @@ export async function openWriter(url: string, options: WriterOptions = {}): Prom
   return openSqliteWriter(path)
 }
 
+/** Fails as opening would when this is not the URL of a store; opens nothing. */
+export async function checkStoreUrl(url: string): Promise<void> {
+  if (isMysql(url)) (await import('./mysql/url.js')).parseMysqlUrl(url)
+  else sqlitePath(url)
+}
+
 /** For the commands that look after a store: sensors, prune, migrate. */
 export async function openAdmin(url: string): Promise<StoreAdmin> {
   if (isMysql(url)) return (await import('./mysql/admin.js')).openMysqlAdmin(url)
