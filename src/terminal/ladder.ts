@@ -3,15 +3,16 @@ import { isoTime } from '../lib/call/json.js'
 import { LadderReader, type LadderStep } from '../lib/call/ladder.js'
 import { openFiles } from '../lib/capture/file-source.js'
 
-/** The SIP ladder of a call, read back from its pcap: a column an address, an arrow a message. */
-export async function readLadder(pcap: string, callId: string): Promise<string[]> {
+/** The SIP ladder of a call, read back from its pcaps: a column an address, an arrow a message. */
+export async function readLadder(pcaps: readonly string[], callId: string): Promise<string[]> {
   const reader = new LadderReader(callId)
-  const source = await openFiles([pcap])
+  const source = await openFiles(pcaps)
   for await (const batch of source.batches(new AbortController().signal)) {
     reader.accept(batch)
     batch.release()
   }
-  const lines = drawLadder(reader.steps)
+  // Files of two link types are read one after the other.
+  const lines = drawLadder([...reader.steps].sort((a, b) => a.time - b.time))
   if (reader.left > 0) lines.push(`… and ${reader.left} more messages`)
   return lines
 }

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs'
 import { Args, Flags } from '@oclif/core'
-import { spoolFile } from '../../lib/spool/find.js'
+import type { CallJson } from '../../lib/call/json.js'
+import { callFiles, expiryOf, spoolFile } from '../../lib/spool/find.js'
 import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { callSheet } from '../../terminal/call-sheet.js'
@@ -31,14 +31,22 @@ export default class CdrShow extends BaseCommand {
         return
       }
       const lines = callSheet(call, details)
-      const pcap = call.pcap === null ? undefined : spoolFile(flags.spool ?? state.spool, call.pcap)
-      lines.push('')
-      if (pcap === undefined) lines.push('No pcap was kept of this call.')
-      else if (!existsSync(pcap)) lines.push(`Its pcap is not there: ${pcap} (another spool? --spool DIR)`)
-      else lines.push('SIP', ...(await readLadder(pcap, call.call_id)), '', `Packets: ${pcap}`)
+      lines.push('', ...(await ladderOf(flags.spool ?? state.spool, call)))
       process.stdout.write(`${lines.join('\n')}\n`)
     } finally {
       await store.close()
     }
   }
+}
+
+async function ladderOf(spool: string, call: CallJson): Promise<string[]> {
+  if (call.pcap === null) return ['No pcap was kept of this call.']
+  const files = callFiles(spool, call.pcap)
+  if (files.length > 0) {
+    const ladder = await readLadder(callFiles(spool, call.pcap, { media: false }), call.call_id)
+    return ['SIP', ...ladder, '', ...files.map((file) => `Packets: ${file}`)]
+  }
+  const gone = expiryOf(spool, call.pcap, 'calls')
+  if (gone !== undefined) return [`Its packets are gone since ${gone.at} (${gone.why}).`]
+  return [`Its pcap is not there: ${spoolFile(spool, call.pcap)} (another spool? --spool DIR)`]
 }
