@@ -2,6 +2,7 @@ import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { builtFile } from '../native/built-file.js'
+import { countMinute } from './count.js'
 import { bytesOf, diskOf, filesOfMinute, minutesOnDisk, removeEmptyDirectories } from './disk.js'
 import { Ledger } from './ledger.js'
 import { type Coming, type Disk, exceeded, type Going, isLimited, nextToGo, nothingComing, type SpoolLimits } from './limits.js'
@@ -98,8 +99,8 @@ export class Keeper {
   /** A file is going to be written; until `closed` it stays. */
   opened(path: string): Minute {
     const minute = this.#minutes.make(minuteOf(path))
-    if (minute.unsure && this.#options.owner) this.#count(minute)
     minute.running++
+    if (this.#options.owner) this.#count(minute)
     this.#running.add(path)
     // A late call of a minute whose media went: it has some again.
     this.#minutes.trim(minute, false)
@@ -183,26 +184,12 @@ export class Keeper {
     this.#unsure.push(...this.#minutes.all.filter((minute) => minute.unsure).reverse())
   }
 
-  /** Counts a minute by the disk. What its files hold of each kind is taken from what was known of it, or of all. */
   #count(minute: Minute): void {
     if (!minute.unsure) return
-    const known = minute.sipBytes + minute.mediaBytes > 0 ? minute : this.#minutes
-    const sipPart = known.sipBytes / Math.max(1, known.sipBytes + known.mediaBytes)
-    const { dir } = this.#options
-    let sip = 0
-    let media = 0
-    let files = 0
-    for (const { path, kind } of filesOfMinute(dir, minute.key)) {
-      const bytes = bytesOf(join(dir, path))
-      if (bytes === undefined) continue
-      files++
-      const ofSip = kind === 'sip' ? 1 : kind === 'media' ? 0 : minute.trimmed ? 1 : sipPart
-      sip += bytes * ofSip
-      media += bytes * (1 - ofSip)
-    }
+    const { sipBytes, mediaBytes, files } = countMinute(this.#options.dir, minute, this.#minutes)
     minute.unsure = false
-    this.#minutes.set(minute, sip, media, files)
-    if (files === 0) this.#finished(minute)
+    this.#minutes.set(minute, sipBytes, mediaBytes, files)
+    if (files === 0 && minute.running === 0) this.#finished(minute)
   }
 
   #ahead(): Coming {
