@@ -46,9 +46,10 @@ export async function openSpoolOf(
 }
 
 /** What became of the packets, in one line. */
-export function spoolLine({ files, packets, bytes, dropped, kept }: SpoolSummary): string {
-  const lost = dropped.map(([reason, n]) => `${count(n)} lost (${reason})`)
-  const gone = kept.deletedFiles > 0 ? [`${count(kept.deletedFiles)} old files deleted (${sizeText(kept.deletedBytes)})`] : []
-  const trimmed = kept.trimmedFiles > 0 ? [`media taken out of ${count(kept.trimmedFiles)}`] : []
-  return [`Kept ${count(packets)} packets in ${count(files)} pcaps (${sizeText(bytes)})`, ...lost, ...gone, ...trimmed].join(', ')
+export function spoolLine({ files, packets, bytes, leftOut, kept }: SpoolSummary): string {
+  const parts = [`Kept ${count(packets)} packets in ${count(files)} pcaps (${sizeText(bytes)})`]
+  if (leftOut > 0) parts.push(`${count(leftOut)} fragments of media left out`)
+  if (kept.deletedFiles > 0) parts.push(`${count(kept.deletedFiles)} old pcaps deleted (${sizeText(kept.deletedBytes)})`)
+  if (kept.trimmedFiles > 0) parts.push(`media taken out of ${count(kept.trimmedFiles)} old pcaps`)
+  return parts.join(', ')
 }

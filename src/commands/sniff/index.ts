@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { OperatorError } from '../../lib/base/errors.js'
+import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson, schemaVersion } from '../../lib/call/json.js'
 import { callLimitsOf, callSettings } from '../../lib/settings/call.js'
@@ -163,7 +163,8 @@ Ctrl-C writes every open call before it ends.`
     progress.clear()
     stop.dispose()
     await printer?.end(totalsOf(result))
-    if (result.records && result.records.dropped + result.records.refused > 0) process.exitCode = 1
+    const lost = result.notKept + (result.records ? result.records.dropped + result.records.refused : 0)
+    if (lost > 0) process.exitCode = exitCodes.failure
     this.#summary(result, flags.verbose === true, say)
   }
 

@@ -25,7 +25,10 @@ export interface SpoolSummary {
   readonly files: number
   readonly packets: number
   readonly bytes: number
-  readonly dropped: readonly (readonly [reason: string, count: number])[]
+  /** Packets that could not be kept, by reason. */
+  readonly dropped: readonly [reason: string, count: number][]
+  /** Fragments of media, where media are not to be kept whole. */
+  readonly leftOut: number
   /** What went to keep the spool within its limits. */
   readonly kept: { readonly deletedFiles: number; readonly deletedBytes: number; readonly trimmedFiles: number }
 }
@@ -63,6 +66,8 @@ export interface SnifferResult {
   readonly seconds: number
   readonly records: RecordsStatus | undefined
   readonly spool: SpoolSummary | undefined
+  /** Packets missing from their pcaps. */
+  readonly notKept: number
   readonly kernel: { readonly received: number; readonly dropped: number } | undefined
 }
 
@@ -119,10 +124,14 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
   const stored = await records?.close()
   return {
     totals: tracker.totals,
-    oddities: [...source.oddities.entries(), ...tracker.oddities()],
+    oddities: [...source.oddities.entries(), ...tracker.oddities(), ...notKept(spooled?.dropped ?? [])],
     seconds: (performance.now() - startedMs) / 1000,
     records: stored,
     spool: spooled,
+    notKept: (spooled?.dropped ?? []).reduce((sum, [, count]) => sum + count, 0),
     kernel,
   }
 }
+
+const notKept = (dropped: readonly [reason: string, count: number][]): [reason: string, count: number][] =>
+  dropped.map(([reason, count]) => [`packet not in its pcap: ${reason}`, count])

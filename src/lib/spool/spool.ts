@@ -59,6 +59,8 @@ export interface SpoolStats {
   readonly packets: number
   readonly bytes: number
   readonly dropped: [reason: string, count: number][]
+  /** Fragments of media, where media are not to be kept whole: where their headers end is not known. */
+  readonly leftOut: number
   readonly kept: KeeperStats
 }
 
@@ -120,6 +122,7 @@ export class Spool {
   #inFlight = 0
   #waiters: (() => void)[] = []
   #packets = 0
+  #leftOut = 0
   #reply: ShipmentReply | undefined
   readonly #known = new Set<number>()
   #broken = false
@@ -154,7 +157,7 @@ export class Spool {
     if (save === 'sip' && kind !== 'sip') return
     // The last fragment of media: it has no headers of its own.
     if (kind !== 'sip' && save !== 'rtp' && headersEnd <= batch.at[index]!) {
-      this.#dropped.add('fragment of media that cannot be cut')
+      this.#leftOut++
       return
     }
     const file = call.tag < 0 ? this.#open(call) : call.tag
@@ -176,7 +179,7 @@ export class Spool {
   held(call: CallHandle, packet: HeldPacket, kind: PacketKind): void {
     const { save } = this.#options
     if (kind !== 'sip' && save !== 'rtp') {
-      if (save !== 'sip') this.#dropped.add('fragment of media that cannot be cut')
+      if (save !== 'sip') this.#leftOut++
       return
     }
     const { bytes, length, micros, nanos, linkType } = packet
@@ -243,7 +246,7 @@ export class Spool {
   stats(): SpoolStats {
     const { files = 0, bytes = 0, dropped = [], kept = NOTHING_KEPT } = this.#reply ?? {}
     const lost = dropped.reduce((sum, [, count]) => sum + count, 0)
-    return { files, packets: this.#packets - lost, bytes, dropped: [...this.#dropped.entries(), ...dropped], kept }
+    return { files, packets: this.#packets - lost, bytes, dropped: [...this.#dropped.entries(), ...dropped], leftOut: this.#leftOut, kept }
   }
 
   /** Gives the call a file. The tag is even: odd numbers are the writing thread's own. */
