@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core'
 import { spoolLimitSettings, spoolLimitsOf } from '../../lib/settings/spool.js'
+import { flagName } from '../../lib/settings/table.js'
 import { diskOf } from '../../lib/spool/disk.js'
 import { Ledger } from '../../lib/spool/ledger.js'
 import { isLimited, limitNames, type SpoolLimits } from '../../lib/spool/limits.js'
@@ -32,7 +33,7 @@ Given some, what they would take, were they in force: a way to try limits before
     const { flags, metadata } = await this.parse(SpoolPlan)
     const dir = flags.spool ?? readableState().spool
     const minutes = readMinutes(dir)
-    const given = Object.entries(metadata.flags).some(([name, { setFromDefault } = {}]) => name.replaceAll('-', '_') in spoolLimitSettings && !setFromDefault)
+    const given = Object.keys(spoolLimitSettings).some((key) => metadata.flags[flagName(key)]?.setFromDefault !== true)
     const inForce = new Ledger(dir).limits()
     const limits = given || inForce === undefined ? spoolLimitsOf(valuesOf(spoolLimitSettings, flags)) : inForce
     const before = { bytes: minutes.bytes, files: minutes.files }

@@ -276,8 +276,10 @@ export class Keeper {
     if (what === 'media') {
       if (filesOfMinute(this.#options.dir, minute.key).some(({ kind }) => kind === 'both')) this.#trim(minute)
       else this.#minutes.trim(minute, true)
-    } else if (minute.running === 0) this.#finished(minute)
-    // What cannot be deleted must not be tried for ever.
+      return
+    }
+    // Calls may have come and gone since the files were listed. And what cannot be deleted must not be tried for ever.
+    if (minute.running === 0 && (minute.files === 0 || removal.removed === 0)) this.#finished(minute)
     else if (removal.removed === 0) this.#minutes.set(minute, minute.sipBytes, minute.mediaBytes, minute.running)
   }
 
