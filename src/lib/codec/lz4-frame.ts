@@ -39,6 +39,8 @@ export function packLz4Frame(plain: Uint8Array): Uint8Array {
       to += 4 + block.length
     }
   }
+  // What did not pack well has left its traces there.
+  view.setUint32(to, 0, true)
   return out.subarray(0, to + END_MARK_LENGTH)
 }
 

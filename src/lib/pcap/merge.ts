@@ -41,7 +41,7 @@ export async function* mergedCapture(captures: readonly AsyncIterable<PacketBatc
       view = new DataView(chunk.buffer)
       used = 0
     }
-    format.packet(view, used, input)
+    format.packet(chunk, view, used, input)
     used += needed
     if (++input.next < batch.count) continue
     batch.release()
@@ -59,7 +59,8 @@ interface Format {
   /** The file's head. */
   begin(): Uint8Array
   room(captured: number): number
-  packet(out: DataView, at: number, input: Input): void
+  /** `bytes` and `out` are the same memory. */
+  packet(bytes: Uint8Array, out: DataView, at: number, input: Input): void
 }
 
 const pcap = (linkType: number, nanos: boolean): Format => ({
@@ -69,9 +70,9 @@ const pcap = (linkType: number, nanos: boolean): Format => ({
     return head
   },
   room: (captured) => recordHeaderLength + captured,
-  packet(out, at, { batch, next: i }) {
+  packet(bytes, out, at, { batch, next: i }) {
     const to = writeRecordHeader(out, at, batch.micros[i]!, nanos ? (batch.nanos?.[i] ?? 0) : -1, batch.captured[i]!, batch.length[i]!)
-    new Uint8Array(out.buffer).set(batch.bytes.subarray(batch.at[i], batch.at[i]! + batch.captured[i]!), to)
+    bytes.set(batch.bytes.subarray(batch.at[i], batch.at[i]! + batch.captured[i]!), to)
   },
 })
 
@@ -79,12 +80,14 @@ const pcapng = (linkTypes: readonly number[]): Format => ({
   begin() {
     const head = new Uint8Array(linkTypes.reduce((sum, type) => sum + interfaceRoom(nameOf(type), ''), sectionRoom))
     const out = new DataView(head.buffer)
-    linkTypes.reduce((at, type) => writeInterface(out, at, type, nameOf(type), ''), writeSection(out, 0))
-    return head
+    return head.subarray(
+      0,
+      linkTypes.reduce((at, type) => writeInterface(out, at, type, nameOf(type), ''), writeSection(out, 0)),
+    )
   },
   room: packetRoom,
-  packet(out, at, { batch, next: i, interface: id }) {
-    writePacket(out, at, id, batch.micros[i]!, batch.nanos?.[i] ?? 0, batch.bytes, batch.at[i]!, batch.captured[i]!, batch.length[i]!)
+  packet(bytes, out, at, { batch, next, interface: id }) {
+    writePacket(bytes, out, at, id, batch, next)
   },
 })
 

@@ -1,3 +1,5 @@
+import type { PacketBatch } from '../base/packets.js'
+
 /**
  * The writing side of pcapng (draft-ietf-opsawg-pcapng): one section, little-endian, nanoseconds. Blocks go into a caller's buffer, whose
  * `at` is a multiple of four; each function answers where the next block begins. Give it the room that `…Room` says.
@@ -46,17 +48,12 @@ export function writeInterface(out: DataView, at: number, linkType: number, name
   return close(out, at, to + 8)
 }
 
-export function writePacket(
-  out: DataView,
-  at: number,
-  interfaceId: number,
-  micros: number,
-  nanos: number,
-  bytes: Uint8Array,
-  from: number,
-  captured: number,
-  length: number,
-): number {
+/** Packet `index` of a batch; `bytes` and `out` are the same memory. */
+export function writePacket(bytes: Uint8Array, out: DataView, at: number, interfaceId: number, batch: PacketBatch, index: number): number {
+  const captured = batch.captured[index] as number
+  const from = batch.at[index] as number
+  const micros = batch.micros[index] as number
+  const nanos = batch.nanos === undefined ? 0 : (batch.nanos[index] as number)
   const block = packetRoom(captured)
   // 64 bits of nanoseconds do not fit a double: in two halves of micros, exactly.
   const high = Math.floor(micros / 2 ** 32) * 1000
@@ -69,9 +66,9 @@ export function writePacket(
   out.setUint32(at + 12, high + Math.floor(low / 2 ** 32), true)
   out.setUint32(at + 16, low % 2 ** 32, true)
   out.setUint32(at + 20, captured, true)
-  out.setUint32(at + 24, length, true)
+  out.setUint32(at + 24, batch.length[index] as number, true)
   out.setUint32(at + block - 4, block, true)
-  new Uint8Array(out.buffer, out.byteOffset).set(bytes.subarray(from, from + captured), at + 28)
+  bytes.set(batch.bytes.subarray(from, from + captured), at + 28)
   return at + block
 }
 

@@ -5,7 +5,7 @@ import { builtFile } from '../native/built-file.js'
 import { countMinute } from './count.js'
 import { bytesOf, diskOf, filesOfMinute, minutesOnDisk, removeEmptyDirectories } from './disk.js'
 import { Ledger } from './ledger.js'
-import { type Coming, type Disk, exceeded, type Going, isLimited, nextToGo, nothingComing, type SpoolLimits } from './limits.js'
+import { type Coming, type Disk, exceeded, type Going, isLimited, type LimitName, nextToGo, nothingComing, type SpoolLimits } from './limits.js'
 import { type Minute, type Minutes, onDisk } from './minutes.js'
 import { isMinute, minuteOf } from './names.js'
 import type { TrimReply } from './trim-worker.js'
@@ -41,6 +41,8 @@ const AHEAD_PART = 0.02
 const AHEAD_BYTES = 64 << 20
 /** Sums go to the ledger this often. */
 const NOTE_MS = 10_000
+/** After so long without a refusal, the next one is news. */
+const QUIET_MS = 60_000
 
 interface Removal extends Going {
   readonly paths: readonly string[]
@@ -65,7 +67,7 @@ export class Keeper {
   #diskAskedMs = Number.NEGATIVE_INFINITY
   #writtenSince = 0
   #notedMs = 0
-  #full = false
+  #refusedMs = Number.NEGATIVE_INFINITY
   #lowDisk = false
   #deletedFiles = 0
   #deletedBytes = 0
@@ -119,18 +121,21 @@ export class Keeper {
     this.#writtenSince += coming.sipBytes + coming.mediaBytes
     for (;;) {
       const why = exceeded(this.#minutes, this.#limits, coming, this.#freeSpace())
-      if (why === undefined) {
-        this.#full = false
-        return true
-      }
+      if (why === undefined) return true
       if (this.#removal === undefined && !this.#begin(coming)) {
-        if (!this.#full)
-          this.notice = `The spool "${this.#options.dir}" has reached ${why}, and nothing can go from it fast enough (calls in progress stay): packets are lost until there is room. Calls are still recorded.`
-        this.#full = true
+        this.#refused(why)
         return false
       }
       this.#removeOne()
     }
+  }
+
+  /** Told once, and again when it had been well for a while. */
+  #refused(why: LimitName): void {
+    const now = performance.now()
+    if (now - this.#refusedMs > QUIET_MS)
+      this.notice = `The spool "${this.#options.dir}" has reached ${why}, and nothing can go from it fast enough (calls in progress stay): packets are lost until there is room. Calls are still recorded.`
+    this.#refusedMs = now
   }
 
   /** So much more was written. */
