@@ -17,12 +17,14 @@ const rings: Readonly<Record<string, number>> = {
   dissect: 2,
   rtp: 2,
   call: 2,
+  query: 2,
   settings: 3,
   capture: 3,
   mirror: 3,
   spool: 3,
   store: 3,
   native: 3,
+  journal: 3,
   sniffer: 4,
 }
 
@@ -32,15 +34,19 @@ const sameRing: readonly (readonly [from: string, to: string, reason: string])[]
   ['call', 'dissect', 'the tracker walks every packet'],
   ['call', 'reassembly', 'and reads SIP from TCP'],
   ['call', 'rtp', 'streams belong to calls'],
+  ['query', 'call', 'questions are about a call and its JSON'],
   ['capture', 'native', 'system calls'],
   ['store', 'native', 'where a thread’s built file is'],
-  ['spool', 'native', 'where a thread’s built file is'],
+  ['spool', 'native', 'where a thread’s built file is, and locks'],
+  ['spool', 'capture', 'a call’s file is read like any capture'],
+  ['journal', 'native', 'a lock that ends with its process'],
 ]
 
 const packageHomes: Readonly<Record<string, readonly string[]>> = {
   koffi: ['lib/capture', 'lib/native'],
   'better-sqlite3': ['lib/store/sqlite'],
   lz4: ['lib/codec'],
+  mysql2: ['lib/store/mysql'],
   'cli-table3': ['terminal'],
   '@oclif/core': ['commands', 'terminal'],
 }

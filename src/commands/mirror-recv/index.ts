@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Flags } from '@oclif/core'
-import { OperatorError } from '../../lib/base/errors.js'
+import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson } from '../../lib/call/json.js'
 import { readSecrets, readTls } from '../../lib/mirror/auth-files.js'
@@ -11,10 +11,9 @@ import { directoryTarget, fileTarget, PacketWriter, streamTarget, type Target } 
 import { Receiver, type SensorState } from '../../lib/mirror/receiver.js'
 import { StateFile } from '../../lib/mirror/state-file.js'
 import { MirrorStreamSource } from '../../lib/mirror/stream-file.js'
-import { callLimitsOf, callSettings } from '../../lib/settings/call.js'
 import { mirrorRecvSettings, mirrorSettings } from '../../lib/settings/mirror.js'
-import { fragmentLimitsOf, reassemblySettings, tcpLimitsOf } from '../../lib/settings/reassembly.js'
 import { sipSettings } from '../../lib/settings/sip.js'
+import { spoolSettings } from '../../lib/settings/spool.js'
 import type { ValuesOf } from '../../lib/settings/table.js'
 import { runSniffer } from '../../lib/sniffer/run.js'
 import { BaseCommand } from '../../terminal/base-command.js'
@@ -23,9 +22,12 @@ import { callPrinter } from '../../terminal/call-printer.js'
 import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
+import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
+import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
+import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
 
 /** Only the receiver needs it, and it never packs. */
 const { packetbuffer_total_maxheap } = mirrorSettings
@@ -93,21 +95,8 @@ With -w packets are only written: one stream, or files in a directory. Without -
       summary: 'Senders must show a certificate of this authority.',
       dependsOn: ['tls-cert'],
     }),
-    store: Flags.string({
-      helpGroup: 'OUTPUT',
-      helpValue: 'URL',
-      summary: 'Where records go, or none. Default: sqlite in the state directory.',
-    }),
-    spool: Flags.string({
-      helpGroup: 'OUTPUT',
-      helpValue: 'DIR',
-      summary: 'Where pcaps of calls go, or none. Default: the state directory.',
-    }),
-    save: Flags.option({ options: ['sip', 'rtp', 'rtp-headers', 'none'] as const })({
-      default: 'rtp',
-      helpGroup: 'OUTPUT',
-      summary: 'What goes into the pcaps: SIP only, SIP and RTP, SIP and RTP headers, or nothing.',
-    }),
+    ...recordFlags,
+    ...spoolFlags,
     write: Flags.string({
       char: 'w',
       helpGroup: 'OUTPUT',
@@ -145,9 +134,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
     ...flagsFor(receiverSettings, 'SENDERS'),
-    ...flagsFor(sipSettings, 'CALLS'),
-    ...flagsFor(callSettings, 'LIMITS'),
-    ...flagsFor(reassemblySettings, 'LIMITS'),
+    ...trackerFlags,
   }
 
   async run(): Promise<void> {
@@ -253,43 +240,32 @@ With -w packets are only written: one stream, or files in a directory. Without -
     const storeUrl = flags.store ?? (live ? defaultStore() : 'none')
     const spoolDir = flags.save === 'none' ? 'none' : (flags.spool ?? (live ? defaultSpool() : 'none'))
     say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
-    const store = storeUrl === 'none' ? undefined : await (await import('../../lib/store/index.js')).openWriter(storeUrl)
-    const spool =
-      spoolDir === 'none' || flags.save === 'none'
-        ? undefined
-        : await (await import('../../lib/spool/index.js')).openSpool({ dir: spoolDir, save: flags.save, canWait: true, onNotice: say })
-    const sip = valuesOf(sipSettings, flags)
-    const reassembly = valuesOf(reassemblySettings, flags)
+    const tracker = trackerOptionsOf(flags, undefined)
+    // Each sensor's number is in its records; a number for all is the receiver's own.
+    const records = await openRecordsOf(storeUrl, flags, { live, sensorId: tracker.sensorId, say, clear: () => {} })
+    // Senders keep what the disk cannot take, so nothing need be left out of pcaps.
+    const spool = await openSpoolOf(spoolDir, flags, { live, canWait: true, onNotice: say })
     const printer = live && format === 'table' ? undefined : callPrinter(format, process.stdout)
-    const { totals, seconds, records } = await runSniffer({
+    const result = await runSniffer({
       source,
-      store,
+      records,
       spool,
+      maskDtmf: valuesOf(spoolSettings, flags).mask_dtmf === 'yes',
       signal,
       packetsMax: undefined,
-      tracker: {
-        limits: callLimitsOf(valuesOf(callSettings, flags)),
-        fragments: fragmentLimitsOf(reassembly),
-        tcp: tcpLimitsOf(reassembly),
-        sipPorts: sip.sip_port,
-        sensorId: sip.id_sensor === 0 ? undefined : sip.id_sensor,
-        filter: undefined,
-      },
+      tracker,
       onRecord: (record) => {
         if (printer) void printer.call(callJson(record))
         else process.stdout.write(`${callLine(callJson(record))}\n`)
       },
       onBatch: ({ open }) => onOpen(open),
-      onStoreFailure: (error) => {
-        this.printError(error)
-        process.stderr.write('Records are no longer stored; the run goes on.\n')
-        process.exitCode = 1
-      },
     })
-    await printer?.end({ ...totals, seconds, records: records ?? null })
+    const { totals, seconds, records: stored, spool: spooled, notKept } = result
+    await printer?.end({ ...totals, seconds })
     say(`${count(totals.packets)} packets: ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`)
-    if (records)
-      say(`Stored ${count(records.stored)} records${records.duplicates > 0 ? `, ${count(records.duplicates)} were there already` : ''}`)
+    if (stored) say(recordsLine(stored))
+    if (spooled) say(spoolLine(spooled))
+    if (notKept + (stored ? stored.dropped + stored.refused : 0) > 0) process.exitCode = exitCodes.failure
   }
 }
 
@@ -304,8 +280,9 @@ interface RecvFlags {
   readonly 'tls-key'?: string | undefined
   readonly 'tls-ca'?: string | undefined
   readonly store?: string | undefined
+  readonly queue?: string | undefined
   readonly spool?: string | undefined
-  readonly save: 'sip' | 'rtp' | 'rtp-headers' | 'none'
+  readonly save: Parameters<typeof openSpoolOf>[1]['save']
   readonly 'write-format': 'pcapng' | 'pcap'
   readonly 'rotate-size': string
   readonly 'rotate-seconds': number

@@ -5,10 +5,16 @@ import { mosLq } from '../rtp/emodel.js'
 import { byeCode } from './bye-code.js'
 import type { Call, CloseCause } from './call.js'
 import type { CallStream, MediaIndex } from './media.js'
-import type { CallRecord, SdpAddress, StreamRecord } from './record.js'
+import { type CallRecord, finalRevision, type SdpAddress, type StreamRecord } from './record.js'
 
-/** Turns a call that is over into its record. */
-export function finishCall(call: Call, cause: CloseCause, media: MediaIndex, sensorId: number | undefined): CallRecord {
+/** Turns a call that is over, or seems to be, into its record. */
+export function finishCall(
+  call: Call,
+  cause: CloseCause,
+  media: MediaIndex,
+  sensorId: number | undefined,
+  revision = finalRevision,
+): CallRecord {
   const host = (endpoint: Endpoint): { ip: string; port: number } => media.endpointText(endpoint)
   const streams = [...call.streams].filter((s) => s.packets > 0).sort((x, y) => x.first - y.first || x.ssrc - y.ssrc)
   const records = opposed(streams.map((stream) => streamRecord(stream, call, media)))
@@ -17,6 +23,7 @@ export function finishCall(call: Call, cause: CloseCause, media: MediaIndex, sen
   const [aSip, bSip] = call.dscp
   const lastHop = call.hops.at(-1) ?? call.calleeEndpoint
   return {
+    revision,
     callId: call.callId,
     sensorId,
     state: call.state,
@@ -46,13 +53,13 @@ export function finishCall(call: Call, cause: CloseCause, media: MediaIndex, sen
     lastPacket: call.lastPacket,
     firstRtp: records.length === 0 ? undefined : (Math.min(...records.map((s) => s.first)) as Micros),
     hungUpBy: call.answered === undefined ? undefined : call.hungUpBy,
-    reasons: call.reasons,
+    reasons: [...call.reasons],
     byeCode: byeCode(call, cause),
     forced: cause === 'forced' || cause === 'end of input',
     flags: flagsOf(call, records),
     inviteRetransmissions: call.retransmissions,
     sipMessages: call.sipMessages,
-    responses: call.responses,
+    responses: [...call.responses],
     branches: Math.max(1, call.branchTags.size),
     vlan: call.vlan < 0 ? undefined : call.vlan,
     dscp: [
@@ -66,14 +73,15 @@ export function finishCall(call: Call, cause: CloseCause, media: MediaIndex, sen
     streams: records,
     aStream,
     bStream,
-    dtmf: call.digits,
+    dtmf: [...call.digits],
     pcap: undefined,
   }
 }
 
 function streamRecord(stream: CallStream, call: Call, media: MediaIndex): StreamRecord {
   const { sequence, jitter, format } = stream
-  const claims = [stream.destination, stream.source].map((e) => media.find(e)?.claims.find((c) => c.call === call && !c.rtcp))
+  // The call's own list: in the index a later call may have taken the port already.
+  const claims = [stream.destination, stream.source].map((e) => call.claims.find((c) => c.endpoint === e && !c.rtcp))
   const codec = format && codecNamed(format.name)
   const burstRatio = sequence.burstRatio()
   const expected = sequence.expected
@@ -85,7 +93,7 @@ function streamRecord(stream: CallStream, call: Call, media: MediaIndex): Stream
     ssrc: stream.ssrc,
     src: media.endpointText(stream.source),
     dst: media.endpointText(stream.destination),
-    direction: directionOf(stream, call, media),
+    direction: directionOf(stream, call),
     codec: format?.name,
     payloadType: stream.payloadType,
     codecId: format && codecId(format.name, format.clockRate),
@@ -115,14 +123,14 @@ function streamRecord(stream: CallStream, call: Call, media: MediaIndex): Stream
 }
 
 /** What goes to an endpoint that the callee announced was sent by the caller; the announced address of the sender says the same the other way. */
-function directionOf(stream: CallStream, call: Call, media: MediaIndex): 'a' | 'b' {
+function directionOf(stream: CallStream, call: Call): 'a' | 'b' {
   const sides = (endpoint: Endpoint): string[] =>
-    (media.find(endpoint)?.claims ?? []).filter((c) => c.call === call && !c.rtcp && !c.learned).map((c) => c.side)
+    call.claims.filter((c) => c.endpoint === endpoint && !c.rtcp && !c.learned).map((c) => c.side)
   const receivers = sides(stream.destination)
   const senders = sides(stream.source)
   if (receivers.length === 1) return receivers[0] === 'b' ? 'a' : 'b'
   if (senders.length === 1) return senders[0] === 'a' ? 'a' : 'b'
-  const learned = media.find(stream.source)?.claims.find((c) => c.call === call && c.learned)
+  const learned = call.claims.find((c) => c.endpoint === stream.source && c.learned)
   if (learned !== undefined) return learned.side
   // Both sides announced the same address (a relay seen on two hops): the SIP addresses are all that is left to go by.
   return addressOf(stream.source) === addressOf(call.calleeEndpoint) ? 'b' : 'a'

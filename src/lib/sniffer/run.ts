@@ -4,7 +4,7 @@ import type { Micros } from '../base/units.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import type { CallRecord } from '../call/record.js'
 import type { TrackerOptions, TrackerTotals } from '../call/tracker.js'
-import { RecordQueue, type RecordStore } from './record-queue.js'
+import type { RecordsStatus } from './records-status.js'
 import { Trackers } from './trackers.js'
 
 /** Where the packets of calls go; src/lib/spool has the real one. */
@@ -17,21 +17,44 @@ export interface PacketSpool {
   /** The batch is about to be released, capture time has come so far. */
   settle(batch: PacketBatch, now: Micros): void
   drained(): Promise<void>
-  close(): Promise<unknown>
+  close(): Promise<SpoolSummary>
+}
+
+/** What became of the packets. */
+export interface SpoolSummary {
+  readonly files: number
+  readonly packets: number
+  readonly bytes: number
+  /** Packets that could not be kept, by reason. */
+  readonly dropped: readonly [reason: string, count: number][]
+  /** Fragments of media, where media are not to be kept whole. */
+  readonly leftOut: number
+  /** What went to keep the spool within its limits. */
+  readonly kept: { readonly deletedFiles: number; readonly deletedBytes: number; readonly trimmedFiles: number }
+}
+
+/** Where records go; record-queue.ts has the real one. */
+export interface RecordSink {
+  /** Never waits. */
+  offer(record: CallRecord): void
+  flush(): void
+  /** For a source that can wait. */
+  drained(): Promise<void>
+  close(): Promise<RecordsStatus>
 }
 
 export interface SnifferParts {
   readonly source: PacketSource
   readonly tracker: TrackerOptions
-  readonly store: RecordStore | undefined
+  readonly records: RecordSink | undefined
   readonly spool: PacketSpool | undefined
+  /** Dialled digits stay out of the records; the spool masks its own. */
+  readonly maskDtmf?: boolean
   readonly signal: StopSignal
   /** Each finished call, with its pcap path filled in. */
   onRecord(record: CallRecord): void
   /** After each batch; for a progress line. */
   onBatch?(totals: TrackerTotals): void
-  /** A store that failed in mid-run: said once, the run goes on. */
-  onStoreFailure(error: unknown): void
   /** Stop after this many packets. */
   readonly packetsMax: number | undefined
 }
@@ -41,25 +64,33 @@ export interface SnifferResult {
   readonly oddities: [reason: string, count: number][]
   /** From the first batch asked for to the last record stored, by the program's own clock. */
   readonly seconds: number
-  readonly records: { readonly stored: number; readonly duplicates: number; readonly dropped: number } | undefined
+  readonly records: RecordsStatus | undefined
+  readonly spool: SpoolSummary | undefined
+  /** Packets missing from their pcaps. */
+  readonly notKept: number
   readonly kernel: { readonly received: number; readonly dropped: number } | undefined
 }
 
-/** Records of a live run go to the store at least this often. */
-const FLUSH_MS = 1000
+const MASKED_DIGIT = 'X'
 
 /** The pipeline: await between batches, plain calls within. A file waits for the slowest consumer; a wire never does. */
 export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
-  const { source, spool, store, signal } = parts
+  const { source, spool, records, signal } = parts
   const startedMs = performance.now()
-  const queue = store && new RecordQueue(store, parts.onStoreFailure)
+  const withPcap = (found: CallRecord, call: CallHandle): CallRecord => {
+    const record = parts.maskDtmf ? { ...found, dtmf: found.dtmf.map((press) => ({ ...press, digit: MASKED_DIGIT })) } : found
+    return spool === undefined ? record : { ...record, pcap: spool.pathOf(call) }
+  }
   const trackers = new Trackers(parts.tracker, {
-    onRecord(found, call) {
-      const record = spool === undefined ? found : { ...found, pcap: spool.pathOf(call) }
+    onRecord(found, call, news) {
+      const record = withPcap(found, call)
       spool?.ended(call)
-      queue?.offer(record)
+      if (news) records?.offer(record)
       parts.onRecord(record)
     },
+    // Who reads a store after a live call does not wait for stragglers; who reads a file gets each call once.
+    ...(source.live &&
+      records !== undefined && { onEarlyRecord: (found: CallRecord, call: CallHandle) => records.offer(withPcap(found, call)) }),
     ...(spool && {
       onPacket: (call: CallHandle, batch: PacketBatch, index: number, kind: PacketKind, headersEnd: number) =>
         spool.packet(call, batch, index, kind, headersEnd),
@@ -68,7 +99,6 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     }),
   })
   const canWait = source.canWait ?? !source.live
-  const flushing = setInterval(() => queue?.flush(), FLUSH_MS)
   try {
     for await (const batch of source.batches(signal)) {
       const tracker = trackers.of(batch)
@@ -77,26 +107,33 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       if (source.live) tracker.advance(batch.until)
       spool?.settle(batch, tracker.now)
       batch.release()
+      records?.flush()
       parts.onBatch?.(trackers.totals)
       if (canWait) {
         await spool?.drained()
-        await queue?.drained()
+        await records?.drained()
       }
       if (parts.packetsMax !== undefined && trackers.totals.packets >= parts.packetsMax) break
     }
-    const kernel = source.kernel?.()
-    const stopped = source.live
-    trackers.finish(stopped ? 'forced' : 'end of input')
-    await spool?.close()
-    await queue?.close()
-    return {
-      totals: trackers.totals,
-      oddities: [...source.oddities.entries(), ...trackers.oddities()],
-      seconds: (performance.now() - startedMs) / 1000,
-      records: queue && { stored: queue.stored, duplicates: queue.duplicates, dropped: queue.dropped },
-      kernel,
-    }
-  } finally {
-    clearInterval(flushing)
+  } catch (error) {
+    // Calls that have ended by now are stored, whatever ended the source.
+    await records?.close()
+    throw error
+  }
+  const kernel = source.kernel?.()
+  trackers.finish(source.live ? 'forced' : 'end of input')
+  const spooled = await spool?.close()
+  const stored = await records?.close()
+  return {
+    totals: trackers.totals,
+    oddities: [...source.oddities.entries(), ...trackers.oddities(), ...notKept(spooled?.dropped ?? [])],
+    seconds: (performance.now() - startedMs) / 1000,
+    records: stored,
+    spool: spooled,
+    notKept: (spooled?.dropped ?? []).reduce((sum, [, count]) => sum + count, 0),
+    kernel,
   }
 }
+
+const notKept = (dropped: readonly [reason: string, count: number][]): [reason: string, count: number][] =>
+  dropped.map(([reason, count]) => [`packet not in its pcap: ${reason}`, count])

@@ -1,23 +1,24 @@
 import type { CdrStore } from '../cdr-store.js'
+import { readerOver } from '../read/reader.js'
 import { openDatabase, writeFailure } from './driver.js'
 import { inserter } from './insert.js'
-import { callDetails, findCalls, getCall } from './query.js'
-import { ensureSchema } from './schema.js'
+import { sqliteEngine } from './read.js'
+import { checkSchema, ensureSchema } from './schema.js'
 
 /** The SQLite store, in the thread that calls it. */
 export function openSqlite(path: string, options: { readonly: boolean }): CdrStore {
   const db = openDatabase(path, options)
   if (!options.readonly) {
     try {
-      // Readers do not block the writer and the other way round; a power cut may cost the last batch, never the file.
+      // Readers do not block the writer and the other way round. What was answered survives a power cut: the queue forgets it then.
       db.pragma('journal_mode = WAL')
-      db.pragma('synchronous = NORMAL')
+      db.pragma('synchronous = FULL')
       ensureSchema(db, path)
     } catch (error) {
       db.close()
       throw error instanceof Error && 'suggestions' in error ? error : writeFailure(path, error as Error)
     }
-  }
+  } else checkSchema(db, path)
   const insert = options.readonly ? undefined : inserter(db)
   return {
     async insert(records) {
@@ -28,11 +29,6 @@ export function openSqlite(path: string, options: { readonly: boolean }): CdrSto
         throw writeFailure(path, error as Error)
       }
     },
-    async *find(filter) {
-      yield* findCalls(db, filter)
-    },
-    get: async (id) => getCall(db, id),
-    details: async (id) => callDetails(db, id),
-    close: async () => db.close(),
+    ...readerOver(sqliteEngine(db)),
   }
 }
