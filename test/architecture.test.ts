@@ -38,6 +38,7 @@ const sameRing: readonly (readonly [from: string, to: string, reason: string])[]
   ['capture', 'native', 'system calls'],
   ['store', 'native', 'where a thread’s built file is'],
   ['spool', 'native', 'where a thread’s built file is, and locks'],
+  ['mirror', 'native', 'directories made without a loop'],
   ['spool', 'capture', 'a call’s file is read like any capture'],
   ['journal', 'native', 'a lock that ends with its process'],
 ]
