@@ -115,7 +115,7 @@ function streamRecord(stream: CallStream, call: Call, media: MediaIndex): Stream
 }
 
 /** What goes to an endpoint that the callee announced was sent by the caller; the announced address of the sender says the same the other way. */
-function directionOf(stream: CallStream, call: Call, media: MediaIndex): 'a' | 'b' {
+export function directionOf(stream: CallStream, call: Call, media: MediaIndex): 'a' | 'b' {
   const sides = (endpoint: Endpoint): string[] =>
     (media.find(endpoint)?.claims ?? []).filter((c) => c.call === call && !c.rtcp && !c.learned).map((c) => c.side)
   const receivers = sides(stream.destination)

@@ -226,7 +226,12 @@ export class CallTracker {
       for (const call of stream.owners) this.#digit(call, time, digit, 'rfc4733', source, destination)
     }
     // From its first RTP on, a call has another limit than before.
-    if (stream.packets === 1) for (const call of stream.owners) this.#file(call)
+    if (stream.packets === 1) {
+      for (const call of stream.owners) {
+        this.#file(call)
+        this.#outputs.onChange?.(call, this.#media)
+      }
+    }
     if (frame.bytes !== batch.bytes) for (const call of stream.owners) call.fragmentedRtp = true
     if (this.#outputs.onPacket === undefined) return
     for (const call of stream.owners) this.#emit(call, batch, index, 'rtp', Math.min(headerEnd, end))
@@ -331,6 +336,7 @@ export class CallTracker {
     const side = call.accept(message, context)
     if (message.bodyEnd > message.bodyAt) this.#body(call, side, message, context)
     this.#file(call)
+    this.#outputs.onChange?.(call, this.#media)
     return call
   }
 
@@ -358,6 +364,7 @@ export class CallTracker {
   #digit(call: Call, time: Micros, digit: string, type: 'rfc4733' | 'info', source: Endpoint, destination: Endpoint): void {
     if (call.digits.length >= this.#options.limits.digitsPerCallMax) return
     call.digits.push({ time, digit, type, src: this.#media.endpointText(source).ip, dst: this.#media.endpointText(destination).ip })
+    this.#outputs.onChange?.(call, this.#media)
   }
 
   #file(call: Call): void {
@@ -381,6 +388,7 @@ export class CallTracker {
     call.closed = true
     this.#calls.delete(call.callId)
     const record = finishCall(call, cause, this.#media, this.#options.sensorId)
+    this.#outputs.onEnd?.(call)
     this.#media.forget(call)
     this.#outputs.onRecord(record, call)
   }
