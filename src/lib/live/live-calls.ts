@@ -2,7 +2,7 @@ import { type Micros, SECOND } from '../base/units.js'
 import type { Call } from '../call/call.js'
 import type { MediaIndex } from '../call/media.js'
 import type { CallView, LiveChanges } from './call-view.js'
-import { StreamSample } from './stream-sample.js'
+import { type LiveCall, sampleOf } from './live-call.js'
 import { viewOf } from './view-of.js'
 
 /**
@@ -15,15 +15,6 @@ const SAMPLE_MICROS = SECOND
 const BATCH_MAX = 1000
 /** Ends of calls kept for a watcher that does not come to fetch them. */
 const REMOVED_MAX = 10_000
-
-/** A call with what the samples know of it. */
-export interface LiveCall {
-  readonly call: Call
-  readonly media: MediaIndex
-  readonly samples: Map<Call['streams'][number], StreamSample>
-  /** A batch has told of it. */
-  told: boolean
-}
 
 export class LiveCalls {
   readonly #sensorId: number | undefined
@@ -50,7 +41,14 @@ export class LiveCalls {
   changed(call: Call, media: MediaIndex): void {
     let live = this.#calls.get(call.number)
     if (live === undefined) {
-      live = { call, media, samples: new Map(), told: false }
+      live = {
+        call,
+        media,
+        samples: new Map(),
+        callerAddr: media.endpointText(call.callerEndpoint),
+        calleeAddr: media.endpointText(call.calleeEndpoint),
+        told: false,
+      }
       this.#calls.set(call.number, live)
     }
     if (this.#watching) this.#mark(live)
@@ -140,15 +138,11 @@ export class LiveCalls {
   }
 
   /** Answers whether any stream of the call had packets since the last sample. */
-  #sample({ call, samples }: LiveCall): boolean {
+  #sample(live: LiveCall): boolean {
+    const { call, samples } = live
     let came = false
     for (const stream of call.streams) {
-      let sample = samples.get(stream)
-      if (sample === undefined) {
-        sample = new StreamSample(stream)
-        samples.set(stream, sample)
-      }
-      if (sample.take()) came = true
+      if (sampleOf(live, stream).take()) came = true
     }
     // A stream may have gone over to another call.
     if (samples.size > call.streams.length) for (const stream of samples.keys()) if (!call.streams.includes(stream)) samples.delete(stream)

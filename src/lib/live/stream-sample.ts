@@ -1,4 +1,7 @@
-import type { CallStream } from '../call/media.js'
+import type { Call } from '../call/call.js'
+import { directionOf } from '../call/finish.js'
+import type { CallStream, MediaIndex } from '../call/media.js'
+import type { Host } from '../call/record.js'
 import { type Codec, codecNamed } from '../rtp/codecs.js'
 import { mosLq } from '../rtp/emodel.js'
 
@@ -13,6 +16,11 @@ const WINDOW_SAMPLES = 5
 
 export class StreamSample {
   readonly stream: CallStream
+  /** As text, made once. */
+  readonly src: Host
+  readonly dst: Host
+  direction: 'a' | 'b' = 'a'
+  srtp = false
   mos: number | undefined
   mosMin: number | undefined
   lossPercent: number | undefined
@@ -29,8 +37,20 @@ export class StreamSample {
   #codecOf: string | undefined
   #codec: Codec | undefined
 
-  constructor(stream: CallStream) {
+  #announcements = -1
+
+  constructor(stream: CallStream, media: MediaIndex) {
     this.stream = stream
+    this.src = media.endpointText(stream.source)
+    this.dst = media.endpointText(stream.destination)
+  }
+
+  /** Whose stream it is follows from what SDP announced, so it is asked again only after new SIP. */
+  place(call: Call, media: MediaIndex): void {
+    if (this.#announcements === call.sipMessages) return
+    this.#announcements = call.sipMessages
+    this.direction = directionOf(this.stream, call, media)
+    this.srtp = media.find(this.stream.destination)?.claims.some((c) => c.call === call && !c.rtcp && c.encrypted) === true
   }
 
   /** Takes the counters as they are. Answers whether packets came since the last time. */

@@ -1,18 +1,22 @@
-import type { Micros } from '../base/units.js'
+import type { Endpoint, Micros } from '../base/units.js'
 import type { Call } from '../call/call.js'
-import { directionOf } from '../call/finish.js'
 import { milliseconds } from '../call/json.js'
-import type { CallStream, MediaIndex } from '../call/media.js'
+import type { CallStream } from '../call/media.js'
 import { codecId } from '../rtp/codecs.js'
 import { type CallView, type LiveState, type StreamView, streamsShown } from './call-view.js'
-import type { LiveCall } from './live-calls.js'
+import { type LiveCall, sampleOf } from './live-call.js'
 import type { StreamSample } from './stream-sample.js'
 
 /** A running call as it is now. */
-export function viewOf({ call, media, samples }: LiveCall, now: Micros, sensorId: number | undefined): CallView {
-  const streams = busiest(call.streams).map((stream) => streamView(stream, call, media, samples.get(stream)))
+export function viewOf(live: LiveCall, now: Micros, sensorId: number | undefined): CallView {
+  const { call, media } = live
+  const streams = busiest(call.streams).map((stream) => {
+    const sample = sampleOf(live, stream)
+    sample.place(call, media)
+    return streamView(sample)
+  })
   const spoken = [streams.find((s) => s.direction === 'a'), streams.find((s) => s.direction === 'b')].filter((s) => s !== undefined)
-  const host = (endpoint: Call['callerEndpoint']): ReturnType<MediaIndex['endpointText']> => media.endpointText(endpoint)
+  const { hops } = call
   const lastPacket = call.lastPacket
   const asOf = Math.max(now, lastPacket) as Micros
   const { ended } = call
@@ -31,10 +35,10 @@ export function viewOf({ call, media, samples }: LiveCall, now: Micros, sensorId
     calleeDomain: call.calleeDomain,
     callerAgent: call.callerAgent,
     calleeAgent: call.calleeAgent,
-    callerAddr: host(call.callerEndpoint),
-    calleeAddr: host(call.calleeEndpoint),
-    lastHopAddr: host(call.hops.at(-1) ?? call.calleeEndpoint),
-    proxies: call.hops.slice(0, -1).map((hop) => host(hop).ip),
+    callerAddr: live.callerAddr,
+    calleeAddr: live.calleeAddr,
+    lastHopAddr: hops.length > 1 ? media.endpointText(hops.at(-1) as Endpoint) : live.calleeAddr,
+    proxies: hops.length > 1 ? hops.slice(0, -1).map((hop) => media.endpointText(hop).ip) : [],
     started: call.started,
     ringing: call.ringing,
     answered: call.answered,
@@ -78,31 +82,31 @@ function busiest(streams: readonly CallStream[]): CallStream[] {
   return seen.slice(0, streamsShown)
 }
 
-function streamView(stream: CallStream, call: Call, media: MediaIndex, sample: StreamSample | undefined): StreamView {
+function streamView(sample: StreamSample): StreamView {
+  const { stream } = sample
   const { format, sequence, jitter } = stream
-  const claim = media.find(stream.destination)?.claims.find((c) => c.call === call && !c.rtcp)
   return {
     ssrc: stream.ssrc,
-    src: media.endpointText(stream.source),
-    dst: media.endpointText(stream.destination),
-    direction: directionOf(stream, call, media),
+    src: sample.src,
+    dst: sample.dst,
+    direction: sample.direction,
     codec: format?.name,
     payloadType: stream.payloadType,
     codecId: format && codecId(format.name, format.clockRate),
     packets: stream.packets,
     expected: sequence.expected,
     lost: sequence.lost,
-    mos: sample?.mos,
-    lossPercent: sample?.lossPercent,
-    lostRecently: sample?.lostRecently ?? 0,
-    mosMin: sample?.mosMin,
-    mosMean: sample?.mosMean,
+    mos: sample.mos,
+    lossPercent: sample.lossPercent,
+    lostRecently: sample.lostRecently,
+    mosMin: sample.mosMin,
+    mosMean: sample.mosMean,
     jitterMs: jitter?.meanMs === undefined ? undefined : jitter.nowMs,
     jitterMeanMs: jitter?.meanMs,
     jitterMaxMs: jitter?.meanMs === undefined ? undefined : jitter.maxMs,
     first: stream.first,
     last: stream.last,
-    srtp: claim?.encrypted === true,
+    srtp: sample.srtp,
   }
 }
 
