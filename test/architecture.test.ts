@@ -22,6 +22,8 @@ const rings: Readonly<Record<string, number>> = {
   spool: 3,
   store: 3,
   native: 3,
+  access: 3,
+  manager: 3,
   sniffer: 4,
 }
 
@@ -36,12 +38,16 @@ const sameRing: readonly (readonly [from: string, to: string, reason: string])[]
   ['capture', 'native', 'system calls'],
   ['store', 'native', 'where a thread’s built file is'],
   ['spool', 'native', 'where a thread’s built file is'],
+  ['access', 'native', 'making of directories'],
+  ['manager', 'native', 'where a thread’s built file is'],
+  ['manager', 'access', 'who may come in'],
 ]
 
 const packageHomes: Readonly<Record<string, readonly string[]>> = {
   koffi: ['lib/capture', 'lib/native'],
   'better-sqlite3': ['lib/store/sqlite'],
   'cli-table3': ['terminal'],
+  selfsigned: ['lib/access'],
   '@oclif/core': ['commands', 'terminal'],
 }
 
