@@ -51,6 +51,8 @@ export interface CallView {
   readonly digits: number
   readonly vlan?: number | undefined
   readonly sensorId?: number | undefined
+  /** Path of the call's pcap below the spool; it grows while the call runs. */
+  readonly pcap?: string | undefined
   /** The busiest ones, at most `streamsShown`; `streamCount` counts all. */
   readonly streams: readonly StreamView[]
   readonly streamCount: number
