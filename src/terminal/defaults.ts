@@ -13,6 +13,7 @@ export function stateDir(): string {
 }
 
 export const defaultStore = (): string => `sqlite:${join(stateDir(), 'calls.db')}`
+export const defaultQueue = (): string => join(stateDir(), 'queue')
 export const defaultSpool = (): string => join(stateDir(), 'spool')
 
 /** For commands that read: a person's own database first, else the service's. */

@@ -9,17 +9,19 @@ import type { Endpoint, Micros } from '../base/units.js'
 import { Dissector } from '../dissect/dissector.js'
 import type { FragmentLimits } from '../reassembly/fragments.js'
 import { SipStreams, type TcpLimits } from '../reassembly/tcp.js'
+import { column } from '../rtp/rows.js'
 import { infoDigit } from '../sip/dtmf-info.js'
 import { readSip, type SipMessage } from '../sip/message.js'
 import { parseSdp } from '../sip/sdp.js'
 import { beginsSip, mayBeSip, skipEmptyLines } from '../sip/start-line.js'
 import { isTcp, isUdp } from '../wire/frame.js'
-import { Call, type CloseCause, type SipContext } from './call.js'
+import { Call, type CloseCause, NEVER, type SipContext } from './call.js'
 import { CaptureClock } from './clock.js'
 import { finishCall } from './finish.js'
 import type { CallLimits } from './limits.js'
-import { type MediaClaim, MediaIndex, type MediaTarget } from './media.js'
+import { type CallStream, type MediaClaim, MediaIndex, type MediaTarget } from './media.js'
 import type { PacketKind, TrackerOutputs } from './outputs.js'
+import { finalRevision, sameButRevision } from './record.js'
 import { Timers } from './timers.js'
 
 /**
@@ -87,7 +89,12 @@ export class CallTracker {
   accept(batch: PacketBatch): void {
     const { count, micros } = batch
     const { filter } = this.#options
+    this.#media.usual.begin(batch)
     for (let index = 0; index < count; index++) {
+      if (filter === undefined) {
+        index = this.#usual(batch, index)
+        if (index === count) break
+      }
       const now = this.#clock.observe(micros[index] as Micros)
       if (now >= this.#timers.next && !this.#clock.doubtful) this.#closeDue(now)
       const end = this.#dissector.dissect(batch, index)
@@ -96,6 +103,19 @@ export class CallTracker {
       else if (end === isTcp) this.#tcp(batch, index)
     }
     this.#packets += count
+  }
+
+  /** Takes as many usual media packets as follow each other; no timer is due between them. */
+  #usual(batch: PacketBatch, from: number): number {
+    const { usual } = this.#media
+    const { now, sureUntil } = this.#clock
+    const to = usual.run(from, now, Math.min(sureUntil, this.#timers.next), this.#outputs.onMarked !== undefined)
+    if (to > from) {
+      this.#rtp += to - from
+      this.#clock.follow(usual.now as Micros)
+      if (usual.marks > 0) this.#outputs.onMarked?.(batch, usual)
+    }
+    return to
   }
 
   /** The source says that capture time has come this far, packets or not. */
@@ -167,14 +187,14 @@ export class CallTracker {
     const { frame } = this.#dissector
     const { bytes, payloadAt: at, payloadEnd: end } = frame
     if (at >= end) return
-    const row = this.#media.acceptRecent(frame, batch.micros, index)
-    if (row >= 0) {
-      this.#rtp++
-      if (this.#outputs.onPacket !== undefined || frame.bytes !== batch.bytes) this.#emitStream(row, batch, index)
-      return
-    }
     const destination = endpointOf(frame.destination, frame.destinationPort)
     const source = endpointOf(frame.source, frame.sourcePort)
+    const row = frame.bytes === batch.bytes ? this.#media.usual.accept(source, destination, at, end, frame.ttl, batch.micros, index) : -1
+    if (row >= 0) {
+      this.#rtp++
+      if (this.#outputs.onPacket !== undefined) this.#emitStream(this.#media.streamOfRow(row), batch, index, at + RTP_HEADER_LENGTH)
+      return
+    }
     const first = bytes[at] as number
     const target = this.#media.find(destination) ?? this.#media.find(source)
     if (target !== undefined) {
@@ -234,16 +254,13 @@ export class CallTracker {
     }
     if (frame.bytes !== batch.bytes) for (const call of stream.owners) call.fragmentedRtp = true
     if (this.#outputs.onPacket === undefined) return
-    for (const call of stream.owners) this.#emit(call, batch, index, 'rtp', Math.min(headerEnd, end))
+    this.#emitStream(stream, batch, index, Math.min(headerEnd, end))
   }
 
-  /** Hands out a packet that took the short way. */
-  #emitStream(row: number, batch: PacketBatch, index: number): void {
-    const { frame } = this.#dissector
-    for (const call of this.#media.streamOfRow(row).owners) {
-      if (frame.bytes !== batch.bytes) call.fragmentedRtp = true
-      this.#emit(call, batch, index, 'rtp', frame.payloadAt + RTP_HEADER_LENGTH)
-    }
+  /** Hands out a media packet. When the stream has one owner, the next ones may take the short way. */
+  #emitStream(stream: CallStream, batch: PacketBatch, index: number, headersEnd: number): void {
+    for (const call of stream.owners) this.#emit(call, batch, index, 'rtp', headersEnd)
+    if (stream.owners.length === 1) this.#media.rows.cells[stream.row + column.tag] = (stream.owners[0] as Call).tag
   }
 
   #rtcpPacket(target: MediaTarget, batch: PacketBatch, index: number): void {
@@ -368,7 +385,8 @@ export class CallTracker {
   }
 
   #file(call: Call): void {
-    const { at } = call.dueAt(this.#options.limits)
+    const due = call.dueAt(this.#options.limits).at
+    const at = this.#outputs.onEarlyRecord !== undefined && call.earlyAt < due ? call.earlyAt : due
     if (at >= call.filedAt) return
     call.filedAt = at
     this.#timers.add(at, call)
@@ -380,17 +398,30 @@ export class CallTracker {
       call.filedAt = Number.POSITIVE_INFINITY
       const { at, cause } = call.dueAt(this.#options.limits)
       if (at <= now) this.#close(call, cause)
-      else this.#file(call)
+      else {
+        if (call.earlyAt <= now) this.#giveEarly(call)
+        this.#file(call)
+      }
     }
+  }
+
+  #giveEarly(call: Call): void {
+    call.earlyAt = NEVER
+    const revision = (call.early?.revision ?? 0) + 1
+    if (revision >= finalRevision) return
+    call.early = finishCall(call, 'finished', this.#media, this.#options.sensorId, revision)
+    this.#outputs.onEarlyRecord?.(call.early, call)
   }
 
   #close(call: Call, cause: CloseCause): void {
     call.closed = true
     this.#calls.delete(call.callId)
-    const record = finishCall(call, cause, this.#media, this.#options.sensorId)
+    // A call that is over, and only waits for stragglers, is not cut short by the end of the program.
+    const why = cause === 'forced' && call.endConfirmed ? 'finished' : cause
+    const record = finishCall(call, why, this.#media, this.#options.sensorId)
     this.#outputs.onEnd?.(call)
     this.#media.forget(call)
-    this.#outputs.onRecord(record, call)
+    this.#outputs.onRecord(record, call, call.early === undefined || !sameButRevision(call.early, record))
   }
 }
 

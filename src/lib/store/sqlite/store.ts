@@ -1,8 +1,9 @@
 import type { CdrStore } from '../cdr-store.js'
+import { readerOver } from '../read/reader.js'
 import { openDatabase, writeFailure } from './driver.js'
 import { inserter } from './insert.js'
-import { callDetails, findCalls, getCall } from './query.js'
-import { ensureSchema } from './schema.js'
+import { sqliteEngine } from './read.js'
+import { checkSchema, ensureSchema } from './schema.js'
 
 /** The SQLite store, in the thread that calls it. */
 export function openSqlite(path: string, options: { readonly: boolean }): CdrStore {
@@ -17,7 +18,7 @@ export function openSqlite(path: string, options: { readonly: boolean }): CdrSto
       db.close()
       throw error instanceof Error && 'suggestions' in error ? error : writeFailure(path, error as Error)
     }
-  }
+  } else checkSchema(db, path)
   const insert = options.readonly ? undefined : inserter(db)
   return {
     async insert(records) {
@@ -28,11 +29,6 @@ export function openSqlite(path: string, options: { readonly: boolean }): CdrSto
         throw writeFailure(path, error as Error)
       }
     },
-    async *find(filter) {
-      yield* findCalls(db, filter)
-    },
-    get: async (id) => getCall(db, id),
-    details: async (id) => callDetails(db, id),
-    close: async () => db.close(),
+    ...readerOver(sqliteEngine(db)),
   }
 }
