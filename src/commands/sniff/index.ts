@@ -16,6 +16,7 @@ import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count, progressLine } from '../../terminal/progress.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
+import { sniffManager } from '../../terminal/sniff-manager.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
 
 /** `earshot sniff`: chooses the source, the filter, the store and the spool, runs the pipeline, prints what comes out. */
@@ -100,6 +101,12 @@ Ctrl-C writes every open call before it ends.`
       helpGroup: 'OUTPUT',
       summary: 'What goes into the pcaps: SIP only, SIP and RTP, SIP and RTP headers, or nothing.',
     }),
+    manager: Flags.boolean({
+      allowNo: true,
+      helpGroup: 'OUTPUT',
+      summary:
+        'Answer managers’ questions about this run: on a socket in the run directory, and on 127.0.0.1:5029 when that is free. Default for -i.',
+    }),
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No summary and no progress on stderr.' }),
@@ -138,6 +145,20 @@ Ctrl-C writes every open call before it ends.`
         ? undefined
         : await (await import('../../lib/spool/index.js')).openSpool({ dir: spoolDir, save: flags.save, canWait: !live, onNotice: say })
 
+    const sensorId = sip.id_sensor === 0 ? undefined : sip.id_sensor
+    const manager =
+      (flags.manager ?? live)
+        ? sniffManager({
+            version: this.config.version,
+            sensorId,
+            sipPorts: sip.sip_port,
+            spoolDir: spool === undefined ? undefined : spoolDir,
+            spool,
+            source: live ? (flags.interface ?? []).join(',') : 'read_from_file',
+            asked: flags.manager === true,
+            say,
+          })
+        : undefined
     const stop = stopOnSignals()
     // A table can only be drawn when all its rows are there: a live run prints a line as each call ends.
     const printer = live && format === 'table' ? undefined : callPrinter(format, process.stdout)
@@ -152,9 +173,11 @@ Ctrl-C writes every open call before it ends.`
         fragments: fragmentLimitsOf(reassembly),
         tcp: tcpLimitsOf(reassembly),
         sipPorts: sip.sip_port,
-        sensorId: sip.id_sensor === 0 ? undefined : sip.id_sensor,
+        sensorId,
         filter,
       },
+      live: manager?.live,
+      onStart: (status) => manager?.start(status),
       onRecord: (record) => {
         progress.clear()
         if (printer) void printer.call(callJson(record))
@@ -164,6 +187,7 @@ Ctrl-C writes every open call before it ends.`
         progress.update({ packets, calls: live ? open : calls, source: source.progress(), dropped: source.kernel?.().dropped }),
     })
     progress.clear()
+    await manager?.close()
     stop.dispose()
     await printer?.end(totalsOf(result))
     if (result.records && result.records.dropped + result.records.refused > 0) process.exitCode = 1
