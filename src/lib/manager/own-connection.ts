@@ -29,6 +29,8 @@ export class OwnConnection {
   #greeted = false
   #role: Role | undefined
   #client: string
+  /** The token that let it in, looked up again with every request: who is removed is out at once. */
+  #token: string | undefined
   #partial: NodeJS.Timeout | undefined
 
   constructor(stream: Duplex, first: Uint8Array, options: OwnOptions) {
@@ -115,8 +117,18 @@ export class OwnConnection {
     if (parameters === undefined) return new RequestError('bad-request', 'A request is a JSON object with a "do".')
     if (row === undefined) return new RequestError('unsupported', `There is no request "${name.slice(0, 64)}" here.`)
     if (this.#running.size >= requestsMax) return new RequestError('too-many', `At most ${requestsMax} requests at a time.`)
+    if (this.#token !== undefined && !this.#stillKnown(this.#token))
+      return new RequestError('denied', 'The token is not known here any more.')
     if (row.right === undefined || mayDo(this.#role, row.right)) return undefined
     return new RequestError('denied', `"${name}" needs the right to ${row.right}, which this client does not have.`)
+  }
+
+  #stillKnown(token: string): boolean {
+    try {
+      return this.#options.tokens.byToken(token) !== undefined
+    } catch {
+      return false
+    }
   }
 
   #hello({ token }: Parameters, reply: Reply): void {
@@ -130,6 +142,7 @@ export class OwnConnection {
         }
         this.#client = client.name
         this.#role = client.role
+        this.#token = token
       } catch (error) {
         reply.fail(asRequestError(error))
         this.#stream.end()

@@ -133,6 +133,7 @@ async function fetchFile(parameters: Parameters, reply: Reply, { backend, audit,
       throw new RequestError('changed', 'The file is another than before.')
     await reply.item({ size: file.size, identity: file.identity, modified: new Date(file.modifiedMs).toISOString(), path })
     const hash = createHash('sha256')
+    if (part === undefined && offset > 0) await hashHead(file, offset, hash)
     if (part === undefined) await sendBlocks(file, offset, parameters['follow'] === true, reply, hash, backend)
     else {
       for await (const bytes of selectPart(blocks(file), part)) {
@@ -185,7 +186,18 @@ async function* blocks({ handle, size }: ConfinedFile): AsyncGenerator<Uint8Arra
 const FOLLOW_POLL_MS = 250
 const FOLLOW_REST_MS = 4000
 
-/** Few blocks, used in turn: one is read while others are on their way. The hash is over what this request sent. */
+/** Of a fetch that goes on where another broke off: the checksum is over the whole file all the same. */
+async function hashHead({ handle }: ConfinedFile, end: number, hash: { update(bytes: Uint8Array): unknown }): Promise<void> {
+  const block = Buffer.allocUnsafe(BLOCK)
+  for (let at = 0; at < end; ) {
+    const { bytesRead } = await handle.read(block, 0, Math.min(BLOCK, end - at), at)
+    if (bytesRead === 0) return
+    hash.update(block.subarray(0, bytesRead))
+    at += bytesRead
+  }
+}
+
+/** Few blocks, used in turn: one is read while others are on their way. */
 async function sendBlocks(
   file: ConfinedFile,
   offset: number,
