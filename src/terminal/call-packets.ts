@@ -131,8 +131,13 @@ export class CallPackets {
   /** One connection an address, opened again when it broke. */
   async #client(address: Exclude<ManagerAddress, { kind: 'voipmonitor' }>): Promise<ManagerClient> {
     const name = addressText(address)
-    const known = await this.#clients.get(name)?.catch(() => undefined)
-    if (known?.open === true) return known
+    const before = this.#clients.get(name)
+    if (before !== undefined) {
+      const known = await before.catch(() => undefined)
+      if (known?.open === true) return known
+      // Several that lost it at once: the first opens it, the others wait for that.
+      if (this.#clients.get(name) !== before) return this.#client(address)
+    }
     const opening = connectManager(address, clientOptionsFor(name, this.#options.access))
     this.#clients.set(name, opening)
     return opening
