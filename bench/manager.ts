@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KnownServers, serverCertificate, Tokens } from '../src/lib/access/index.js'
 import { connectManager, type ManagerClient, parseAddress, startManager } from '../src/lib/manager/index.js'
+import { spoolSource } from '../src/lib/sniffer/spool-source.js'
 
 const megabytes = Number(process.argv[2] ?? 100)
 const dir = process.env['EARSHOT_BENCH_DIR'] ?? mkdtempSync(join(tmpdir(), 'earshot-bench-manager-'))
@@ -21,7 +22,7 @@ async function serve(): Promise<void> {
   const manager = await startManager({
     backend: {
       about,
-      spool: join(dir, 'spool'),
+      spool: spoolSource(join(dir, 'spool')),
       records: undefined,
       sipPorts: [],
       calls: { count: async () => 0, pages: async function* () {}, watch: async function* () {} },
@@ -46,9 +47,11 @@ async function serve(): Promise<void> {
 }
 
 async function measure(): Promise<void> {
-  mkdirSync(join(dir, 'spool'), { recursive: true })
-  const fd = openSync(join(dir, 'spool', 'large.pcap'), 'w')
+  mkdirSync(join(dir, 'spool', 'd'), { recursive: true })
+  const fd = openSync(join(dir, 'spool', 'd', 'large.pcap'), 'w')
   const block = Buffer.alloc(1 << 20, 0x5a)
+  // A pcap by its first bytes: it goes out as it lies.
+  block.writeUInt32LE(0xa1b2c3d4, 0)
   for (let i = 0; i < megabytes; i++) writeSync(fd, block)
   closeSync(fd)
   const server = fork(import.meta.filename, [], { env: { ...process.env, EARSHOT_BENCH_DIR: dir }, execArgv: ['--import', 'tsx'] })
@@ -103,7 +106,7 @@ async function clients(server: ChildProcess, open: (address: string) => Promise<
   let bytes = 0
   await Promise.all(
     busy.map(async (client) => {
-      for await (const answer of client.ask('fetch', { path: 'large.pcap' })) {
+      for await (const answer of client.ask('fetch', { path: 'd/large.pcap' })) {
         if (answer.kind === 'data') bytes += answer.bytes.length
         if (performance.now() - startMs > 5000) break
       }
@@ -117,7 +120,7 @@ async function clients(server: ChildProcess, open: (address: string) => Promise<
 
 async function fetchAll(client: ManagerClient): Promise<void> {
   const hash = createHash('sha256')
-  const answers = client.ask('fetch', { path: 'large.pcap' })
+  const answers = client.ask('fetch', { path: 'd/large.pcap' })
   for (;;) {
     const answer = await answers.next()
     if (answer.done === true) {

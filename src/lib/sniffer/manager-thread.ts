@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '../base/errors.js'
 import type { LiveCalls } from '../live/index.js'
+import type { About, ServiceStats } from '../manager/index.js'
+import { localLive, serveLive } from '../manager/index.js'
 import { builtFile } from '../native/built-file.js'
-import type { About, ServiceStats } from './backend.js'
-import { localLive, serveLive } from './live-source.js'
 
 /**
  * The manager of a service that reads packets, in a thread of its own: whatever clients ask, fetch or send, the thread of the
@@ -39,7 +39,7 @@ export async function startManagerThread(
   stats: () => ServiceStats,
   onNotice: (text: string) => void,
 ): Promise<ManagerThread> {
-  const worker = new Worker(builtFile(import.meta.url, './worker.js'), { workerData: options })
+  const worker = new Worker(builtFile(import.meta.url, './manager-worker.js'), { workerData: options })
   serveLive(worker, localLive(live, stats))
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   const addresses = await new Promise<readonly string[]>((resolve, reject) => {
