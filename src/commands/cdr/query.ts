@@ -139,7 +139,7 @@ A table shows the last 50 calls unless --last, --limit, --sort or --after say ot
     },
   ): Promise<void> {
     const stop = stopOnSignals()
-    for await (const call of follow(store, { where, lists, known, signal: stop.signal })) {
+    for await (const call of follow(store, { where, lists, known, signal: stop.signal, onAway: (error) => this.printError(error) })) {
       printer.call(call)
       await printer.drained()
     }

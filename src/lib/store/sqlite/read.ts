@@ -1,4 +1,5 @@
 import { ipv4Text, ipv6Text } from '../../base/address.js'
+import { OperatorError } from '../../base/errors.js'
 import type { AddressValue } from '../../query/network.js'
 import { folded, type Pattern } from '../../query/pattern.js'
 import { type Dialect, likePattern, never, type ReadEngine, type Row, type Sql } from '../read/engine.js'
@@ -19,11 +20,24 @@ export function sqliteEngine(db: Database): ReadEngine {
   }
   return {
     dialect: sqlite,
-    rows: async (sql, values = []) => prepare(sql).all(...values) as Row[],
-    async each(sql, values, take) {
-      for (const row of db.prepare(sql).iterate(...values)) take(row as Row)
-    },
+    rows: async (sql, values = []) => told(() => prepare(sql).all(...values) as Row[]),
+    each: async (sql, values, take) =>
+      told(() => {
+        for (const row of db.prepare(sql).iterate(...values)) take(row as Row)
+      }),
     close: async () => db.close(),
+  }
+}
+
+/** A failed question, told so that an operator can act. */
+function told<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw new OperatorError('STORE_READ', `Cannot read the record database: ${(error as Error).message}.`, {
+      cause: error,
+      suggestions: ['Check the disk. A damaged file can be saved in part: sqlite3 FILE .recover'],
+    })
   }
 }
 
