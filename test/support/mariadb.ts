@@ -33,7 +33,6 @@ export interface TestServer {
 const searchPath = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`
 const onPath = (program: string): boolean => searchPath.split(':').some((dir) => existsSync(join(dir, program)))
 export const haveMariadb = onPath('mariadbd')
-export const haveGalera = haveMariadb && ['/usr/lib/galera/libgalera_smm.so'].some((path) => existsSync(path))
 
 const environment = { ...process.env, PATH: searchPath }
 
@@ -47,14 +46,19 @@ export const quickOptions = [
   '--performance-schema=OFF',
 ]
 
-export async function startMariadb(options: readonly string[] = quickOptions, want: { tcp?: boolean } = {}): Promise<TestServer> {
+export async function startMariadb(
+  options: readonly string[] = quickOptions,
+  want: { tcp?: boolean; user?: string } = {},
+): Promise<TestServer> {
   const port = want.tcp ? await freePort() : undefined
   const dir = mkdtempSync(join(tmpdir(), 'earshot-mariadb-'))
   const data = join(dir, 'data')
   const socket = join(dir, 's')
-  const user = userInfo().username
+  const user = want.user ?? userInfo().username
   // Somebody's my.cnf has no say here.
   writeFileSync(join(dir, 'my.cnf'), '')
+  if (want.user !== undefined) execFileSync('chown', [`${want.user}:`, dir])
+  const become = want.user === undefined ? [] : ['--reuid', want.user, '--regid', want.user, '--clear-groups']
   execFileSync(
     'mariadb-install-db',
     [
@@ -109,7 +113,10 @@ export async function startMariadb(options: readonly string[] = quickOptions, wa
         ...(port === undefined ? ['--skip-networking'] : ['--bind-address=127.0.0.1', `--port=${port}`, '--skip-name-resolve']),
         ...options,
       ]
-      child = spawn('setpriv', ['--pdeathsig', 'KILL', 'mariadbd', ...args], { stdio: ['ignore', 'ignore', 'pipe'], env: environment })
+      child = spawn('setpriv', [...become, '--pdeathsig', 'KILL', 'mariadbd', ...args], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        env: environment,
+      })
       let log = ''
       child.stderr?.on('data', (chunk) => {
         log = (log + chunk).slice(-4000)

@@ -16,6 +16,8 @@ export interface InsertCounts {
 /** The writing half of a store, for a run. */
 export interface RecordWriter {
   insert(records: readonly CallRecord[]): Promise<InsertCounts>
+  /** The same for records as text (call/record-text.ts), where the store has a thread of its own to read them in. */
+  insertTexts?(texts: readonly string[]): Promise<InsertCounts>
   close(): Promise<void>
 }
 
