@@ -1,5 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { recordText } from '../../src/lib/call/record-text.js'
 import { Backlog, openJournal } from '../../src/lib/journal/index.js'
 import { Recorder } from '../../src/lib/sniffer/recorder.js'
 import { sampleRecords } from '../contract/records.js'
@@ -29,7 +30,7 @@ const recorder = new Recorder({
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 const [sample] = sampleRecords()
 const take = (from: number, to: number): Promise<void> =>
-  recorder.take(Array.from({ length: to - from }, (_, i) => ({ ...sample!, callId: `call-${from + i}` })))
+  recorder.take(Array.from({ length: to - from }, (_, i) => recordText({ ...sample!, callId: `call-${from + i}` })))
 
 const filler = join(dir, 'filler')
 writeFileSync(filler, Buffer.alloc(256 << 10))

@@ -1,17 +1,13 @@
 import type { CallRecord } from './record.js'
 
 /**
- * A record as one line of text and back: what waits on disk while a store is away. JSON, so that a person with jq can read
- * it. A later version adds fields and keeps the number; `undefined` is the absence of a field.
+ * A record as one line of text and back: what crosses threads and waits on disk while a store is away. JSON, so that a person
+ * with jq can read what waits. A later version adds fields and keeps the number; `undefined` is the absence of a field.
  */
 const version = 1
 
 /** Never holds a line feed: JSON escapes control characters. */
 export const recordText = (record: CallRecord): string => JSON.stringify({ v: version, ...record, flags: String(record.flags) })
-
-/** Bytes that a record takes in memory, roughly; its text takes less. */
-export const recordBytes = ({ streams, dtmf, responses, sdp }: CallRecord): number =>
-  2000 + 800 * streams.length + 100 * (dtmf.length + responses.length + sdp.length)
 
 /** Undefined when this is no record, or one of a later version. */
 export function textRecord(text: string): CallRecord | undefined {

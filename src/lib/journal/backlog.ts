@@ -1,22 +1,11 @@
 import { Turns } from '../base/turns.js'
-import type { CallRecord } from '../call/record.js'
-import { recordBytes, recordText, textRecord } from '../call/record-text.js'
-import type { Journal } from './journal.js'
+import type { Entry } from './entry.js'
+import type { Journal, NumberedEntry } from './journal.js'
 
 /**
- * Records that wait for a store: in the journal when there is one and its disk takes them, else in memory. First in, first
- * out; bounded either way.
+ * What waits for a store: in the journal when there is one and its disk takes it, else in memory. First in, first out;
+ * bounded either way.
  */
-export interface Waiting {
-  /** Wall-clock time at which it was queued, ms since the epoch. */
-  readonly queuedMs: number
-  /** In the journal; -1 in memory. */
-  readonly number: number
-  /** Undefined when what the journal has is no record that this version knows; it is then only a text. */
-  readonly record: CallRecord | undefined
-  readonly text: string | undefined
-}
-
 export interface BacklogOptions {
   readonly journal: Journal | undefined
   readonly memoryBytesMax: number
@@ -28,16 +17,14 @@ export interface BacklogOptions {
 }
 
 const RETRY_MS = 5000
-interface InMemory {
-  readonly queuedMs: number
-  readonly record: CallRecord
-}
+/** Objects around the text, roughly. */
+const ENTRY_OVERHEAD_BYTES = 100
 
 export class Backlog {
   readonly #options: BacklogOptions
-  #memory: InMemory[] = []
+  #memory: Entry[] = []
   #memoryBytes = 0
-  /** Records at the front of #memory that were handed out and are not done yet: they must stay where they are. */
+  /** Entries of #memory that were handed out and are not done yet: they must stay where they are. */
   #out = 0
   #failedAt: number | undefined
   readonly #turns = new Turns()
@@ -63,30 +50,30 @@ export class Backlog {
     return this.#dropped + (this.#options.journal?.dropped ?? 0)
   }
 
-  /** Adds at the end. When it returns, the records are as safe as they get: in the journal, if there is one that works. */
-  add(records: readonly CallRecord[], nowMs: number): Promise<void> {
-    return this.#turns.take(() => this.#add(records, nowMs))
+  /** Adds at the end. When it returns, the entries are as safe as they get: in the journal, if there is one that works. */
+  add(entries: readonly Entry[], nowMs: number): Promise<void> {
+    return this.#turns.take(() => this.#add(entries, nowMs))
   }
 
-  /** Up to `max` records from the front, in order. They stay until `done`. */
-  peek(max: number): Promise<Waiting[]> {
+  /** Up to `max` entries from the front, in order. They stay until `done`. */
+  peek(max: number): Promise<NumberedEntry[]> {
     return this.#turns.take(() => this.#peek(max))
   }
 
-  /** These, the first of those handed out last, need not be kept. */
-  done(these: readonly Waiting[]): Promise<void> {
-    return this.#turns.take(() => this.#done(these))
+  /** These entries, the first of those handed out last, need not be kept. */
+  done(entries: readonly NumberedEntry[]): Promise<void> {
+    return this.#turns.take(() => this.#done(entries))
   }
 
-  async #add(records: readonly CallRecord[], nowMs: number): Promise<void> {
-    for (const record of records) {
-      this.#memory.push({ queuedMs: nowMs, record })
-      this.#memoryBytes += recordBytes(record)
+  async #add(entries: readonly Entry[], nowMs: number): Promise<void> {
+    for (const entry of entries) {
+      this.#memory.push(entry)
+      this.#memoryBytes += size(entry)
     }
     await this.#toJournal(nowMs)
     while (this.#memoryBytes > this.#options.memoryBytesMax && this.#memory.length > this.#out) {
       const [gone] = this.#options.drop === 'newest' ? this.#memory.splice(-1) : this.#memory.splice(this.#out, 1)
-      this.#memoryBytes -= recordBytes(gone!.record)
+      this.#memoryBytes -= size(gone!)
       this.#dropped++
     }
   }
@@ -99,7 +86,7 @@ export class Backlog {
     const taken = this.#memory
     this.#memory = []
     try {
-      const settled = await journal.append(taken.map(({ queuedMs, record }) => ({ queuedMs, text: recordText(record) })))
+      const settled = await journal.append(taken)
       this.#memory = [...taken.slice(settled), ...this.#memory]
       if (this.#failedAt !== undefined) onJournal(undefined)
       this.#failedAt = undefined
@@ -108,28 +95,30 @@ export class Backlog {
       if (this.#failedAt === undefined) onJournal(error as Error)
       this.#failedAt = nowMs
     }
-    this.#memoryBytes = this.#memory.reduce((sum, { record }) => sum + recordBytes(record), 0)
+    this.#memoryBytes = this.#memory.reduce((sum, entry) => sum + size(entry), 0)
   }
 
-  async #peek(max: number): Promise<Waiting[]> {
+  async #peek(max: number): Promise<NumberedEntry[]> {
     const { journal } = this.#options
     this.#out = 0
     if (journal !== undefined && journal.waiting > 0) {
       const entries = await journal.peek(max)
-      if (entries.length > 0) return entries.map((entry) => ({ ...entry, record: textRecord(entry.text) }))
+      if (entries.length > 0) return entries
     }
-    const waiting = this.#memory.slice(0, max)
-    this.#out = waiting.length
-    return waiting.map(({ queuedMs, record }) => ({ queuedMs, number: -1, record, text: undefined }))
+    const entries = this.#memory.slice(0, max).map((entry, i) => ({ ...entry, number: -1 - i }))
+    this.#out = entries.length
+    return entries
   }
 
-  async #done(these: readonly Waiting[]): Promise<void> {
-    const last = these.at(-1)
+  async #done(entries: readonly NumberedEntry[]): Promise<void> {
+    const last = entries.at(-1)
     if (last === undefined) return
     if (last.number >= 0) await this.#options.journal?.done(last.number)
     else {
-      for (const { record } of this.#memory.splice(0, these.length)) this.#memoryBytes -= recordBytes(record)
+      for (const entry of this.#memory.splice(0, entries.length)) this.#memoryBytes -= size(entry)
       this.#out = 0
     }
   }
 }
+
+const size = ({ text }: Entry): number => text.length + ENTRY_OVERHEAD_BYTES

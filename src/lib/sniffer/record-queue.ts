@@ -2,13 +2,13 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '../base/errors.js'
 import type { CallRecord } from '../call/record.js'
-import { recordBytes } from '../call/record-text.js'
+import { recordText } from '../call/record-text.js'
 import { builtFile } from '../native/built-file.js'
 import type { FromRecorder, ToRecorder } from './recorder-worker.js'
 import type { RecordsNotice, RecordsStatus } from './records-status.js'
 
 /**
- * The capture's end of the way to the store: hands records to the recording thread and never waits for it.
+ * The capture's end of the way to the store: hands records to the recording thread as text and never waits for it.
  *
  *     hot thread │ recording thread
  *     offer ─────┼─▶ queue on disk (or in memory) ─▶ store
@@ -81,7 +81,7 @@ export class RecordQueue {
   readonly ready: Promise<void>
   readonly #ended: Promise<unknown>
   #gone = false
-  #records: CallRecord[] = []
+  #texts: string[] = []
   #bytes = 0
   /** Messages that the thread has not dealt with yet: how many records and bytes. */
   #posted: { records: number; bytes: number }[] = []
@@ -120,14 +120,14 @@ export class RecordQueue {
 
   /** Takes a record. Never waits; what is too much for the memory is dropped and counted. */
   offer(record: CallRecord): void {
-    const bytes = recordBytes(record)
-    if (this.#gone || this.#bytes + this.#untaken.bytes + bytes > this.#bytesMax) {
+    const text = recordText(record)
+    if (this.#gone || this.#bytes + this.#untaken.bytes + text.length > this.#bytesMax) {
       this.#dropped++
       return
     }
-    this.#records.push(record)
-    this.#bytes += bytes
-    if (this.#records.length >= MESSAGE_MAX) this.flush()
+    this.#texts.push(text)
+    this.#bytes += text.length
+    if (this.#texts.length >= MESSAGE_MAX) this.flush()
   }
 
   /** No packet comes any more: what is offered from now on may take the memory it needs, and is not dropped. */
@@ -137,19 +137,19 @@ export class RecordQueue {
 
   /** Hands over what was offered. Cheap when there is nothing: to be called after each batch of packets. */
   flush(): void {
-    if (this.#records.length === 0) return
-    const size = { records: this.#records.length, bytes: this.#bytes }
-    this.#worker.postMessage({ records: this.#records } satisfies ToRecorder)
+    if (this.#texts.length === 0) return
+    const size = { records: this.#texts.length, bytes: this.#bytes }
+    this.#worker.postMessage({ texts: this.#texts } satisfies ToRecorder)
     this.#posted.push(size)
     this.#untaken.records += size.records
     this.#untaken.bytes += size.bytes
-    this.#records = []
+    this.#texts = []
     this.#bytes = 0
   }
 
   get status(): RecordsStatus {
     const { records, bytes } = this.#untaken
-    const here = this.#records.length + records
+    const here = this.#texts.length + records
     return {
       ...this.#status,
       waiting: this.#status.waiting + here,

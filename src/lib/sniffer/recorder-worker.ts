@@ -2,7 +2,6 @@
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError } from '../base/errors.js'
-import type { CallRecord } from '../call/record.js'
 import { Backlog, type Journal, openJournal } from '../journal/index.js'
 import { checkStoreUrl, openWriter } from '../store/index.js'
 import type { RecordingPlan } from './record-queue.js'
@@ -10,12 +9,12 @@ import { Recorder } from './recorder.js'
 import type { RecordsNotice, RecordsStatus } from './records-status.js'
 import { RefusedFile } from './refused-file.js'
 
-export type ToRecorder = { readonly records: readonly CallRecord[] } | { readonly close: true }
+export type ToRecorder = { readonly texts: readonly string[] } | { readonly close: true }
 export type FromRecorder =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly error: Told }
   | { readonly kind: 'status'; readonly status: RecordsStatus }
-  /** A message with records has been dealt with. */
+  /** A message with texts has been dealt with. */
   | { readonly kind: 'taken' }
   | { readonly kind: 'notice'; readonly notice: RecordsNotice }
   | { readonly kind: 'closed'; readonly status: RecordsStatus }
@@ -61,7 +60,7 @@ try {
   })
   await recorder.start(live)
   parentPort?.on('message', (message: ToRecorder) => {
-    if ('records' in message) void recorder.take(message.records).then(() => tell({ kind: 'taken' }))
+    if ('texts' in message) void recorder.take(message.texts).then(() => tell({ kind: 'taken' }))
     else
       void recorder.close(live ? plan.closeSeconds : undefined).then((status) => {
         tell({ kind: 'closed', status })

@@ -1,8 +1,8 @@
 import { OperatorError } from '../base/errors.js'
 import type { CallRecord } from '../call/record.js'
-import { recordText } from '../call/record-text.js'
-import type { Backlog, Waiting } from '../journal/backlog.js'
-import type { Journal } from '../journal/journal.js'
+import { textRecord } from '../call/record-text.js'
+import type { Backlog } from '../journal/backlog.js'
+import type { Journal, NumberedEntry } from '../journal/journal.js'
 import type { RecordWriter } from '../store/cdr-store.js'
 import { failureKind, StoreFailure } from '../store/failure.js'
 import type { RecordsNotice, RecordsStatus } from './records-status.js'
@@ -107,11 +107,15 @@ export class Recorder {
     this.#running = this.#run()
   }
 
-  /** Takes records. When it returns they are as safe as they get: on disk, when there is a queue on disk that works. */
-  async take(records: readonly CallRecord[]): Promise<void> {
-    if (this.#state === 'given up') this.#counts.lost += records.length
+  /** Takes records as text. When it returns they are as safe as they get: on disk, when there is a queue on disk that works. */
+  async take(texts: readonly string[]): Promise<void> {
+    const now = Date.now()
+    if (this.#state === 'given up') this.#counts.lost += texts.length
     else {
-      await this.#options.backlog.add(records, Date.now())
+      await this.#options.backlog.add(
+        texts.map((text) => ({ queuedMs: now, text })),
+        now,
+      )
       this.#sayDropped()
       this.#wakeUp()
     }
@@ -179,7 +183,7 @@ export class Recorder {
     if (left > 0 && !this.#closing && this.#options.backlog.waiting < BATCH_MAX) await this.#pause(left, BATCH_MAX)
   }
 
-  async #peek(): Promise<Waiting[]> {
+  async #peek(): Promise<NumberedEntry[]> {
     try {
       const batch = await this.#options.backlog.peek(this.#batchMax)
       this.#oldestMs = batch[0]?.queuedMs
@@ -193,9 +197,10 @@ export class Recorder {
     }
   }
 
-  async #deliver(batch: readonly Waiting[]): Promise<void> {
+  async #deliver(batch: readonly NumberedEntry[]): Promise<void> {
     const records: CallRecord[] = []
-    for (const { record } of batch) {
+    for (const { text } of batch) {
+      const record = textRecord(text)
       if (record === undefined) break
       records.push(record)
     }
@@ -245,7 +250,8 @@ export class Recorder {
   }
 
   async #tryOther(): Promise<void> {
-    const record = (await this.#options.backlog.peek(2))[1]?.record
+    const [, other] = await this.#options.backlog.peek(2)
+    const record = other && textRecord(other.text)
     // There is nothing to compare with.
     if (record === undefined) {
       this.#failuresAlone = 0
@@ -263,7 +269,7 @@ export class Recorder {
     this.#batchMax = 1
   }
 
-  async #failed(batch: readonly Waiting[], error: unknown): Promise<void> {
+  async #failed(batch: readonly NumberedEntry[], error: unknown): Promise<void> {
     this.#counts.failures++
     const kind = failureKind(error)
     const message = error instanceof Error ? error.message : String(error)
@@ -336,9 +342,9 @@ export class Recorder {
     this.#tell()
   }
 
-  async #setAside(one: Waiting, reason: string): Promise<void> {
+  async #setAside(entry: NumberedEntry, reason: string): Promise<void> {
     const { refusedFile } = this.#options
-    const kept = refusedFile?.add(one.text ?? recordText(one.record as CallRecord), reason, Date.now()) === true
+    const kept = refusedFile?.add(entry.text, reason, Date.now()) === true
     this.#counts.refused++
     if (!this.#refusedSaid) {
       this.#refusedSaid = true
@@ -346,12 +352,12 @@ export class Recorder {
       this.#say('loss', `A record is refused and ${where}: ${reason} Further ones are only counted.`)
     }
     this.#batchMax = BATCH_MAX
-    await this.#done([one])
+    await this.#done([entry])
   }
 
-  async #done(these: readonly Waiting[]): Promise<void> {
+  async #done(entries: readonly NumberedEntry[]): Promise<void> {
     try {
-      await this.#options.backlog.done(these)
+      await this.#options.backlog.done(entries)
     } catch (error) {
       // They are stored; at worst they are stored again, which changes nothing.
       this.#say('trouble', `The queue on disk could not be shortened: ${(error as Error).message}.`)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { CallRecord } from '../../../src/lib/call/record.js'
-import { recordBytes } from '../../../src/lib/call/record-text.js'
+import { recordText } from '../../../src/lib/call/record-text.js'
 import { openRecordQueue, type RecordingOptions } from '../../../src/lib/sniffer/record-queue.js'
 import type { RecordsNotice } from '../../../src/lib/sniffer/records-status.js'
 import { openSqlite } from '../../../src/lib/store/sqlite/store.js'
@@ -59,12 +59,12 @@ describe('records on their way', () => {
   })
 
   test('of a wire have a bound, and what is too much is counted; its last ones have none', async () => {
-    const { options, path } = rig({ memoryBytesMax: 100 * recordBytes(sample) })
+    const { options, path } = rig({ memoryBytesMax: 100 * recordText(record(100)).length })
     const queue = await openRecordQueue(options)
     // All in one moment: the thread has no chance to take any.
-    for (let n = 0; n < 500; n++) queue.offer(record(n))
+    for (let n = 100; n < 600; n++) queue.offer(record(n))
     queue.ending()
-    for (let n = 500; n < 1500; n++) queue.offer(record(n))
+    for (let n = 1000; n < 2000; n++) queue.offer(record(n))
     const status = await queue.close()
     expect(status.dropped).toBe(400)
     expect(status.stored).toBe(1100)

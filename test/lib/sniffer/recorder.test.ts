@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { CallRecord } from '../../../src/lib/call/record.js'
-import { recordBytes, recordText } from '../../../src/lib/call/record-text.js'
+import { recordText } from '../../../src/lib/call/record-text.js'
 import { Backlog, type Journal, openJournal } from '../../../src/lib/journal/index.js'
 import { Recorder, type RecorderOptions } from '../../../src/lib/sniffer/recorder.js'
 import type { RecordsNotice, RecordsStatus } from '../../../src/lib/sniffer/records-status.js'
@@ -20,7 +20,7 @@ let made = 0
 
 const [sample] = sampleRecords() as [CallRecord]
 const record = (n: number, changes: Partial<CallRecord> = {}): CallRecord => ({ ...sample, callId: `call-${n}`, ...changes })
-const records = (from: number, to: number): CallRecord[] => Array.from({ length: to - from }, (_, i) => record(from + i))
+const texts = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, i) => recordText(record(from + i)))
 const ids = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, i) => `call-${from + i}`)
 
 const timing = {
@@ -86,7 +86,7 @@ describe.each(['in memory', 'on disk'])('records that wait %s', (where) => {
   test('a store that works takes them in order', async () => {
     const { store, recorder, notices } = await rig(queued())
     await recorder.start(true)
-    for (let n = 0; n < 3000; n += 100) await recorder.take(records(n, n + 100))
+    for (let n = 0; n < 3000; n += 100) await recorder.take(texts(n, n + 100))
     const status = await recorder.close(10)
     expect(store.order).toEqual(ids(0, 3000))
     expect(status).toMatchObject({ state: 'ok', stored: 3000, updated: 0, duplicates: 0, waiting: 0, dropped: 0, refused: 0, failures: 0 })
@@ -113,7 +113,7 @@ describe.each(['in memory', 'on disk'])('records that wait %s', (where) => {
     store.behave = () => behaviour(++asked)
     await recorder.start(true).catch(() => recorder.start(true))
     for (let n = 0; n < 2000; n += 50) {
-      await recorder.take(records(n, n + 50))
+      await recorder.take(texts(n, n + 50))
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
     await until(empty)
@@ -128,7 +128,7 @@ describe.each(['in memory', 'on disk'])('records that wait %s', (where) => {
     const { store, recorder, notices, until } = await rig(queued())
     await recorder.start(true)
     store.behave = () => 'transient'
-    await recorder.take(records(0, 300))
+    await recorder.take(texts(0, 300))
     await until(({ failures }) => failures > 8)
     expect(recorder.status).toMatchObject({ state: 'retrying', waiting: 300, stored: 0 })
     expect(recorder.status.failure).toMatchObject({ code: 'TEST_TRANSIENT' })
@@ -146,9 +146,9 @@ describe.each(['in memory', 'on disk'])('records that wait %s', (where) => {
   test('a record that the store refuses is set aside, and holds up nobody', async () => {
     const { store, recorder, notices, refusedPath, until } = await rig(queued())
     const poison = ['call-7', 'call-500', 'call-501']
-    store.behave = (batch) => (batch.some(({ callId }) => poison.includes(callId)) ? 'record' : 'take')
+    store.behave = (records) => (records.some(({ callId }) => poison.includes(callId)) ? 'record' : 'take')
     await recorder.start(true)
-    await recorder.take(records(0, 1500))
+    await recorder.take(texts(0, 1500))
     await until(empty)
     expect(recorder.status).toMatchObject({ state: 'ok', stored: 1497, refused: 3 })
     expect(store.order).toEqual(ids(0, 1500).filter((id) => !poison.includes(id)))
@@ -164,9 +164,9 @@ describe.each(['in memory', 'on disk'])('records that wait %s', (where) => {
 
   test('so is one that takes the connection down with it each time', async () => {
     const { store, recorder, refusedPath, until } = await rig(queued())
-    store.behave = (batch) => (batch.some(({ callId }) => callId === 'call-30') ? 'transient' : 'take')
+    store.behave = (records) => (records.some(({ callId }) => callId === 'call-30') ? 'transient' : 'take')
     await recorder.start(true)
-    await recorder.take(records(0, 60))
+    await recorder.take(texts(0, 60))
     await until(empty)
     expect(recorder.status).toMatchObject({ state: 'ok', stored: 59, refused: 1 })
     expect(readFileSync(refusedPath, 'utf8')).toMatch(/call-30/)
@@ -176,19 +176,28 @@ describe.each(['in memory', 'on disk'])('records that wait %s', (where) => {
   test('but none is blamed for an outage, however long, whatever comes and goes', async () => {
     const { store, recorder, until } = await rig(queued())
     let asked = 0
-    store.behave = (batch) => (batch.length === 0 || ++asked % 7 === 0 ? 'take' : 'transient')
+    store.behave = (records) => (records.length === 0 || ++asked % 7 === 0 ? 'take' : 'transient')
     await recorder.start(true)
-    await recorder.take(records(0, 20))
+    await recorder.take(texts(0, 20))
     await until(empty)
     expect(recorder.status).toMatchObject({ stored: 20, refused: 0 })
     await recorder.close(10)
   })
 
+  test('text that is no record of this version is set aside', async () => {
+    const { recorder, until } = await rig(queued())
+    await recorder.start(true)
+    await recorder.take([...texts(0, 3), '{"v":99}', ...texts(3, 6)])
+    await until(empty)
+    expect(recorder.status).toMatchObject({ stored: 6, refused: 1 })
+    await recorder.close(10)
+  })
+
   test('a later word goes in after the earlier, and stays', async () => {
     const { store, recorder, until } = await rig(queued())
-    store.behave = (batch) => (store.inserts < 5 && batch.length > 0 ? 'answer lost' : 'take')
+    store.behave = (records) => (store.inserts < 5 && records.length > 0 ? 'answer lost' : 'take')
     await recorder.start(true)
-    await recorder.take([record(1, { revision: 1 }), record(2, { revision: 1 }), record(1)])
+    await recorder.take([recordText(record(1, { revision: 1 })), recordText(record(2, { revision: 1 })), recordText(record(1))])
     await until(empty)
     expect([...store.rows.values()]).toEqual([
       { revision: 255, made: 1 },
@@ -198,11 +207,11 @@ describe.each(['in memory', 'on disk'])('records that wait %s', (where) => {
   })
 
   test('the bound: the oldest give way, are counted, and that is said once', async () => {
-    const bounds = { bytesMax: 100 * (recordText(sample).length + 40), memoryBytesMax: 100 * recordBytes(sample) }
-    const { store, recorder, notices, until } = await rig({ ...queued(), ...bounds })
+    const size = texts(0, 1)[0]!.length + 100
+    const { store, recorder, notices, until } = await rig({ ...queued(), bytesMax: 100 * size, memoryBytesMax: 100 * size })
     await recorder.start(true)
     store.behave = () => 'transient'
-    for (let n = 0; n < 300; n += 10) await recorder.take(records(n, n + 10))
+    for (let n = 0; n < 300; n += 10) await recorder.take(texts(n, n + 10))
     const { dropped, waiting } = recorder.status
     expect(dropped).toBeGreaterThan(190)
     expect(dropped + waiting).toBe(300)
@@ -216,23 +225,6 @@ describe.each(['in memory', 'on disk'])('records that wait %s', (where) => {
 })
 
 describe('the disk of the queue', () => {
-  test('what is no record of this version, on it, is set aside', async () => {
-    const queue = queueDir()
-    const journal = await openJournal(queue, 'sqlite:/test.db', { bytesMax: 1 << 30, drop: 'oldest' })
-    const found = [record(0), record(1)].map(recordText)
-    await journal.append(['{"v":99}', found[0]!, 'no JSON', found[1]!].map((text) => ({ queuedMs: 1, text })))
-    await journal.close()
-    const { store, recorder, refusedPath, until } = await rig({ queue })
-    await recorder.start(true)
-    await recorder.take(records(2, 5))
-    await until(empty)
-    expect(recorder.status).toMatchObject({ stored: 5, refused: 2 })
-    expect(store.order).toEqual(ids(0, 5))
-    const aside = readFileSync(refusedPath, 'utf8').trim().split('\n')
-    expect(aside.map((line) => (JSON.parse(line) as { record: unknown }).record)).toEqual([{ v: 99 }, 'no JSON'])
-    await recorder.close(10)
-  })
-
   test('fills up: records wait in memory, go on to the disk when there is room, and all are stored once', () => {
     needsRoot()
     const mount = queueDir()
@@ -273,7 +265,7 @@ describe('the beginning', () => {
     const { store, recorder, notices, until } = await rig({ queue: queueDir() })
     store.behave = () => 'transient'
     await recorder.start(true)
-    await recorder.take(records(0, 10))
+    await recorder.take(texts(0, 10))
     expect(kinds(notices)).toEqual(['trouble'])
     store.behave = () => 'take'
     await until(({ stored }) => stored === 10)
@@ -284,7 +276,7 @@ describe('the beginning', () => {
     const { store, recorder, until } = await rig()
     store.behave = () => 'silence'
     await recorder.start(true)
-    await recorder.take(records(0, 10))
+    await recorder.take(texts(0, 10))
     store.behave = () => 'take'
     await until(({ stored }) => stored === 10)
     expect((await recorder.close(10)).dropped).toBe(0)
@@ -311,7 +303,7 @@ describe('the end', () => {
     const one = await rig({ queue })
     await one.recorder.start(true)
     one.store.behave = () => 'transient'
-    await one.recorder.take(records(0, 400))
+    await one.recorder.take(texts(0, 400))
     const began = performance.now()
     expect(await one.recorder.close(10)).toMatchObject({ waiting: 400, dropped: 0 })
     expect(performance.now() - began).toBeLessThan(5000)
@@ -319,7 +311,7 @@ describe('the end', () => {
 
     const two = await rig({ queue })
     await two.recorder.start(true)
-    await two.recorder.take(records(400, 410))
+    await two.recorder.take(texts(400, 410))
     await two.until(empty)
     expect(two.store.order).toEqual(ids(0, 410))
     expect(two.notices[0]?.message).toMatch(/400 records of an earlier run/)
@@ -330,7 +322,7 @@ describe('the end', () => {
     const { store, recorder } = await rig({ queue: queueDir(), timing: { ...timing, insertMsMax: 60_000 } })
     await recorder.start(true)
     store.behave = () => 'silence'
-    await recorder.take(records(0, 10))
+    await recorder.take(texts(0, 10))
     const began = performance.now()
     expect(await recorder.close(0.2)).toMatchObject({ waiting: 10, dropped: 0 })
     expect(performance.now() - began).toBeLessThan(5000)
@@ -340,7 +332,7 @@ describe('the end', () => {
     const { store, recorder, notices } = await rig()
     await recorder.start(true)
     store.behave = () => 'transient'
-    await recorder.take(records(0, 10))
+    await recorder.take(texts(0, 10))
     expect(await recorder.close(0.2)).toMatchObject({ waiting: 0, dropped: 10 })
     expect(notices.at(-1)).toMatchObject({ kind: 'loss', message: expect.stringMatching(/10 records .* lost/) })
   })
@@ -350,7 +342,7 @@ describe('the end', () => {
     await recorder.start(false)
     let asked = 0
     store.behave = () => (++asked > 6 ? 'take' : 'transient')
-    await recorder.take(records(0, 10))
+    await recorder.take(texts(0, 10))
     expect(await recorder.close(undefined)).toMatchObject({ stored: 10, dropped: 0 })
   })
 
@@ -358,7 +350,7 @@ describe('the end', () => {
     const { store, recorder, notices } = await rig({ giveUpSeconds: 0.05 })
     await recorder.start(false)
     store.behave = () => 'transient'
-    await recorder.take(records(0, 10))
+    await recorder.take(texts(0, 10))
     expect(await recorder.close(undefined)).toMatchObject({ state: 'given up', dropped: 10, waiting: 0 })
     expect(notices.at(-1)).toMatchObject({ kind: 'loss', suggestions: [expect.stringMatching(/same command again/)] })
   })
