@@ -1,16 +1,20 @@
-import { createReadStream, createWriteStream, existsSync } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { Args, Flags } from '@oclif/core'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
-import { spoolFile } from '../../lib/spool/find.js'
+import { packetsOf } from '../../lib/spool/packets.js'
 import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { readableState } from '../../terminal/defaults.js'
 import { findCall } from '../../terminal/find-call.js'
+import { localPcap } from '../../terminal/local-pcap.js'
 
 /** `earshot fetch-pcap ID`: one call's packets from the local spool. */
 export default class FetchPcap extends BaseCommand {
   static override summary = "Get one call's packets as a pcap."
+  static override description =
+    `Whole and in order of time, whatever lies in the spool: compressed files are unpacked; a call seen on interfaces of two kinds comes as pcapng.
+Exit codes: 3 no such call, or nothing was kept of it; 4 its media are gone, the signalling is there; 6 its packets are gone.`
   static override examples = [
     { description: 'To a file', command: '<%= config.bin %> <%= command.id %> 4711 -w call.pcap' },
     { description: 'Straight into another tool', command: '<%= config.bin %> <%= command.id %> 4711 | tshark -r - -q -z rtp,streams' },
@@ -27,6 +31,7 @@ export default class FetchPcap extends BaseCommand {
       helpValue: 'FILE',
       summary: 'Where to; - is stdout.',
     }),
+    'sip-only': Flags.boolean({ summary: 'Without media.' }),
     force: Flags.boolean({ summary: 'Replace FILE when it exists.' }),
   }
 
@@ -47,20 +52,8 @@ export default class FetchPcap extends BaseCommand {
     const state = readableState()
     const store = await openReader(flags.store ?? state.store)
     const call = await findCall(store, args.id).finally(() => store.close())
-    if (call.pcap === null) {
-      throw new OperatorError('NO_PCAP', `No packets were kept of call "${args.id}".`, {
-        exit: exitCodes.notFound,
-        suggestions: ['sniff keeps them with --spool DIR (and unless --save none).'],
-      })
-    }
-    const file = spoolFile(flags.spool ?? state.spool, call.pcap)
-    if (!existsSync(file)) {
-      throw new OperatorError('EXPIRED', `The packets of call "${args.id}" are gone: "${file}" is not there.`, {
-        exit: exitCodes.expired,
-        suggestions: ['They were cleaned away, or the spool is another: --spool DIR'],
-      })
-    }
-    await pipeline(createReadStream(file), toStdout ? process.stdout : createWriteStream(flags.write)).catch(
+    const { files, note } = localPcap(flags.spool ?? state.spool, call, args.id)
+    await pipeline(packetsOf(files, { sipOnly: flags['sip-only'] }), toStdout ? process.stdout : createWriteStream(flags.write)).catch(
       (error: NodeJS.ErrnoException) => {
         if (error.code === 'EPIPE') return
         throw new OperatorError('COPY', `Cannot copy the pcap to "${flags.write}": ${error.message}.`, {
@@ -69,5 +62,8 @@ export default class FetchPcap extends BaseCommand {
         })
       },
     )
+    if (note === undefined || flags['sip-only']) return
+    process.stderr.write(`${note}\n`)
+    process.exitCode = exitCodes.partial
   }
 }

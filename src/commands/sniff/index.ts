@@ -6,6 +6,7 @@ import { callLimitsOf, callSettings } from '../../lib/settings/call.js'
 import { fragmentLimitsOf, reassemblySettings, tcpLimitsOf } from '../../lib/settings/reassembly.js'
 import { recordSettings } from '../../lib/settings/records.js'
 import { sipSettings } from '../../lib/settings/sip.js'
+import { spoolSettings } from '../../lib/settings/spool.js'
 import type { RecordQueue } from '../../lib/sniffer/record-queue.js'
 import { recordsJson } from '../../lib/sniffer/records-status.js'
 import { runSniffer, type SnifferResult } from '../../lib/sniffer/run.js'
@@ -17,6 +18,7 @@ import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count, progressLine } from '../../terminal/progress.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
+import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
 
 /** `earshot sniff`: chooses the source, the filter, the store and the spool, runs the pipeline, prints what comes out. */
@@ -85,22 +87,13 @@ Ctrl-C writes every open call before it ends.`
       helpValue: 'URL',
       summary: 'Where records go: sqlite:PATH, mysql://user@host/database, or none. Default for -i: sqlite in the state directory.',
     }),
-    spool: Flags.string({
-      helpGroup: 'OUTPUT',
-      helpValue: 'DIR',
-      summary: 'Where pcaps of calls go, or none. Default for -i: the state directory.',
-    }),
     queue: Flags.string({
       aliases: ['save-query-to-files-directory'],
       helpGroup: 'OUTPUT',
       helpValue: 'DIR',
       summary: 'Where records wait on disk while the store is away. Default for -i: the state directory.',
     }),
-    save: Flags.option({ options: ['sip', 'rtp', 'rtp-headers', 'none'] as const })({
-      default: 'rtp',
-      helpGroup: 'OUTPUT',
-      summary: 'What goes into the pcaps: SIP only, SIP and RTP, SIP and RTP headers, or nothing.',
-    }),
+    ...spoolFlags,
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No summary and no progress on stderr.' }),
@@ -134,10 +127,13 @@ Ctrl-C writes every open call before it ends.`
     if (flags.verbose || live) say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
     const records =
       storeUrl === 'none' ? undefined : await this.#openRecords(storeUrl, sip.id_sensor, live, flags, say, () => progress.clear())
-    const spool =
-      spoolDir === 'none' || flags.save === 'none'
-        ? undefined
-        : await (await import('../../lib/spool/index.js')).openSpool({ dir: spoolDir, save: flags.save, canWait: !live, onNotice: say })
+    const spool = await openSpoolOf(spoolDir, flags, {
+      live,
+      onNotice(text) {
+        progress.clear()
+        say(text)
+      },
+    })
 
     const stop = stopOnSignals()
     // A table can only be drawn when all its rows are there: a live run prints a line as each call ends.
@@ -146,6 +142,7 @@ Ctrl-C writes every open call before it ends.`
       source,
       records,
       spool,
+      maskDtmf: valuesOf(spoolSettings, flags).mask_dtmf === 'yes',
       signal: stop.signal,
       packetsMax: flags.count,
       tracker: {
@@ -227,7 +224,7 @@ Ctrl-C writes every open call before it ends.`
     })
   }
 
-  #summary({ totals, oddities, seconds, records, kernel }: SnifferResult, verbose: boolean, say: (text: string) => void): void {
+  #summary({ totals, oddities, seconds, records, spool, kernel }: SnifferResult, verbose: boolean, say: (text: string) => void): void {
     if (kernel) {
       say(`${count(kernel.received)} packets received by filter, ${count(kernel.dropped)} dropped by kernel`)
     }
@@ -242,6 +239,7 @@ Ctrl-C writes every open call before it ends.`
           ...recordsTold.flatMap(([key, text]) => (records[key] > 0 ? [`${count(records[key])} ${text}`] : [])),
         ].join(', '),
       )
+    if (spool) say(spoolLine(spool))
     if (totals.filtered > 0) say(`${count(totals.filtered)} packets did not match the filter`)
     const odd = verbose ? oddities : oddities.filter(([reason]) => !usual.has(reason))
     if (odd.length > 0) say(`Odd: ${odd.map(([reason, n]) => `${reason} ${count(n)}`).join(', ')}`)
@@ -259,7 +257,7 @@ const recordsTold = [
 /** What every wire carries besides calls; told with -v only. */
 const usual = new Set(['not IP', 'other IP protocol', 'other UDP', 'SIP keep-alive'])
 
-function totalsOf({ totals, oddities, seconds, records, kernel }: SnifferResult): Record<string, unknown> {
+function totalsOf({ totals, oddities, seconds, records, spool, kernel }: SnifferResult): Record<string, unknown> {
   return {
     schema_version: schemaVersion,
     ...totals,
@@ -267,6 +265,7 @@ function totalsOf({ totals, oddities, seconds, records, kernel }: SnifferResult)
     packets_per_second: seconds > 0 ? Math.round(totals.packets / seconds) : 0,
     odd: Object.fromEntries(oddities),
     records: records ? recordsJson(records, Date.now()) : null,
+    spool: spool ? { ...spool, dropped: Object.fromEntries(spool.dropped) } : null,
     kernel: kernel ?? null,
   }
 }

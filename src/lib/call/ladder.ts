@@ -6,7 +6,7 @@ import { SipStreams } from '../reassembly/tcp.js'
 import { parseCSeq } from '../sip/address.js'
 import { readSip, type SipMessage } from '../sip/message.js'
 import { beginsSip, skipEmptyLines } from '../sip/start-line.js'
-import { isTcp, isUdp } from '../wire/frame.js'
+import { type Frame, isTcp, isUdp } from '../wire/frame.js'
 
 /** The SIP messages of a call's packets in order: what a ladder diagram is drawn from. */
 export interface LadderStep {
@@ -18,6 +18,8 @@ export interface LadderStep {
   readonly hasSdp: boolean
 }
 
+export type OtherPacket = (frame: Frame, time: Micros) => void
+
 /** A call with more messages than this has its ladder cut. */
 const STEPS_MAX = 2000
 const FRAGMENTS = { datagramsMax: 1000, bytesMax: 16 << 20, timeoutSeconds: 60 }
@@ -27,14 +29,16 @@ export class LadderReader {
   readonly steps: LadderStep[] = []
   /** Messages beyond what is kept. */
   left = 0
+  readonly addresses = new AddressBook()
   readonly #callId: string
-  readonly #addresses = new AddressBook()
-  readonly #dissector = new Dissector(this.#addresses, FRAGMENTS)
+  readonly #other: OtherPacket | undefined
+  readonly #dissector = new Dissector(this.addresses, FRAGMENTS)
   readonly #streams = new SipStreams(TCP, [5060, 5061])
 
-  /** Only messages of this Call-ID: a TCP segment may carry another call's too. */
-  constructor(callId: string) {
+  /** Only messages of this Call-ID: a TCP segment may carry another call's too. `other` gets the UDP datagrams that are no SIP. */
+  constructor(callId: string, other?: OtherPacket) {
     this.#callId = callId
+    this.#other = other
   }
 
   accept(batch: PacketBatch): void {
@@ -45,7 +49,10 @@ export class LadderReader {
       if (end === isTcp) this.#streams.accept(frame, batch, index, ({ message }) => this.#add(message, time))
       if (end !== isUdp) continue
       const at = skipEmptyLines(frame.bytes, frame.payloadAt, frame.payloadEnd)
-      if (!beginsSip(frame.bytes, at, frame.payloadEnd)) continue
+      if (!beginsSip(frame.bytes, at, frame.payloadEnd)) {
+        this.#other?.(frame, time)
+        continue
+      }
       const message = readSip(frame.bytes, at, frame.payloadEnd)
       if (typeof message !== 'string') this.#add(message, time)
     }
@@ -61,8 +68,8 @@ export class LadderReader {
     const method = parseCSeq(message.header('cseq'))?.method
     this.steps.push({
       time,
-      source: this.#addresses.endpointText(endpointOf(frame.source, frame.sourcePort)),
-      destination: this.#addresses.endpointText(endpointOf(frame.destination, frame.destinationPort)),
+      source: this.addresses.endpointText(endpointOf(frame.source, frame.sourcePort)),
+      destination: this.addresses.endpointText(endpointOf(frame.destination, frame.destinationPort)),
       label: message.method ?? `${message.status} ${message.reasonPhrase}${method === undefined ? '' : ` (${method})`}`,
       hasSdp: message.bodyEnd > message.bodyAt && /sdp/i.test(message.header('content-type') ?? ''),
     })

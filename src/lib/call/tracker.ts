@@ -273,12 +273,16 @@ export class CallTracker {
     }
   }
 
-  /** Hands out a packet of a call, after the fragments that made it whole. */
+  /**
+   * Hands out a packet of a call, after the fragments that made it whole. The last fragment has no headers to be cut after:
+   * of media they end where it begins, of signalling where it ends.
+   */
   #emit(call: Call, batch: PacketBatch, index: number, kind: PacketKind, headersEnd: number): void {
     const { frame, parts } = this.#dissector
     for (const part of parts) this.#outputs.onHeldPacket?.(call, part, kind)
-    const whole = frame.bytes !== batch.bytes
-    this.#outputs.onPacket?.(call, batch, index, kind, whole ? batch.at[index]! + batch.captured[index]! : headersEnd)
+    const at = batch.at[index]!
+    const ofFragment = kind === 'sip' ? at + batch.captured[index]! : at
+    this.#outputs.onPacket?.(call, batch, index, kind, frame.bytes === batch.bytes ? headersEnd : ofFragment)
   }
 
   /** Reads the SIP message of a datagram. Answers false when it is not SIP. */

@@ -17,8 +17,20 @@ export interface PacketSpool {
   /** The batch is about to be released, capture time has come so far. */
   settle(batch: PacketBatch, now: Micros): void
   drained(): Promise<void>
+  close(): Promise<SpoolSummary>
+}
+
+/** What became of the packets. */
+export interface SpoolSummary {
+  readonly files: number
+  readonly packets: number
+  readonly bytes: number
   /** Packets that could not be kept, by reason. */
-  close(): Promise<{ readonly dropped: readonly [reason: string, count: number][] }>
+  readonly dropped: readonly [reason: string, count: number][]
+  /** Fragments of media, where media are not to be kept whole. */
+  readonly leftOut: number
+  /** What went to keep the spool within its limits. */
+  readonly kept: { readonly deletedFiles: number; readonly deletedBytes: number; readonly trimmedFiles: number }
 }
 
 /** Where records go; record-queue.ts has the real one. */
@@ -38,6 +50,8 @@ export interface SnifferParts {
   readonly tracker: TrackerOptions
   readonly records: RecordSink | undefined
   readonly spool: PacketSpool | undefined
+  /** Dialled digits stay out of the records; the spool masks its own. */
+  readonly maskDtmf?: boolean
   readonly signal: StopSignal
   /** Each finished call, with its pcap path filled in. */
   onRecord(record: CallRecord): void
@@ -53,17 +67,22 @@ export interface SnifferResult {
   /** From the first batch asked for to the last record stored, by the program's own clock. */
   readonly seconds: number
   readonly records: RecordsStatus | undefined
+  readonly spool: SpoolSummary | undefined
   /** Packets missing from their pcaps. */
   readonly notKept: number
   readonly kernel: { readonly received: number; readonly dropped: number } | undefined
 }
 
+const MASKED_DIGIT = 'X'
+
 /** The pipeline: await between batches, plain calls within. A file waits for the slowest consumer; a wire never does. */
 export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
   const { source, spool, records, signal } = parts
   const startedMs = performance.now()
-  const withPcap = (record: CallRecord, call: CallHandle): CallRecord =>
-    spool === undefined ? record : { ...record, pcap: spool.pathOf(call) }
+  const withPcap = (found: CallRecord, call: CallHandle): CallRecord => {
+    const record = parts.maskDtmf ? { ...found, dtmf: found.dtmf.map((press) => ({ ...press, digit: MASKED_DIGIT })) } : found
+    return spool === undefined ? record : { ...record, pcap: spool.pathOf(call) }
+  }
   const tracker = new CallTracker(parts.tracker, new AddressBook(), {
     onRecord(found, call, news) {
       const record = withPcap(found, call)
@@ -111,6 +130,7 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     oddities: [...source.oddities.entries(), ...tracker.oddities(), ...notKept(spooled?.dropped ?? [])],
     seconds: (performance.now() - startedMs) / 1000,
     records: stored,
+    spool: spooled,
     notKept: (spooled?.dropped ?? []).reduce((sum, [, count]) => sum + count, 0),
     kernel,
   }
