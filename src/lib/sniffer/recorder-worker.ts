@@ -43,7 +43,8 @@ try {
     journal,
     backlog: new Backlog({
       journal,
-      memoryBytesMax: plan.memoryBytesMax,
+      // A file waits, so there is no end to what memory must hold for it, but little.
+      memoryBytesMax: live ? plan.memoryBytesMax : Number.POSITIVE_INFINITY,
       drop: plan.drop,
       onJournal: (failure) =>
         failure === undefined

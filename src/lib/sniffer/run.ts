@@ -43,6 +43,8 @@ export interface RecordSink {
   flush(): void
   /** For a source that can wait. */
   drained(): Promise<void>
+  /** No packet comes any more: all calls that are still open follow at once. */
+  ending(): void
   close(): Promise<RecordsStatus>
   readonly status: RecordsStatus
 }
@@ -151,6 +153,7 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     throw error
   }
   const kernel = source.kernel?.()
+  records?.ending()
   tracker.finish(source.live ? 'forced' : 'end of input')
   const spooled = await spool?.close()
   const stored = await records?.close()
