@@ -18,6 +18,7 @@ import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count, progressLine } from '../../terminal/progress.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
+import { sniffManager } from '../../terminal/sniff-manager.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
 
@@ -94,6 +95,12 @@ Ctrl-C writes every open call before it ends.`
       summary: 'Where records wait on disk while the store is away. Default for -i: the state directory.',
     }),
     ...spoolFlags,
+    manager: Flags.boolean({
+      allowNo: true,
+      helpGroup: 'OUTPUT',
+      summary:
+        'Answer managers’ questions about this run: on a socket in the run directory, and on 127.0.0.1:5029 when that is free. Default for -i.',
+    }),
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No summary and no progress on stderr.' }),
@@ -135,6 +142,20 @@ Ctrl-C writes every open call before it ends.`
       },
     })
 
+    const sensorId = sip.id_sensor === 0 ? undefined : sip.id_sensor
+    const manager =
+      (flags.manager ?? live)
+        ? sniffManager({
+            version: this.config.version,
+            sensorId,
+            sipPorts: sip.sip_port,
+            spoolDir: spool === undefined ? undefined : spoolDir,
+            spool,
+            source: live ? (flags.interface ?? []).join(',') : 'read_from_file',
+            asked: flags.manager === true,
+            say,
+          })
+        : undefined
     const stop = stopOnSignals()
     // A table can only be drawn when all its rows are there: a live run prints a line as each call ends.
     const printer = live && format === 'table' ? undefined : callPrinter(format, process.stdout)
@@ -150,9 +171,11 @@ Ctrl-C writes every open call before it ends.`
         fragments: fragmentLimitsOf(reassembly),
         tcp: tcpLimitsOf(reassembly),
         sipPorts: sip.sip_port,
-        sensorId: sip.id_sensor === 0 ? undefined : sip.id_sensor,
+        sensorId,
         filter,
       },
+      live: manager?.live,
+      onStart: (status) => manager?.start(status),
       onRecord: (record) => {
         progress.clear()
         if (printer) void printer.call(callJson(record))
@@ -162,6 +185,7 @@ Ctrl-C writes every open call before it ends.`
         progress.update({ packets, calls: live ? open : calls, source: source.progress(), dropped: source.kernel?.().dropped }),
     })
     progress.clear()
+    await manager?.close()
     stop.dispose()
     await printer?.end(totalsOf(result))
     const lost = result.notKept + (result.records ? result.records.dropped + result.records.refused : 0)
