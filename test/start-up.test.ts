@@ -31,7 +31,7 @@ test('every command helps, with an example', () => {
     commands: Record<string, { summary?: string; examples?: unknown[] }>
   }
   expect(Object.keys(commands)).toEqual(
-    expect.arrayContaining(['cdr:query', 'cdr:show', 'fetch-pcap', 'mirror-recv', 'mirror-send', 'sniff']),
+    expect.arrayContaining(['cdr:query', 'cdr:show', 'fetch-pcap', 'mirror-recv', 'mirror-send', 'serve-manager', 'sniff']),
   )
   for (const command of Object.values(commands)) {
     expect(command.summary).toBeTruthy()

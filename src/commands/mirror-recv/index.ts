@@ -25,6 +25,7 @@ import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
+import { sniffManager } from '../../terminal/sniff-manager.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
 import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
@@ -129,6 +130,12 @@ With -w packets are only written: one stream, or files in a directory. Without -
       min: 0,
       helpGroup: 'OUTPUT',
       summary: 'Keep so many files, the oldest go; 0 keeps all.',
+    }),
+    manager: Flags.boolean({
+      allowNo: true,
+      default: true,
+      helpGroup: 'OUTPUT',
+      summary: 'Answer managers’ questions about this run: on a socket in the run directory, and on 127.0.0.1:5029 when that is free.',
     }),
     output: outputFlag,
     json: jsonFlag,
@@ -245,6 +252,20 @@ With -w packets are only written: one stream, or files in a directory. Without -
     const records = await openRecordsOf(storeUrl, flags, { live, sensorId: tracker.sensorId, say, clear: () => {} })
     // Senders keep what the disk cannot take, so nothing need be left out of pcaps.
     const spool = await openSpoolOf(spoolDir, flags, { live, canWait: true, onNotice: say })
+    const manager =
+      flags.manager && live
+        ? sniffManager({
+            service: 'mirror-recv',
+            version: this.config.version,
+            sensorId: tracker.sensorId,
+            sipPorts: tracker.sipPorts,
+            spoolDir: spool === undefined ? undefined : spoolDir,
+            spool,
+            source: 'mirror',
+            asked: false,
+            say,
+          })
+        : undefined
     const printer = live && format === 'table' ? undefined : callPrinter(format, process.stdout)
     const result = await runSniffer({
       source,
@@ -254,6 +275,8 @@ With -w packets are only written: one stream, or files in a directory. Without -
       signal,
       packetsMax: undefined,
       tracker,
+      live: manager?.live,
+      onStart: (status) => manager?.start(status),
       onRecord: (record) => {
         if (printer) void printer.call(callJson(record))
         else process.stdout.write(`${callLine(callJson(record))}\n`)
@@ -261,6 +284,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
       onBatch: ({ open }) => onOpen(open),
     })
     const { totals, seconds, records: stored, spool: spooled, notKept } = result
+    await manager?.close()
     await printer?.end({ ...totals, seconds })
     say(`${count(totals.packets)} packets: ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`)
     if (stored) say(recordsLine(stored))
@@ -287,6 +311,7 @@ interface RecvFlags {
   readonly 'rotate-size': string
   readonly 'rotate-seconds': number
   readonly files: number
+  readonly manager: boolean
   readonly output: OutputFormat
   readonly json: boolean
   readonly [setting: string]: unknown

@@ -14,6 +14,7 @@ import { count, progressLine } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
 import { valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
+import { sniffManager } from '../../terminal/sniff-manager.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
 import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
@@ -50,6 +51,12 @@ Ctrl-C writes every open call before it ends.`
     }),
     ...recordFlags,
     ...spoolFlags,
+    manager: Flags.boolean({
+      allowNo: true,
+      helpGroup: 'OUTPUT',
+      summary:
+        'Answer managers’ questions about this run: on a socket in the run directory, and on 127.0.0.1:5029 when that is free. Default for -i.',
+    }),
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No summary and no progress on stderr.' }),
@@ -69,15 +76,15 @@ Ctrl-C writes every open call before it ends.`
     const live = flags.interface !== undefined
     const expression = (argv as string[]).join(' ')
     const { openFilter } = expression === '' ? { openFilter: undefined } : await import('../../lib/capture/bpf-compile.js')
-    const filter = openFilter?.(expression)
+    const tracker = trackerOptionsOf(flags, openFilter?.(expression))
     const source = await openInput(Sniff.id, flags, { ringBytes: parseSize(flags['ring-size']), expression, onNotice: say })
     const format = outputFormat(flags)
     const storeUrl = flags.store ?? (live ? defaultStore() : 'none')
     const spoolDir = flags.save === 'none' ? 'none' : (flags.spool ?? (live ? defaultSpool() : 'none'))
     const progress = progressLine(flags.quiet ? ({ isTTY: false } as NodeJS.WriteStream) : process.stderr)
     if (flags.verbose || live) say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
-    const tracker = trackerOptionsOf(flags, filter)
-    const records = await openRecordsOf(storeUrl, flags, { live, sensorId: tracker.sensorId, say, clear: () => progress.clear() })
+    const { sensorId } = tracker
+    const records = await openRecordsOf(storeUrl, flags, { live, sensorId, say, clear: () => progress.clear() })
     const spool = await openSpoolOf(spoolDir, flags, {
       live,
       onNotice(text) {
@@ -86,6 +93,19 @@ Ctrl-C writes every open call before it ends.`
       },
     })
 
+    const manager =
+      (flags.manager ?? live)
+        ? sniffManager({
+            version: this.config.version,
+            sensorId,
+            sipPorts: tracker.sipPorts,
+            spoolDir: spool === undefined ? undefined : spoolDir,
+            spool,
+            source: live ? (flags.interface ?? []).join(',') : 'read_from_file',
+            asked: flags.manager === true,
+            say,
+          })
+        : undefined
     const stop = stopOnSignals()
     // A table can only be drawn when all its rows are there: a live run prints a line as each call ends.
     const printer = live && format === 'table' ? undefined : callPrinter(format, process.stdout)
@@ -97,6 +117,8 @@ Ctrl-C writes every open call before it ends.`
       signal: stop.signal,
       packetsMax: flags.count,
       tracker,
+      live: manager?.live,
+      onStart: (status) => manager?.start(status),
       onRecord: (record) => {
         progress.clear()
         if (printer) void printer.call(callJson(record))
@@ -106,6 +128,7 @@ Ctrl-C writes every open call before it ends.`
         progress.update({ packets, calls: live ? open : calls, source: source.progress(), dropped: source.kernel?.().dropped }),
     })
     progress.clear()
+    await manager?.close()
     stop.dispose()
     await printer?.end(totalsOf(result))
     const lost = result.notKept + (result.records ? result.records.dropped + result.records.refused : 0)

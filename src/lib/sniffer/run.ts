@@ -1,9 +1,12 @@
 import type { HeldPacket } from '../base/held.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import type { Micros } from '../base/units.js'
+import type { Call } from '../call/call.js'
+import type { MediaIndex } from '../call/media.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import type { CallRecord } from '../call/record.js'
 import type { TrackerOptions, TrackerTotals } from '../call/tracker.js'
+import type { LiveCalls } from '../live/index.js'
 import type { RecordsStatus } from './records-status.js'
 import { Trackers } from './trackers.js'
 
@@ -40,7 +43,10 @@ export interface RecordSink {
   flush(): void
   /** For a source that can wait. */
   drained(): Promise<void>
+  /** No packet comes any more: all calls that are still open follow at once. */
+  ending(): void
   close(): Promise<RecordsStatus>
+  readonly status: RecordsStatus
 }
 
 export interface SnifferParts {
@@ -55,8 +61,23 @@ export interface SnifferParts {
   onRecord(record: CallRecord): void
   /** After each batch; for a progress line. */
   onBatch?(totals: TrackerTotals): void
+  /** The running calls, for those who watch; undefined when nobody can. */
+  readonly live?: LiveCalls | undefined
+  /** The run begins; the function tells at any time how it goes. */
+  onStart?(status: () => SnifferStatus): void
   /** Stop after this many packets. */
   readonly packetsMax: number | undefined
+}
+
+/** How a run goes, while it goes. */
+export interface SnifferStatus {
+  readonly totals: TrackerTotals
+  readonly oddities: [reason: string, count: number][]
+  readonly records: RecordsStatus | undefined
+  readonly kernel: { readonly received: number; readonly dropped: number } | undefined
+  /** Bytes read from the source. */
+  readonly bytes: number
+  readonly captureTime: Micros
 }
 
 export interface SnifferResult {
@@ -75,7 +96,7 @@ const MASKED_DIGIT = 'X'
 
 /** The pipeline: await between batches, plain calls within. A file waits for the slowest consumer; a wire never does. */
 export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
-  const { source, spool, records, signal } = parts
+  const { source, spool, records, signal, live } = parts
   const startedMs = performance.now()
   const withPcap = (found: CallRecord, call: CallHandle): CallRecord => {
     const record = parts.maskDtmf ? { ...found, dtmf: found.dtmf.map((press) => ({ ...press, digit: MASKED_DIGIT })) } : found
@@ -91,6 +112,10 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     // Who reads a store after a live call does not wait for stragglers; who reads a file gets each call once.
     ...(source.live &&
       records !== undefined && { onEarlyRecord: (found: CallRecord, call: CallHandle) => records.offer(withPcap(found, call)) }),
+    ...(live && {
+      onChange: (call: Call, media: MediaIndex) => live.changed(call, media),
+      onEnd: (call: Call) => live.ended(call),
+    }),
     ...(spool && {
       onPacket: (call: CallHandle, batch: PacketBatch, index: number, kind: PacketKind, headersEnd: number) =>
         spool.packet(call, batch, index, kind, headersEnd),
@@ -98,6 +123,14 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       onHeldPacket: (call: CallHandle, packet: HeldPacket, kind: PacketKind) => spool.held(call, packet, kind),
     }),
   })
+  parts.onStart?.(() => ({
+    totals: trackers.totals,
+    oddities: [...source.oddities.entries(), ...trackers.oddities()],
+    records: records?.status,
+    kernel: source.kernel?.(),
+    bytes: source.progress().bytes,
+    captureTime: trackers.now,
+  }))
   const canWait = source.canWait ?? !source.live
   try {
     for await (const batch of source.batches(signal)) {
@@ -106,6 +139,7 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       // A file's packets tell the time themselves; a wire that is silent still lets time pass.
       if (source.live) tracker.advance(batch.until)
       spool?.settle(batch, tracker.now)
+      live?.tick(tracker.now)
       batch.release()
       records?.flush()
       parts.onBatch?.(trackers.totals)
@@ -121,6 +155,7 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     throw error
   }
   const kernel = source.kernel?.()
+  records?.ending()
   trackers.finish(source.live ? 'forced' : 'end of input')
   const spooled = await spool?.close()
   const stored = await records?.close()

@@ -1,5 +1,6 @@
 import { AddressBook } from '../base/address.js'
 import type { BatchOrigin, PacketBatch } from '../base/packets.js'
+import type { Micros } from '../base/units.js'
 import type { TrackerOutputs } from '../call/outputs.js'
 import { CallTracker, type TrackerOptions, type TrackerTotals } from '../call/tracker.js'
 
@@ -13,7 +14,7 @@ export class Trackers {
   readonly #byOrigin = new Map<BatchOrigin | undefined, CallTracker>()
 
   constructor(options: TrackerOptions, outputs: TrackerOutputs) {
-    this.#options = options
+    this.#options = { ...options, numbers: { next: 1 } }
     this.#outputs = outputs
   }
 
@@ -28,6 +29,13 @@ export class Trackers {
 
   finish(cause: 'end of input' | 'forced'): void {
     for (const tracker of this.#byOrigin.values()) tracker.finish(cause)
+  }
+
+  /** The latest capture time of all. */
+  get now(): Micros {
+    let latest = 0 as Micros
+    for (const { now } of this.#byOrigin.values()) if (now > latest) latest = now
+    return latest
   }
 
   get totals(): TrackerTotals {

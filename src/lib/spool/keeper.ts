@@ -166,7 +166,7 @@ export class Keeper {
     do {
       const unsure = this.#unsure.pop()
       if (unsure !== undefined) this.#count(unsure)
-      else if (this.#removal !== undefined || (this.#limited && this.#begin(this.#ahead()))) this.#removeOne()
+      else if (this.#goesOn() || (this.#limited && this.#begin(this.#ahead()))) this.#removeOne()
       else break
     } while (performance.now() < untilMs)
     if (this.#nowMs() - this.#notedMs >= NOTE_MS) this.#note()
@@ -181,6 +181,14 @@ export class Keeper {
     this.#notedMs = this.#nowMs()
     this.#ledger.settle()
     if (this.#options.owner) for (const minute of this.#minutes.all) if (minute.changed && minute.running === 0) this.#ledger.note(minute)
+  }
+
+  /** Whether what is being removed still has to go: a minute holds many calls, and perhaps enough of them are gone. */
+  #goesOn(): boolean {
+    if (this.#removal === undefined) return false
+    const going = nextToGo(this.#minutes, this.#limits, this.#nowMs() / 1000, this.#freeSpace(), this.#ahead())
+    if (going?.minute !== this.#removal.minute || going.what !== this.#removal.what) this.#removal = undefined
+    return this.#removal !== undefined
   }
 
   /** What is on the disk and not in the ledger, or changed since, is counted in steps; what is only in the ledger is no more. */

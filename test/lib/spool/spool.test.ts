@@ -164,7 +164,7 @@ describe('what is written', () => {
     }
     spool.ended(call)
     await spool.close()
-    expect(all(path)).toEqual(['2023-11-14/22/13/call-1.linktype276.pcap', '2023-11-14/22/13/call-1.pcap'])
+    expect(all(path)).toEqual(['2023-11-14/22/13/call-1~linktype276.pcap', '2023-11-14/22/13/call-1.pcap'])
   })
 
   test('the same Call-ID again in the same minute gets a file of its own', async () => {
