@@ -60,6 +60,8 @@ export class Call implements CallHandle {
   readonly number: number
   readonly callId: string
   readonly started: Micros
+  /** Who saw it. */
+  sensorId: number | undefined
   tag = -1
 
   caller: string | undefined
