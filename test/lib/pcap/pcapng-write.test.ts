@@ -43,8 +43,7 @@ describe('a file with two interfaces', () => {
       writeFileSync(join(dir, 'file.pcapng'), file)
       return execFileSync('tshark', ['-r', join(dir, 'file.pcapng'), ...words], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
         .trim()
-        .split('
-')
+        .split('\n')
     } finally {
       rmSync(dir, { recursive: true })
     }
