@@ -46,6 +46,7 @@ const sameRing: readonly (readonly [from: string, to: string, reason: string])[]
   ['manager', 'access', 'who may come in'],
   ['query', 'call', 'questions are about a call and its JSON'],
   ['spool', 'native', 'where a thread’s built file is, and locks'],
+  ['mirror', 'native', 'directories made without a loop'],
   ['spool', 'capture', 'a call’s file is read like any capture'],
   ['journal', 'native', 'a lock that ends with its process'],
 ]
