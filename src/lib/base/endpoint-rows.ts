@@ -5,20 +5,20 @@ import type { Endpoint } from './units.js'
  * that every media packet pays, and one cache line of it. Linear probing; removal shifts back, so there are no tombstones.
  */
 export class EndpointRows {
-  /** Pairs [endpoint, row]; endpoint 0 means empty: 0.0.0.0:0 is nobody's. */
-  #pairs: Float64Array
-  #mask: number
+  /** Pairs [endpoint, row]; endpoint 0 means empty: 0.0.0.0:0 is nobody's. To be read by loops that cannot afford a call. */
+  pairs: Float64Array
+  mask: number
   size = 0
 
   constructor(capacity = 1024) {
-    this.#pairs = new Float64Array(2 * capacity)
-    this.#mask = capacity - 1
+    this.pairs = new Float64Array(2 * capacity)
+    this.mask = capacity - 1
   }
 
   /** -1 when it is not there. */
   get(endpoint: Endpoint): number {
-    const pairs = this.#pairs
-    const mask = this.#mask
+    const pairs = this.pairs
+    const mask = this.mask
     let i = hash(endpoint) & mask
     for (;;) {
       const key = pairs[2 * i]
@@ -29,19 +29,19 @@ export class EndpointRows {
   }
 
   set(endpoint: Endpoint, row: number): void {
-    if (this.size * 2 > this.#mask) this.#grow()
-    let i = hash(endpoint) & this.#mask
-    while (this.#pairs[2 * i] !== 0 && this.#pairs[2 * i] !== endpoint) i = (i + 1) & this.#mask
-    if (this.#pairs[2 * i] === 0) {
-      this.#pairs[2 * i] = endpoint
+    if (this.size * 2 > this.mask) this.#grow()
+    let i = hash(endpoint) & this.mask
+    while (this.pairs[2 * i] !== 0 && this.pairs[2 * i] !== endpoint) i = (i + 1) & this.mask
+    if (this.pairs[2 * i] === 0) {
+      this.pairs[2 * i] = endpoint
       this.size++
     }
-    this.#pairs[2 * i + 1] = row
+    this.pairs[2 * i + 1] = row
   }
 
   delete(endpoint: Endpoint): boolean {
-    const pairs = this.#pairs
-    const mask = this.#mask
+    const pairs = this.pairs
+    const mask = this.mask
     let hole = hash(endpoint) & mask
     while (pairs[2 * hole] !== endpoint) {
       if (pairs[2 * hole] === 0) return false
@@ -61,19 +61,23 @@ export class EndpointRows {
   }
 
   #grow(): void {
-    const old = this.#pairs
-    const capacity = 2 * (this.#mask + 1)
-    this.#pairs = new Float64Array(2 * capacity)
-    this.#mask = capacity - 1
+    const old = this.pairs
+    const capacity = 2 * (this.mask + 1)
+    this.pairs = new Float64Array(2 * capacity)
+    this.mask = capacity - 1
     this.size = 0
     for (let i = 0; i < old.length; i += 2) if (old[i] !== 0) this.set(old[i] as Endpoint, old[i + 1]!)
   }
 }
 
-/** Port and address bits mixed; media ports are even and neighbours, so the low bits alone would cluster. */
 function hash(endpoint: number): number {
-  const high = Math.floor(endpoint / 65_536)
-  let h = Math.imul(high | 0, 0x9e3779b1) ^ Math.imul(endpoint - high * 65_536, 0x85ebca6b)
+  const address = Math.floor(endpoint / 65_536)
+  return hashOf(address, endpoint - address * 65_536)
+}
+
+/** Port and address bits mixed; media ports are even and neighbours, so the low bits alone would cluster. */
+export function hashOf(address: number, port: number): number {
+  let h = Math.imul(address | 0, 0x9e3779b1) ^ Math.imul(port, 0x85ebca6b)
   h ^= h >>> 15
   h = Math.imul(h, 0x2c1b3c6d)
   return h ^ (h >>> 13)

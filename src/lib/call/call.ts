@@ -57,7 +57,7 @@ export class Call implements CallHandle {
   readonly number: number
   readonly callId: string
   readonly started: Micros
-  attachment: unknown
+  tag = -1
 
   caller: string | undefined
   callee: string | undefined

@@ -34,6 +34,17 @@ export class CaptureClock {
     return this.now
   }
 
+  /** Packets up to `before` can be followed without asking, when none of them steps back. */
+  get sureUntil(): number {
+    return this.#behind > 0 ? 0 : this.now + FORWARD_MAX
+  }
+
+  /** Takes the time of packets that came in order, none beyond `sureUntil`. */
+  follow(micros: Micros): void {
+    this.#ahead = this.#behind = 0
+    this.now = micros
+  }
+
   /** The source itself says how late it is: no doubt. */
   set(micros: Micros): void {
     if (micros > this.now) this.now = micros

@@ -3,12 +3,12 @@ import { EndpointMap } from '../base/endpoint-map.js'
 import { EndpointRows } from '../base/endpoint-rows.js'
 import { type Endpoint, type Micros, SECOND } from '../base/units.js'
 import { type PayloadFormat, payloadFormat } from '../rtp/codecs.js'
-import { rowLength, StreamRows } from '../rtp/rows.js'
+import { column, NO_TAG, rowLength, StreamRows } from '../rtp/rows.js'
 import { RtpStream } from '../rtp/stream.js'
 import type { SdpMedia } from '../sip/sdp.js'
-import type { Frame } from '../wire/frame.js'
 import type { Call } from './call.js'
 import type { CallLimits } from './limits.js'
+import { UsualMedia } from './usual-media.js'
 
 /**
  * The media index: which endpoint was announced by which call, and the RTP streams between endpoints.
@@ -57,6 +57,8 @@ export class MediaIndex {
   readonly rows = new StreamRows()
   /** Destination → row of the stream whose packet came there last: the next one is usually of the same. */
   readonly #recent = new EndpointRows()
+  /** The short way into the rows. */
+  readonly usual = new UsualMedia(this.rows, this.#recent)
   /** By row / rowLength. */
   readonly #streams: (CallStream | undefined)[] = []
   readonly #targets = new EndpointMap<MediaTarget>()
@@ -95,12 +97,6 @@ export class MediaIndex {
       if (line.rtcpPort !== 0 && rtcpAddress !== undefined && !(line.rtcpPort === line.port && rtcpAddress === address))
         this.#claim(call, side, endpointOf(rtcpAddress, line.rtcpPort), true, false, about)
     }
-  }
-
-  /** The short way: answers the row of the stream that took the packet, or -1 when it needs the whole way. */
-  acceptRecent(frame: Frame, micros: Float64Array, index: number): number {
-    const row = this.#recent.get((frame.destination * 65_536 + frame.destinationPort) as Endpoint)
-    return row >= 0 && this.rows.acceptNext(row, frame, micros, index) ? row : -1
   }
 
   streamOfRow(row: number): CallStream {
@@ -144,6 +140,7 @@ export class MediaIndex {
     }
     for (const stream of call.streams) {
       remove(stream.owners, call)
+      this.rows.cells[stream.row + column.tag] = NO_TAG
       if (stream.owners.length === 0) this.#retire(stream)
     }
     call.streams.length = 0
@@ -302,6 +299,7 @@ export class MediaIndex {
       else this.streamsRefused++
     }
     stream.owners = owners
+    this.rows.cells[stream.row + column.tag] = NO_TAG
     if (owners.length > 1) stream.shared = true
   }
 

@@ -12,11 +12,18 @@ export interface CallHandle {
   readonly callId: string
   /** Capture time of the first INVITE. */
   readonly started: Micros
-  /** A slot for the receiver of packets (the spool), so that it needs no look-up per packet. */
-  attachment: unknown
+  /** What the receiver of packets (the spool) calls this call's file, so that it needs no look-up per packet; -1 until it says. */
+  tag: number
 }
 
 export type PacketKind = 'sip' | 'rtp' | 'rtcp' | 'media'
+
+export interface MarkedPackets {
+  readonly marks: number
+  readonly index: Uint32Array
+  readonly tag: Int32Array
+  readonly headersEnd: Uint32Array
+}
 
 /** The tracker's outputs, plain callbacks given at construction. It knows none of the receivers. */
 export interface TrackerOutputs {
@@ -28,6 +35,8 @@ export interface TrackerOutputs {
   onChange?(call: Call, media: MediaIndex): void
   /** The call is about to be forgotten; its streams can be looked at for the last time. */
   onEnd?(call: Call): void
+  /** Media packets of calls that have a tag, in order; `marks` of them. The arrays are used again for the next ones. Given together with `onPacket`. */
+  onMarked?(batch: PacketBatch, marked: MarkedPackets): void
   /** An earlier packet of a call, kept by reassembly: fragments and TCP segments, in the order they came. */
   onHeldPacket?(call: CallHandle, packet: HeldPacket, kind: PacketKind): void
 }

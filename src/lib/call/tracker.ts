@@ -9,6 +9,7 @@ import type { Endpoint, Micros } from '../base/units.js'
 import { Dissector } from '../dissect/dissector.js'
 import type { FragmentLimits } from '../reassembly/fragments.js'
 import { SipStreams, type TcpLimits } from '../reassembly/tcp.js'
+import { column } from '../rtp/rows.js'
 import { infoDigit } from '../sip/dtmf-info.js'
 import { readSip, type SipMessage } from '../sip/message.js'
 import { parseSdp } from '../sip/sdp.js'
@@ -18,7 +19,7 @@ import { Call, type CloseCause, type SipContext } from './call.js'
 import { CaptureClock } from './clock.js'
 import { finishCall } from './finish.js'
 import type { CallLimits } from './limits.js'
-import { type MediaClaim, MediaIndex, type MediaTarget } from './media.js'
+import { type CallStream, type MediaClaim, MediaIndex, type MediaTarget } from './media.js'
 import type { PacketKind, TrackerOutputs } from './outputs.js'
 import { Timers } from './timers.js'
 
@@ -87,7 +88,12 @@ export class CallTracker {
   accept(batch: PacketBatch): void {
     const { count, micros } = batch
     const { filter } = this.#options
+    this.#media.usual.begin(batch)
     for (let index = 0; index < count; index++) {
+      if (filter === undefined) {
+        index = this.#usual(batch, index)
+        if (index === count) break
+      }
       const now = this.#clock.observe(micros[index] as Micros)
       if (now >= this.#timers.next && !this.#clock.doubtful) this.#closeDue(now)
       const end = this.#dissector.dissect(batch, index)
@@ -96,6 +102,19 @@ export class CallTracker {
       else if (end === isTcp) this.#tcp(batch, index)
     }
     this.#packets += count
+  }
+
+  /** Takes as many usual media packets as follow each other; no timer is due between them. */
+  #usual(batch: PacketBatch, from: number): number {
+    const { usual } = this.#media
+    const { now, sureUntil } = this.#clock
+    const to = usual.run(from, now, Math.min(sureUntil, this.#timers.next), this.#outputs.onMarked !== undefined)
+    if (to > from) {
+      this.#rtp += to - from
+      this.#clock.follow(usual.now as Micros)
+      if (usual.marks > 0) this.#outputs.onMarked?.(batch, usual)
+    }
+    return to
   }
 
   /** The source says that capture time has come this far, packets or not. */
@@ -167,14 +186,14 @@ export class CallTracker {
     const { frame } = this.#dissector
     const { bytes, payloadAt: at, payloadEnd: end } = frame
     if (at >= end) return
-    const row = this.#media.acceptRecent(frame, batch.micros, index)
-    if (row >= 0) {
-      this.#rtp++
-      if (this.#outputs.onPacket !== undefined || frame.bytes !== batch.bytes) this.#emitStream(row, batch, index)
-      return
-    }
     const destination = endpointOf(frame.destination, frame.destinationPort)
     const source = endpointOf(frame.source, frame.sourcePort)
+    const row = frame.bytes === batch.bytes ? this.#media.usual.accept(source, destination, at, end, frame.ttl, batch.micros, index) : -1
+    if (row >= 0) {
+      this.#rtp++
+      if (this.#outputs.onPacket !== undefined) this.#emitStream(this.#media.streamOfRow(row), batch, index, at + RTP_HEADER_LENGTH)
+      return
+    }
     const first = bytes[at] as number
     const target = this.#media.find(destination) ?? this.#media.find(source)
     if (target !== undefined) {
@@ -234,16 +253,13 @@ export class CallTracker {
     }
     if (frame.bytes !== batch.bytes) for (const call of stream.owners) call.fragmentedRtp = true
     if (this.#outputs.onPacket === undefined) return
-    for (const call of stream.owners) this.#emit(call, batch, index, 'rtp', Math.min(headerEnd, end))
+    this.#emitStream(stream, batch, index, Math.min(headerEnd, end))
   }
 
-  /** Hands out a packet that took the short way. */
-  #emitStream(row: number, batch: PacketBatch, index: number): void {
-    const { frame } = this.#dissector
-    for (const call of this.#media.streamOfRow(row).owners) {
-      if (frame.bytes !== batch.bytes) call.fragmentedRtp = true
-      this.#emit(call, batch, index, 'rtp', frame.payloadAt + RTP_HEADER_LENGTH)
-    }
+  /** Hands out a media packet. When the stream has one owner, the next ones may take the short way. */
+  #emitStream(stream: CallStream, batch: PacketBatch, index: number, headersEnd: number): void {
+    for (const call of stream.owners) this.#emit(call, batch, index, 'rtp', headersEnd)
+    if (stream.owners.length === 1) this.#media.rows.cells[stream.row + column.tag] = (stream.owners[0] as Call).tag
   }
 
   #rtcpPacket(target: MediaTarget, batch: PacketBatch, index: number): void {

@@ -2,7 +2,7 @@ import { AddressBook } from '../base/address.js'
 import type { HeldPacket } from '../base/held.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import type { Micros } from '../base/units.js'
-import type { CallHandle, PacketKind } from '../call/outputs.js'
+import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import type { CallRecord } from '../call/record.js'
 import { CallTracker, type TrackerOptions, type TrackerTotals } from '../call/tracker.js'
 import { RecordQueue, type RecordStore } from './record-queue.js'
@@ -13,7 +13,9 @@ export interface PacketSpool {
   held(call: CallHandle, packet: HeldPacket, kind: PacketKind): void
   pathOf(call: CallHandle): string | undefined
   ended(call: CallHandle): void
-  tick(now: Micros): void
+  marked(batch: PacketBatch, marked: MarkedPackets): void
+  /** The batch is about to be released, capture time has come so far. */
+  settle(batch: PacketBatch, now: Micros): void
   drained(): Promise<void>
   close(): Promise<unknown>
 }
@@ -61,6 +63,7 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     ...(spool && {
       onPacket: (call: CallHandle, batch: PacketBatch, index: number, kind: PacketKind, headersEnd: number) =>
         spool.packet(call, batch, index, kind, headersEnd),
+      onMarked: (batch: PacketBatch, marked: MarkedPackets) => spool.marked(batch, marked),
       onHeldPacket: (call: CallHandle, packet: HeldPacket, kind: PacketKind) => spool.held(call, packet, kind),
     }),
   })
@@ -70,7 +73,7 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       tracker.accept(batch)
       // A file's packets tell the time themselves; a wire that is silent still lets time pass.
       if (source.live) tracker.advance(batch.until)
-      spool?.tick(tracker.now)
+      spool?.settle(batch, tracker.now)
       batch.release()
       parts.onBatch?.(tracker.totals)
       if (!source.live) {

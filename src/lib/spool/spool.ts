@@ -5,19 +5,17 @@ import { OperatorError } from '../base/errors.js'
 import type { HeldPacket } from '../base/held.js'
 import type { PacketBatch } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
-import type { CallHandle, PacketKind } from '../call/outputs.js'
+import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import { builtFile } from '../native/built-file.js'
 import { makeDirectory } from '../native/make-directory.js'
-import { recordHeaderLength } from '../pcap/write.js'
-import type { AppendJob } from './append.js'
-import { Chunk } from './chunk.js'
+import { RETRY_MS } from './files.js'
 import { spoolPath } from './names.js'
-import { BufferPool, sizes } from './pool.js'
-import type { SpoolReply } from './worker.js'
+import { ENTRIES_MAX, NO_NANOS, SHIPMENT_BYTES, Shipment, type ShipmentMessage, type ShipmentReply } from './shipment.js'
 
 /**
- * One pcap per call. The hot thread copies each packet once, into the call's chunk; full or old chunks go to a thread
- * that appends them. Memory is bounded: when the disk is too slow, a file source waits, a live one loses packets, counted.
+ * One pcap per call. The hot thread only notes which packet belongs to which file, and copies a whole batch at once into a
+ * shipment; the writing thread does the rest. Memory is bounded: when the disk is too slow, a file source waits, a live one
+ * loses packets, counted.
  */
 export interface SpoolOptions {
   readonly dir: string
@@ -25,8 +23,10 @@ export interface SpoolOptions {
   readonly save: 'sip' | 'rtp' | 'rtp-headers'
   /** The source can wait for the disk. */
   readonly canWait: boolean
-  /** All buffers together. */
-  readonly poolBytes?: number
+  /** Shipments on their way to the writing thread, together. */
+  readonly shipmentBytes?: number
+  /** What waits in the writing thread for the disk. */
+  readonly memoryBytes?: number
   /** Says once that the disk does not take any more, and once that it does again. */
   onNotice(text: string): void
 }
@@ -38,29 +38,10 @@ export interface SpoolStats {
   readonly dropped: [reason: string, count: number][]
 }
 
-const POOL_BYTES = 128 << 20
-/** Chunks older than this in capture time go out, so that a file can be opened while its call runs. */
-const AGE_MICROS = 2 * SECOND
-/** Kept back at a cut for packets that come late. */
-const KEEP_MICROS = SECOND
-/** Chunks handed to the writing thread at once. */
-const JOBS_MAX = 32
-/** After an error the disk is tried again. */
-const RETRY_MS = 10_000
-
-/** One file of a call; a call whose packets come with two link types has two. */
-interface SpoolFile {
-  readonly path: string
-  readonly linkType: number
-  readonly nanos: boolean
-  chunk: Chunk | undefined
-  fresh: boolean
-}
-
-interface CallFiles {
-  readonly files: SpoolFile[]
-  filedAt: number
-}
+const SHIPMENTS_BYTES = 64 << 20
+const MEMORY_BYTES = 256 << 20
+const PATHS_MAX = 100_000
+const NOTES = 4096
 
 export async function openSpool(options: SpoolOptions): Promise<Spool> {
   try {
@@ -77,94 +58,119 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
 
 export class Spool {
   readonly #options: SpoolOptions
-  readonly #pool: BufferPool
   readonly #worker: Worker
   readonly #dropped = new Counters()
-  /** Calls with something in memory. */
-  readonly #active = new Set<CallFiles>()
   /** Paths given out, so that a Call-ID used twice in a minute gets two files; bounded, oldest go. */
   readonly #paths = new Map<string, number>()
-  #jobs: AppendJob[] = []
+  /** By tag / 2. */
+  readonly #pathOfFile: (string | undefined)[] = []
+  readonly #freeTags: number[] = []
+  readonly #shipments: Shipment[] = []
+  readonly #free: number[] = []
+  readonly #shipmentsMax: number
+  #current: Shipment | undefined
+  #currentId = 0
+  /** Packets of the batch at hand: file, index in the batch, bytes kept. */
+  #noted = 0
+  #file = new Int32Array(NOTES)
+  #index = new Uint32Array(NOTES)
+  #kept = new Uint32Array(NOTES)
+  #opened: ShipmentMessage['opened'][number][] = []
+  #ended: number[] = []
+  #now = 0
+  #sent = 0
   #inFlight = 0
   #waiters: (() => void)[] = []
-  #lastTick = 0
-  #files = 0
   #packets = 0
-  #bytes = 0
-  #brokenUntilMs = 0
-  #ended = false
+  #reply: ShipmentReply | undefined
+  readonly #known = new Set<number>()
+  #broken = false
+  #gone = false
 
   constructor(options: SpoolOptions) {
     this.#options = options
-    this.#pool = new BufferPool(options.poolBytes ?? POOL_BYTES)
-    this.#worker = new Worker(builtFile(import.meta.url, './worker.js'), { workerData: { dir: options.dir } })
-    this.#worker.on('message', (reply: SpoolReply) => this.#done(reply))
+    this.#shipmentsMax = Math.max(2, Math.floor((options.shipmentBytes ?? SHIPMENTS_BYTES) / SHIPMENT_BYTES))
+    const workerData = { dir: options.dir, memoryBytes: options.memoryBytes ?? MEMORY_BYTES }
+    this.#worker = new Worker(builtFile(import.meta.url, './worker.js'), { workerData })
+    this.#worker.on('message', (reply: ShipmentReply) => this.#done(reply))
     this.#worker.on('error', (error) => this.#trouble('', error.message))
     this.#worker.on('exit', () => {
-      this.#ended = true
+      this.#gone = true
       this.#wake()
     })
   }
 
-  /** A packet of a call. Copies what is kept of it. */
+  /** A packet of a call. The batch must stay as it is until `settle`. */
   packet(call: CallHandle, batch: PacketBatch, index: number, kind: PacketKind, headersEnd: number): void {
     const { save } = this.#options
     if (save === 'sip' && kind !== 'sip') return
-    const at = batch.at[index] as number
-    const captured = batch.captured[index] as number
-    const kept = save === 'rtp-headers' && kind === 'rtp' ? Math.max(0, Math.min(captured, headersEnd - at)) : captured
-    const file = this.#fileOf(call, batch.linkType, batch.nanos !== undefined)
-    this.#add(call, file, batch.micros[index] as number, batch.nanos?.[index] ?? 0, batch.bytes, at, kept, batch.length[index] as number)
+    const file = call.tag < 0 ? this.#open(call) : call.tag
+    this.#note(file, batch, index, save === 'rtp-headers' && kind === 'rtp' ? headersEnd : -1)
+  }
+
+  /** Media packets that took the short way. */
+  marked(batch: PacketBatch, { marks, index, tag, headersEnd }: MarkedPackets): void {
+    const { save } = this.#options
+    if (save === 'sip') return
+    const cut = save === 'rtp-headers'
+    for (let i = 0; i < marks; i++) this.#note(tag[i]!, batch, index[i]!, cut ? headersEnd[i]! : -1)
   }
 
   /** An earlier packet of a call, that waited to be put together. */
   held(call: CallHandle, packet: HeldPacket, kind: PacketKind): void {
     if (this.#options.save === 'sip' && kind !== 'sip') return
-    const known = (call.attachment as CallFiles | undefined)?.files[0]
-    const file = this.#fileOf(call, packet.linkType, known?.nanos ?? packet.nanos !== 0)
-    this.#add(call, file, packet.micros, packet.nanos, packet.bytes, 0, packet.bytes.length, packet.length)
+    const { bytes, length, micros, nanos, linkType } = packet
+    const file = call.tag < 0 ? this.#open(call) : call.tag
+    const shipment = this.#room(1, bytes.length)
+    if (shipment === undefined) return
+    shipment.bytes.set(bytes, shipment.used)
+    shipment.add(file, shipment.used, bytes.length, length, micros, nanos === 0 ? NO_NANOS : nanos, linkType)
+    shipment.used += bytes.length
+    this.#packets++
+  }
+
+  /** The batch is about to be released: what was noted of it is copied, at once when most of it is kept. */
+  settle(batch: PacketBatch, now: Micros): void {
+    const count = this.#noted
+    if (count > 0) {
+      this.#noted = 0
+      let from = 0xffff_ffff
+      let to = 0
+      let kept = 0
+      for (let i = 0; i < count; i++) {
+        const at = batch.at[this.#index[i]!]!
+        if (at < from) from = at
+        if (at + this.#kept[i]! > to) to = at + this.#kept[i]!
+        kept += this.#kept[i]!
+      }
+      if (2 * kept >= to - from && to - from <= SHIPMENT_BYTES && count <= ENTRIES_MAX) this.#copyRange(batch, count, from, to)
+      else this.#copyEach(batch, count)
+    }
+    if (now > this.#now || now < this.#now - SECOND) this.#now = now
+    if (Math.abs(this.#now - this.#sent) >= SECOND) this.#ship()
   }
 
   /** Path below the spool; undefined when nothing of the call was kept. */
   pathOf(call: CallHandle): string | undefined {
-    return (call.attachment as CallFiles | undefined)?.files[0]?.path
+    return call.tag < 0 ? undefined : this.#pathOfFile[call.tag / 2]
   }
 
   /** The call is over: the rest goes out. */
   ended(call: CallHandle): void {
-    const state = call.attachment as CallFiles | undefined
-    if (state === undefined) return
-    for (const file of state.files) this.#flush(file, true)
-    this.#active.delete(state)
-  }
-
-  /** Lets capture time pass: old chunks go out. */
-  tick(now: Micros): void {
-    if (now - this.#lastTick >= SECOND || now < this.#lastTick) {
-      this.#lastTick = now
-      for (const state of this.#active) {
-        for (const file of state.files) {
-          if (file.chunk !== undefined && now - file.chunk.oldest >= AGE_MICROS) this.#cut(file)
-        }
-      }
-    }
-    this.#send()
+    if (call.tag < 0) return
+    this.#ended.push(call.tag)
+    call.tag = -1
   }
 
   /** For a source that can wait: resolves when there is room for the next batch. */
   async drained(): Promise<void> {
-    this.#send()
-    while (this.#pool.taken > this.#pool.max / 2 && this.#inFlight > 0 && !this.#ended) {
-      await new Promise<void>((resolve) => this.#waiters.push(resolve))
-    }
+    while (this.#inFlight > this.#shipmentsMax / 2 && !this.#gone) await new Promise<void>((resolve) => this.#waiters.push(resolve))
   }
 
   async close(): Promise<SpoolStats> {
-    for (const state of this.#active) for (const file of state.files) this.#flush(file, true)
-    this.#active.clear()
-    this.#send()
-    while (this.#inFlight > 0 && !this.#ended) await new Promise<void>((resolve) => this.#waiters.push(resolve))
-    if (!this.#ended) {
+    this.#ship()
+    while (this.#inFlight > 0 && !this.#gone) await new Promise<void>((resolve) => this.#waiters.push(resolve))
+    if (!this.#gone) {
       const exit = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()))
       this.#worker.postMessage('close')
       await exit
@@ -173,169 +179,144 @@ export class Spool {
   }
 
   stats(): SpoolStats {
-    return { files: this.#files, packets: this.#packets, bytes: this.#bytes, dropped: this.#dropped.entries() }
+    const { files = 0, bytes = 0, dropped = [] } = this.#reply ?? {}
+    const lost = dropped.reduce((sum, [, count]) => sum + count, 0)
+    return { files, packets: this.#packets - lost, bytes, dropped: [...this.#dropped.entries(), ...dropped] }
   }
 
-  #fileOf(call: CallHandle, linkType: number, nanos: boolean): SpoolFile {
-    let state = call.attachment as CallFiles | undefined
-    if (state === undefined) {
-      state = { files: [], filedAt: 0 }
-      call.attachment = state
-      this.#active.add(state)
-    }
-    const first = state.files[0]
-    if (first !== undefined && first.linkType === linkType) return first
-    const known = state.files.find((file) => file.linkType === linkType)
-    if (known !== undefined) return known
-    // A pcap has one link type: packets of another interface kind go to a file beside.
-    const path = first === undefined ? this.#newPath(call) : first.path.replace(/\.pcap$/, `.linktype${linkType}.pcap`)
-    const file: SpoolFile = { path, linkType, nanos, chunk: undefined, fresh: true }
-    state.files.push(file)
-    this.#files++
-    return file
-  }
-
-  #newPath(call: CallHandle): string {
+  /** Gives the call a file. The tag is even: odd numbers are the writing thread's own. */
+  #open(call: CallHandle): number {
     const path = spoolPath(call.callId, call.started)
     const taken = this.#paths.get(path)
     const free = taken === undefined || taken === call.started ? path : path.replace(/\.pcap$/, `~${call.started}.pcap`)
     this.#paths.set(free, call.started)
-    if (this.#paths.size > 100_000) this.#paths.delete(this.#paths.keys().next().value as string)
-    return free
+    if (this.#paths.size > PATHS_MAX) this.#paths.delete(this.#paths.keys().next().value as string)
+    call.tag = this.#freeTags.pop() ?? 2 * this.#pathOfFile.length
+    this.#pathOfFile[call.tag / 2] = free
+    this.#opened.push({ file: call.tag, path: free })
+    return call.tag
   }
 
-  #add(
-    call: CallHandle,
-    file: SpoolFile,
-    micros: number,
-    nanos: number,
-    from: Uint8Array,
-    at: number,
-    captured: number,
-    length: number,
-  ): void {
-    const chunk = this.#room(call, file, captured)
-    if (chunk === undefined) {
-      this.#dropped.add(this.#brokenUntilMs > 0 ? 'disk not writable' : 'disk too slow')
-      return
+  /** Notes a packet of the batch; `cutAt` is the offset behind its last byte that is kept, or -1. */
+  #note(file: number, batch: PacketBatch, index: number, cutAt: number): void {
+    if (this.#noted === this.#file.length) this.#moreNotes()
+    const captured = batch.captured[index]!
+    const cut = cutAt - batch.at[index]!
+    this.#file[this.#noted] = file
+    this.#index[this.#noted] = index
+    this.#kept[this.#noted++] = cutAt < 0 || cut >= captured ? captured : Math.max(0, cut)
+  }
+
+  /** A batch has few packets that belong to more than one call; their number is bounded by limits of the tracker. */
+  #moreNotes(): void {
+    const larger = <T extends Int32Array | Uint32Array>(from: T, to: T): T => {
+      to.set(from)
+      return to
     }
-    chunk.add(micros, nanos, from, at, captured, length)
+    const size = 2 * this.#file.length
+    this.#file = larger(this.#file, new Int32Array(size))
+    this.#index = larger(this.#index, new Uint32Array(size))
+    this.#kept = larger(this.#kept, new Uint32Array(size))
+  }
+
+  #copyRange(batch: PacketBatch, count: number, from: number, to: number): void {
+    const shipment = this.#room(count, to - from)
+    if (shipment === undefined) return
+    const move = shipment.used - from
+    shipment.bytes.set(batch.bytes.subarray(from, to), shipment.used)
+    shipment.used += to - from
+    for (let i = 0; i < count; i++) this.#add(shipment, batch, i, batch.at[this.#index[i]!]! + move)
+  }
+
+  #copyEach(batch: PacketBatch, count: number): void {
+    for (let i = 0; i < count; i++) {
+      const kept = this.#kept[i]!
+      const shipment = this.#room(1, kept)
+      if (shipment === undefined) continue
+      const at = batch.at[this.#index[i]!]!
+      shipment.bytes.set(batch.bytes.subarray(at, at + kept), shipment.used)
+      this.#add(shipment, batch, i, shipment.used)
+      shipment.used += kept
+    }
+  }
+
+  #add(shipment: Shipment, batch: PacketBatch, note: number, at: number): void {
+    const index = this.#index[note]!
+    const nanos = batch.nanos === undefined ? NO_NANOS : batch.nanos[index]!
+    shipment.add(this.#file[note]!, at, this.#kept[note]!, batch.length[index]!, batch.micros[index]!, nanos, batch.linkType)
     this.#packets++
   }
 
-  /** A chunk of the file with room for this packet: as it is, grown, or cut and new. */
-  #room(call: CallHandle, file: SpoolFile, captured: number): Chunk | undefined {
-    const { chunk } = file
-    if (chunk?.fits(captured)) return chunk
-    if (this.#brokenUntilMs > 0 && performance.now() < this.#brokenUntilMs) return undefined
-    const needed = recordHeaderLength + captured
-    if (chunk === undefined) {
-      const buffer = this.#take(needed)
-      if (buffer === undefined) return undefined
-      file.chunk = new Chunk(buffer, file.nanos)
-      this.#active.add(call.attachment as CallFiles)
-      return file.chunk
+  /** A shipment with room for so much more; undefined, the packets counted, when the writing thread is too far behind. */
+  #room(entries: number, bytes: number): Shipment | undefined {
+    const current = this.#current
+    if (current?.fits(entries, bytes)) return current
+    if (bytes > SHIPMENT_BYTES) {
+      this.#dropped.add('packet larger than the memory of the spool', entries)
+      return undefined
     }
-    const next = sizes.find((size) => size > chunk.bytes.length)
-    if (next !== undefined && next <= this.#sizeMax() && chunk.used + needed <= next) {
-      const buffer = this.#pool.take(next)
-      if (buffer !== undefined) {
-        this.#pool.give(chunk.grow(buffer))
-        return chunk
-      }
+    if (current !== undefined) this.#ship()
+    const id = this.#free.pop() ?? (this.#shipments.length < this.#shipmentsMax ? this.#shipments.push(new Shipment()) - 1 : undefined)
+    if (id === undefined) {
+      this.#dropped.add('disk too slow', entries)
+      return undefined
     }
-    this.#cut(file, needed)
-    if (file.chunk?.fits(captured)) return file.chunk
-    this.#flush(file, false)
-    const buffer = this.#take(needed)
-    if (buffer === undefined) return undefined
-    file.chunk = new Chunk(buffer, file.nanos)
-    return file.chunk
+    this.#currentId = id
+    this.#current = this.#shipments[id] as Shipment
+    this.#current.count = this.#current.used = 0
+    return this.#current
   }
 
-  /** With many calls each gets less, so that all of them together stay within the pool. */
-  #sizeMax(): number {
-    return this.#pool.max / 2 / Math.max(1, this.#active.size)
+  /** Sends what there is. */
+  #ship(): void {
+    const idle = this.#current === undefined && this.#opened.length === 0 && this.#ended.length === 0
+    if (this.#gone || (idle && this.#now === this.#sent)) return
+    // Files can be opened and ended, and time passes, also without packets.
+    const shipment = this.#current
+    const id = shipment === undefined ? -1 : this.#currentId
+    const first = shipment !== undefined && !this.#known.has(id)
+    if (first) this.#known.add(id)
+    this.#worker.postMessage({
+      id,
+      buffer: first ? shipment.buffer : undefined,
+      count: shipment?.count ?? 0,
+      opened: this.#opened,
+      ended: this.#ended,
+      now: this.#now,
+    } satisfies ShipmentMessage)
+    // The writing thread reads messages in order: a number that it will have ended can be given again from now on.
+    this.#freeTags.push(...this.#ended)
+    this.#opened = []
+    this.#ended = []
+    this.#current = undefined
+    this.#sent = this.#now
+    this.#inFlight++
   }
 
-  #take(bytes: number): ArrayBuffer | undefined {
-    return this.#pool.take(bytes)
-  }
-
-  /** Sends what is settled, keeps back the newest for packets that come late. */
-  #cut(file: SpoolFile, extra = 0): void {
-    const { chunk } = file
-    if (chunk === undefined) return
-    const buffer = this.#take(Math.max(chunk.bytes.length, extra))
-    if (buffer === undefined) {
-      this.#flush(file, false)
-      return
-    }
-    const rest = new Chunk(buffer, file.nanos)
-    chunk.cut(KEEP_MICROS, rest)
-    this.#enqueue(file, chunk, false)
-    if (rest.used > 0 || extra > 0) file.chunk = rest
-    else {
-      this.#pool.give(buffer)
-      file.chunk = undefined
-    }
-  }
-
-  #flush(file: SpoolFile, last: boolean): void {
-    const { chunk } = file
-    file.chunk = undefined
-    if (chunk === undefined) return
-    chunk.order()
-    this.#enqueue(file, chunk, last)
-  }
-
-  #enqueue(file: SpoolFile, chunk: Chunk, last: boolean): void {
-    const buffer = chunk.bytes.buffer as ArrayBuffer
-    if (chunk.used === 0) {
-      this.#pool.give(buffer)
-      return
-    }
-    this.#jobs.push({ path: file.path, linkType: file.linkType, nanos: file.nanos, fresh: file.fresh, last, buffer, used: chunk.used })
-    file.fresh = false
-    if (this.#jobs.length >= JOBS_MAX) this.#send()
-  }
-
-  #send(): void {
-    if (this.#jobs.length === 0 || this.#ended) return
-    const jobs = this.#jobs
-    this.#jobs = []
-    this.#inFlight += jobs.length
-    this.#worker.postMessage(
-      jobs,
-      jobs.map((job) => job.buffer),
-    )
-  }
-
-  #done({ buffers, jobs, written, failed, error }: SpoolReply): void {
-    for (const buffer of buffers) this.#pool.give(buffer)
-    this.#inFlight -= jobs
-    this.#bytes += written
-    if (error !== undefined) {
-      this.#dropped.add('chunk not written', failed)
-      this.#trouble(error.code, error.message)
-    } else if (this.#brokenUntilMs > 0 && performance.now() >= this.#brokenUntilMs) {
-      this.#brokenUntilMs = 0
+  #done(reply: ShipmentReply): void {
+    if (reply.id >= 0) this.#free.push(reply.id)
+    this.#inFlight--
+    this.#reply = reply
+    if (reply.trouble !== undefined) this.#trouble(reply.trouble.code, reply.trouble.message)
+    else if (this.#broken && !reply.waiting) {
+      this.#broken = false
       this.#options.onNotice(`The spool "${this.#options.dir}" can be written again.`)
     }
     this.#wake()
   }
 
   #trouble(code: string, message: string): void {
-    if (this.#brokenUntilMs === 0) {
-      const why =
-        { ENOSPC: 'the disk is full', EDQUOT: 'the quota is used up', EROFS: 'it is mounted read-only', EACCES: 'permission denied' }[
-          code
-        ] ?? message
-      this.#options.onNotice(
-        `Cannot write pcaps to "${this.#options.dir}": ${why}. Calls are still recorded; packets are not kept until it can be written again (tried every ${RETRY_MS / 1000} s).`,
-      )
+    if (this.#broken) return
+    this.#broken = true
+    const known: Record<string, string> = {
+      ENOSPC: 'the disk is full',
+      EDQUOT: 'the quota is used up',
+      EROFS: 'it is mounted read-only',
+      EACCES: 'permission denied',
     }
-    this.#brokenUntilMs = performance.now() + RETRY_MS
+    this.#options.onNotice(
+      `Cannot write pcaps to "${this.#options.dir}": ${known[code] ?? message}. Calls are still recorded; packets are not kept until it can be written again (tried every ${RETRY_MS / 1000} s).`,
+    )
   }
 
   #wake(): void {

@@ -1,38 +1,34 @@
-// The writing thread of the spool: takes chunks, appends them, gives the buffers back.
+// The writing thread of the spool: takes shipments of packets, appends them to the files of their calls.
 import { parentPort, workerData } from 'node:worker_threads'
-import { Appender, type AppendJob } from './append.js'
+import { PcapFiles } from './files.js'
+import { Shipment, type ShipmentMessage, type ShipmentReply } from './shipment.js'
 
-export interface SpoolReply {
-  readonly buffers: ArrayBuffer[]
-  readonly jobs: number
-  readonly written: number
-  readonly failed: number
-  readonly error: { readonly code: string; readonly message: string } | undefined
+const { dir, memoryBytes } = workerData as { dir: string; memoryBytes: number }
+const files = new PcapFiles(dir, memoryBytes)
+const shipments = new Map<number, Shipment>()
+let ticked = 0
+
+const reply = (id: number): void => {
+  const { bytes, dropped, trouble, waiting } = files
+  files.trouble = undefined
+  parentPort?.postMessage({ id, bytes, files: files.files, dropped, waiting, trouble } satisfies ShipmentReply)
 }
 
-const appender = new Appender((workerData as { dir: string }).dir)
-
-parentPort?.on('message', (jobs: readonly AppendJob[] | 'close') => {
-  if (jobs === 'close') {
-    appender.close()
+parentPort?.on('message', (message: ShipmentMessage | 'close') => {
+  if (message === 'close') {
+    files.close()
+    reply(-1)
     parentPort?.close()
     return
   }
-  let written = 0
-  let failed = 0
-  let error: SpoolReply['error']
-  for (const job of jobs) {
-    try {
-      appender.append(job)
-      written += job.used
-    } catch (caught) {
-      failed++
-      const { code = '', message } = caught as NodeJS.ErrnoException
-      error = { code, message }
-      // The directory may have been deleted under us.
-      if (code === 'ENOENT') appender.close()
-    }
+  const { id, buffer, count, opened, ended, now } = message
+  if (buffer !== undefined) shipments.set(id, new Shipment(buffer))
+  for (const { file, path } of opened) files.open(file, path)
+  if (count > 0) files.accept(shipments.get(id) as Shipment, count)
+  for (const file of ended) files.end(file)
+  if (now - ticked >= 1e6 || now < ticked) {
+    ticked = now
+    files.tick(now)
   }
-  const buffers = jobs.map((job) => job.buffer)
-  parentPort?.postMessage({ buffers, jobs: jobs.length, written, failed, error } satisfies SpoolReply, buffers)
+  reply(id)
 })

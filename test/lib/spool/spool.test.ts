@@ -36,7 +36,7 @@ const A = '10.0.0.1:5060'
 const B = '10.0.0.2:5060'
 const started = 1_700_000_000_000_000 as Micros
 let numbers = 0
-const handle = (callId = 'call-1', at = started): CallHandle => ({ number: ++numbers, callId, started: at, attachment: undefined })
+const handle = (callId = 'call-1', at = started): CallHandle => ({ number: ++numbers, callId, started: at, tag: -1 })
 const packets: readonly Packet[] = [sip(0, A, B, 'INVITE'), ...talk(1, '10.0.0.1:4000', '10.0.0.2:6000', 100), sip(4, A, B, 'BYE')]
 const notices: string[] = []
 const open = (path: string, o: Partial<SpoolOptions> = {}): ReturnType<typeof openSpool> =>
@@ -49,6 +49,7 @@ async function spoolBatch(path: string, batch: PacketBatch, o: Partial<SpoolOpti
     const isSip = batch.captured[i] !== 214
     spool.packet(call, batch, i, isSip ? 'sip' : 'rtp', (batch.at[i] as number) + 54)
   }
+  spool.settle(batch, batch.until)
   const name = spool.pathOf(call)
   spool.ended(call)
   await spool.close()
@@ -133,6 +134,7 @@ describe('what is written', () => {
     const call = handle()
     const batch = batchOf(packets)
     for (let i = 1; i < batch.count; i++) spool.packet(call, batch, i, 'rtp', 0)
+    spool.settle(batch, batch.until)
     const held: HeldPacket = { bytes: (packets[0] as Packet).frame, length: 400, micros: started, nanos: 0, linkType: 1 }
     spool.held(call, held, 'sip')
     spool.ended(call)
@@ -155,8 +157,11 @@ describe('what is written', () => {
     const path = fresh()
     const spool = await open(path)
     const call = handle()
-    spool.packet(call, batchOf(packets), 0, 'sip', 0)
-    spool.packet(call, { ...batchOf(packets), linkType: 276 }, 1, 'sip', 0)
+    for (const [index, linkType] of [1, 276].entries()) {
+      const batch = { ...batchOf(packets), linkType }
+      spool.packet(call, batch, index, 'sip', 0)
+      spool.settle(batch, batch.until)
+    }
     spool.ended(call)
     await spool.close()
     expect(all(path)).toEqual(['2023-11-14/22/13/call-1.linktype276.pcap', '2023-11-14/22/13/call-1.pcap'])
@@ -168,6 +173,7 @@ describe('what is written', () => {
     for (const at of [started, (started + 5_000_000) as Micros]) {
       const call = handle('again', at)
       spool.packet(call, batchOf(packets), 0, 'sip', 0)
+      spool.settle(batchOf(packets), at)
       spool.ended(call)
     }
     await spool.close()
@@ -188,7 +194,7 @@ describe('what is written', () => {
     const call = handle()
     const batch = batchOf(talk(0, '10.0.0.1:4000', '10.0.0.2:6000', 200))
     for (let i = 0; i < 200; i++) spool.packet(call, batch, i, 'rtp', 0)
-    spool.tick((started + 4e6) as Micros)
+    spool.settle(batch, (started + 4e6) as Micros)
     await new Promise((resolve) => setTimeout(resolve, 300))
     expect(tshark(join(path, all(path)[0] as string)).length).toBeGreaterThan(100)
     await spool.close()
@@ -228,6 +234,7 @@ describe('when the disk does not', () => {
       const batch = batchOf(talk(0, '10.0.0.1:4000', '10.0.0.2:6000', 400))
       for (const call of calls) {
         for (let i = 0; i < batch.count; i++) spool.packet(call, batch, i, 'rtp', 0)
+        spool.settle(batch, batch.until)
         spool.ended(call)
         await spool.drained()
       }
@@ -246,12 +253,13 @@ describe('when the disk does not', () => {
 
   test('memory is bounded: a live source loses packets, counted; it does not grow', async () => {
     const path = fresh()
-    const spool = await open(path, { canWait: false, poolBytes: 1 << 20 })
+    const spool = await open(path, { canWait: false, shipmentBytes: 4 << 20 })
     const batch = batchOf(talk(0, '10.0.0.1:4000', '10.0.0.2:6000', 500))
     // No turn of the event loop in between: the writing thread's answers cannot come.
     for (let c = 0; c < 100; c++) {
       const call = handle(`flood-${c}`)
       for (let i = 0; i < batch.count; i++) spool.packet(call, batch, i, 'rtp', 0)
+      spool.settle(batch, batch.until)
     }
     const stats = await spool.close()
     const dropped = stats.dropped.reduce((sum, [, n]) => sum + n, 0)
@@ -269,11 +277,12 @@ test('killed in mid-run: every file opens', async () => {
     `import { openSpool } from ${JSON.stringify(join(root, 'dist/lib/spool/index.js'))}
 const spool = await openSpool({ dir: ${JSON.stringify(path)}, save: 'rtp', canWait: true, onNotice: () => {} })
 const bytes = new Uint8Array(214).fill(7)
-const calls = Array.from({ length: 40 }, (_, i) => ({ number: i, callId: 'k' + i, started: 1.7e15, attachment: undefined }))
+const calls = Array.from({ length: 40 }, (_, i) => ({ number: i, callId: 'k' + i, started: 1.7e15, tag: -1 }))
 for (let n = 0; ; n++) {
   const batch = { bytes, count: 1, at: Uint32Array.of(0), captured: Uint32Array.of(214), length: Uint32Array.of(214), micros: Float64Array.of(1.7e15 + n * 500), linkType: 1, until: 0, release() {} }
   spool.packet(calls[n % 40], batch, 0, 'rtp', 54)
-  if (n % 1000 === 0) { spool.tick(1.7e15 + n * 500); await spool.drained(); await new Promise(setImmediate); if (n === 60000) process.stdout.write('going') }
+  spool.settle(batch, 1.7e15 + n * 500)
+  if (n % 1000 === 0) { await spool.drained(); await new Promise(setImmediate); if (n === 60000) process.stdout.write('going') }
 }`,
   )
   const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -1,0 +1,374 @@
+import { lstatSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Counters } from '../base/counters.js'
+import { fileHeaderLength, recordHeaderLength, writeFileHeader } from '../pcap/write.js'
+import { Handles } from './handles.js'
+import { fileInOrder, recordsInOrder } from './order.js'
+import { PAGE_BYTES, Pages } from './pages.js'
+import { NO_NANOS, type Shipment } from './shipment.js'
+
+/**
+ * The pcaps being written, in the writing thread: each packet is appended to its file's pages, which go to the disk when
+ * they are many, old or the last. What changes with every packet lies in one row of 64 bytes a file (docs/decisions/004).
+ */
+const ROW = 16
+const cell = {
+  /** Last page, or -1; where in the block its free part begins and ends. */
+  page: 0,
+  at: 1,
+  end: 2,
+  firstPage: 3,
+  pending: 4,
+  linkType: 5,
+  nanos: 6,
+  /** Of the newest record: seconds and fraction. */
+  seconds: 7,
+  fraction: 8,
+  /** Of the oldest record in memory: seconds. */
+  oldest: 9,
+  /** Of the newest record on the disk. */
+  writtenSeconds: 10,
+  writtenFraction: 11,
+  state: 12,
+} as const
+const state = { open: 1, fresh: 2, pagesOutOfOrder: 4, fileOutOfOrder: 8, ended: 16 } as const
+
+/** A file's memory never grows beyond this, however few files there are. */
+const PENDING_MAX = 256 << 10
+/** Pages older than this in capture time go out, so that a file can be opened while its call runs. */
+const AGE_SECONDS = 2
+/** After an error the disk is tried again. */
+export const RETRY_MS = 10_000
+/** Larger files are not put in order: that takes as much memory. */
+const REORDER_MAX = 256 << 20
+
+interface Open {
+  path: string
+  size: number
+  /** Files of the same call with other link types. */
+  siblings: Map<number, number> | undefined
+}
+
+export class PcapFiles {
+  readonly #dir: string
+  readonly #pages: Pages
+  readonly #handles: Handles
+  readonly #dropped = new Counters()
+  #rows = new Int32Array(1024 * ROW)
+  readonly #open: (Open | undefined)[] = []
+  #active = 0
+  /** Where to look next for pages when there are none left. */
+  #hand = 0
+  #siblingsMade = 0
+  #brokenUntilMs = 0
+  bytes = 0
+  files = 0
+  /** The last thing the disk said, once. */
+  trouble: { code: string; message: string } | undefined
+
+  constructor(dir: string, memoryBytes: number) {
+    this.#dir = dir
+    this.#pages = new Pages(memoryBytes)
+    this.#handles = new Handles(dir)
+  }
+
+  get dropped(): [reason: string, count: number][] {
+    return this.#dropped.entries()
+  }
+
+  /** Even numbers are the hot thread's files; odd ones are made here. */
+  open(number: number, path: string): void {
+    this.#begin(number, path)
+  }
+
+  get waiting(): boolean {
+    return this.#brokenUntilMs > 0
+  }
+
+  accept(shipment: Shipment, count: number): void {
+    const { file, at, captured, length, micros, nanos, linkType, bytes } = shipment
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const pages = this.#pages
+    for (let i = 0; i < count; i++) {
+      let number = file[i]!
+      let row = number * ROW
+      const link = linkType[i]!
+      if (this.#rows[row + cell.linkType] !== link) {
+        number = this.#fileFor(number, link, nanos[i] !== NO_NANOS)
+        row = number * ROW
+      }
+      const rows = this.#rows
+      const size = captured[i]!
+      const needed = recordHeaderLength + size
+      if (rows[row + cell.end]! - rows[row + cell.at]! < needed && !this.#room(number, needed)) {
+        this.#dropped.add('disk not writable')
+        continue
+      }
+      const time = micros[i]!
+      const seconds = Math.floor(time / 1e6)
+      const rest = time - seconds * 1e6
+      const fraction = rows[row + cell.nanos] === 0 ? rest : rest * 1000 + (nanos[i] === NO_NANOS ? 0 : nanos[i]!)
+      this.#note(row, seconds, fraction)
+      const to = rows[row + cell.at]!
+      if (rows[row + cell.end]! - to < needed) {
+        this.#spread(row, seconds, fraction, bytes.subarray(at[i]!, at[i]! + size), length[i]!)
+        continue
+      }
+      const out = pages.view
+      out.setUint32(to, seconds, true)
+      out.setUint32(to + 4, fraction, true)
+      out.setUint32(to + 8, size, true)
+      out.setUint32(to + 12, length[i]!, true)
+      copy(view, at[i]!, out, to + recordHeaderLength, size)
+      rows[row + cell.at] = to + needed
+      rows[row + cell.pending]! += needed
+    }
+  }
+
+  /** No more will come for this file. */
+  end(number: number): void {
+    const open = this.#open[number]
+    if (open === undefined) return
+    for (const sibling of open.siblings?.values() ?? []) this.end(sibling)
+    this.#flush(number)
+    this.#handles.close(open.path)
+    if ((this.#rows[number * ROW + cell.state]! & state.fileOutOfOrder) !== 0) this.#reorder(open)
+    this.#open[number] = undefined
+    this.#rows[number * ROW + cell.state] = 0
+    this.#active--
+  }
+
+  /** Lets capture time pass: old pages go out. */
+  tick(nowMicros: number): void {
+    const before = Math.floor(nowMicros / 1e6) - AGE_SECONDS
+    for (let number = 0; number < this.#open.length; number++) {
+      const row = number * ROW
+      if (this.#open[number] !== undefined && this.#rows[row + cell.pending]! > 0 && this.#rows[row + cell.oldest]! <= before)
+        this.#flush(number)
+    }
+  }
+
+  close(): void {
+    for (let number = 0; number < this.#open.length; number++) this.end(number)
+    this.#handles.closeAll()
+  }
+
+  #begin(number: number, path: string): void {
+    const row = number * ROW
+    if (row + ROW > this.#rows.length) {
+      const larger = new Int32Array(2 * Math.max(this.#rows.length, row + ROW))
+      larger.set(this.#rows)
+      this.#rows = larger
+    }
+    this.#rows.fill(0, row, row + ROW)
+    this.#rows[row + cell.page] = this.#rows[row + cell.firstPage] = -1
+    this.#rows[row + cell.linkType] = -1
+    this.#rows[row + cell.state] = state.open | state.fresh
+    this.#open[number] = { path, size: 0, siblings: undefined }
+    this.#active++
+  }
+
+  /** A pcap has one link type: packets of another kind of interface go to a file beside. */
+  #fileFor(number: number, linkType: number, nanos: boolean): number {
+    const row = number * ROW
+    if (this.#rows[row + cell.linkType] === -1) {
+      this.#rows[row + cell.linkType] = linkType
+      this.#rows[row + cell.nanos] = nanos ? 1 : 0
+      return number
+    }
+    const open = this.#open[number] as Open
+    open.siblings ??= new Map()
+    const known = open.siblings.get(linkType)
+    if (known !== undefined) return known
+    const sibling = 2 * this.#siblingsMade++ + 1
+    this.#begin(sibling, siblingPath(open.path, linkType))
+    open.siblings.set(linkType, sibling)
+    return this.#fileFor(sibling, linkType, nanos)
+  }
+
+  /** Keeps account of what is out of order, to mend it before or after it is written. */
+  #note(row: number, seconds: number, fraction: number): void {
+    const rows = this.#rows
+    const ahead = seconds - rows[row + cell.seconds]! || fraction - rows[row + cell.fraction]!
+    if (ahead >= 0) {
+      rows[row + cell.seconds] = seconds
+      rows[row + cell.fraction] = fraction
+    } else {
+      const afterWritten = seconds - rows[row + cell.writtenSeconds]! || fraction - rows[row + cell.writtenFraction]!
+      rows[row + cell.state]! |= afterWritten < 0 ? state.pagesOutOfOrder | state.fileOutOfOrder : state.pagesOutOfOrder
+    }
+    if (rows[row + cell.pending] === 0 || seconds < rows[row + cell.oldest]!) rows[row + cell.oldest] = seconds
+  }
+
+  /** Makes the file's last page one with room, after writing what waits when that is enough. Answers false when the disk does not take it. */
+  #room(number: number, needed: number): boolean {
+    if (this.#brokenUntilMs > 0 && performance.now() < this.#brokenUntilMs) return false
+    const row = number * ROW
+    if (this.#rows[row + cell.pending]! > 0 && this.#rows[row + cell.pending]! + needed > this.#pendingMax() && !this.#flush(number))
+      return false
+    if (!this.#addPage(row)) return false
+    const first = this.#rows[row + cell.firstPage]!
+    if (this.#rows[row + cell.page] === first && (this.#rows[row + cell.state]! & state.fresh) !== 0) {
+      const at = this.#rows[row + cell.at]!
+      writeFileHeader(this.#pages.view, at, this.#rows[row + cell.linkType]!, this.#rows[row + cell.nanos] !== 0)
+      this.#rows[row + cell.at] = at + fileHeaderLength
+      this.#rows[row + cell.pending] = fileHeaderLength
+    }
+    return true
+  }
+
+  /** With many files each gets less, so that all of them together stay within the memory. */
+  #pendingMax(): number {
+    return Math.min(PENDING_MAX, (this.#pages.count * PAGE_BYTES) / 2 / Math.max(1, this.#active))
+  }
+
+  #addPage(row: number): boolean {
+    let page = this.#pages.take()
+    // Somebody has them: the next in turn writes his.
+    for (let looked = 0; page < 0 && looked < this.#open.length; looked++) {
+      this.#hand = (this.#hand + 1) % this.#open.length
+      if (this.#open[this.#hand] !== undefined && this.#hand * ROW !== row && this.#flush(this.#hand)) page = this.#pages.take()
+    }
+    if (page < 0) return false
+    const rows = this.#rows
+    const last = rows[row + cell.page]!
+    if (last < 0) rows[row + cell.firstPage] = page
+    else {
+      this.#pages.used[last] = rows[row + cell.at]! - last * PAGE_BYTES
+      this.#pages.next[last] = page
+    }
+    rows[row + cell.page] = page
+    rows[row + cell.at] = page * PAGE_BYTES
+    rows[row + cell.end] = (page + 1) * PAGE_BYTES
+    return true
+  }
+
+  /** A record larger than a page. */
+  #spread(row: number, seconds: number, fraction: number, frame: Uint8Array, length: number): void {
+    const record = new Uint8Array(recordHeaderLength + frame.length)
+    const head = new DataView(record.buffer)
+    head.setUint32(0, seconds, true)
+    head.setUint32(4, fraction, true)
+    head.setUint32(8, frame.length, true)
+    head.setUint32(12, length, true)
+    record.set(frame, recordHeaderLength)
+    const pagesNeeded = Math.ceil(record.length / PAGE_BYTES) + 1
+    if (this.#pages.available < pagesNeeded) {
+      this.#dropped.add('packet larger than the memory of the spool')
+      return
+    }
+    for (let done = 0; done < record.length; ) {
+      if (this.#rows[row + cell.at] === this.#rows[row + cell.end]) this.#addPage(row)
+      const at = this.#rows[row + cell.at]!
+      const part = Math.min(record.length - done, this.#rows[row + cell.end]! - at)
+      this.#pages.bytes.set(record.subarray(done, done + part), at)
+      this.#rows[row + cell.at] = at + part
+      this.#rows[row + cell.pending]! += part
+      done += part
+    }
+  }
+
+  /** Writes what waits of this file. Answers false when the disk does not take it: then it is lost, and counted. */
+  #flush(number: number): boolean {
+    const row = number * ROW
+    const rows = this.#rows
+    const pending = rows[row + cell.pending]!
+    if (pending === 0) return true
+    const open = this.#open[number] as Open
+    const fresh = (rows[row + cell.state]! & state.fresh) !== 0
+    const pieces = this.#takePieces(row, fresh)
+    if (performance.now() < this.#brokenUntilMs) {
+      this.#dropped.add('disk not writable', countRecords(pieces, fresh))
+      return false
+    }
+    try {
+      this.#handles.append(open.path, pieces, open.size, fresh)
+      open.size += pending
+      this.bytes += pending
+      if (fresh) this.files++
+      rows[row + cell.state]! &= ~state.fresh
+      rows[row + cell.writtenSeconds] = rows[row + cell.seconds]!
+      rows[row + cell.writtenFraction] = rows[row + cell.fraction]!
+      this.#brokenUntilMs = 0
+      return true
+    } catch (error) {
+      this.#dropped.add('disk not writable', countRecords(pieces, fresh))
+      this.#failed(error as NodeJS.ErrnoException)
+      return false
+    }
+  }
+
+  #failed(error: NodeJS.ErrnoException): void {
+    this.trouble = { code: error.code ?? '', message: error.message }
+    this.#brokenUntilMs = performance.now() + RETRY_MS
+    // The directory may have been deleted under us.
+    if (error.code === 'ENOENT') this.#handles.closeAll()
+  }
+
+  /** The file's pages as what is to be written, in order of time; they are given back, but stay as they are until the next packet. */
+  #takePieces(row: number, fresh: boolean): Uint8Array[] {
+    const rows = this.#rows
+    const last = rows[row + cell.page]!
+    this.#pages.used[last] = rows[row + cell.at]! - last * PAGE_BYTES
+    const pieces: Uint8Array[] = []
+    for (let page = rows[row + cell.firstPage]!; page >= 0; page = this.#pages.next[page]!) {
+      pieces.push(this.#pages.bytes.subarray(page * PAGE_BYTES, page * PAGE_BYTES + this.#pages.used[page]!))
+      this.#pages.give(page)
+    }
+    const disordered = (rows[row + cell.state]! & state.pagesOutOfOrder) !== 0
+    rows[row + cell.state]! &= ~state.pagesOutOfOrder
+    rows[row + cell.page] = rows[row + cell.firstPage] = -1
+    rows[row + cell.at] = rows[row + cell.end] = rows[row + cell.pending] = 0
+    return disordered ? [recordsInOrder(concat(pieces), fresh ? fileHeaderLength : 0)] : pieces
+  }
+
+  /** A packet came after younger ones were written: the finished file is written again. */
+  #reorder({ path }: Open): void {
+    const full = join(this.#dir, path)
+    try {
+      if (!lstatSync(full).isFile() || statSync(full).size > REORDER_MAX) {
+        this.#dropped.add('file too large to be put in order', 0)
+        return
+      }
+      const ordered = fileInOrder(readFileSync(full))
+      writeFileSync(`${full}.part`, ordered, { mode: 0o640 })
+      renameSync(`${full}.part`, full)
+    } catch (error) {
+      this.#failed(error as NodeJS.ErrnoException)
+    }
+  }
+}
+
+/** `x.pcap` → `x.linktype276.pcap`. */
+export const siblingPath = (path: string, linkType: number): string => path.replace(/\.pcap$/, `.linktype${linkType}.pcap`)
+
+/** Four bytes at a time: for a packet's worth quicker than to make a view of it. */
+function copy(from: DataView, at: number, to: DataView, toAt: number, length: number): void {
+  const whole = length & ~3
+  let i = 0
+  for (; i < whole; i += 4) to.setUint32(toAt + i, from.getUint32(at + i, true), true)
+  for (; i < length; i++) to.setUint8(toAt + i, from.getUint8(at + i))
+}
+
+function concat(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
+}
+
+function countRecords(pieces: readonly Uint8Array[], withHeader: boolean): number {
+  const bytes = concat(pieces)
+  const view = new DataView(bytes.buffer)
+  let count = 0
+  for (
+    let at = withHeader ? fileHeaderLength : 0;
+    at + recordHeaderLength <= bytes.length;
+    at += recordHeaderLength + view.getUint32(at + 8, true)
+  )
+    count++
+  return count
+}
