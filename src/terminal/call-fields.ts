@@ -1,6 +1,8 @@
+import { exitCodes, OperatorError } from '../lib/base/errors.js'
 import type { CallJson } from '../lib/call/json.js'
+import { nearest } from '../lib/query/nearest.js'
 
-/** The flat fields of a call for CSV and TSV, in order; streams and digits are lists and stay in JSON. */
+/** The fields of a call for CSV and TSV, in order, and what `--fields` may name. Streams are a list of objects and stay in JSON. */
 export const flatFields = [
   'id',
   'call_id',
@@ -14,6 +16,8 @@ export const flatFields = [
   'callee_domain',
   'caller_addr',
   'callee_addr',
+  'caller_agent',
+  'callee_agent',
   'started',
   'ringing',
   'answered',
@@ -28,13 +32,53 @@ export const flatFields = [
   'jitter_ms',
   'vlan',
   'sensor_id',
+  'bye_code',
+  'problems',
   'pcap',
 ] as const satisfies readonly (keyof CallJson)[]
 
-/** Columns of the table for people. `from` is the width of the terminal at which a column appears. */
+export type CallField = keyof CallJson
+const listFields = ['hops', 'dtmf', 'streams'] as const satisfies readonly CallField[]
+/** Fields that need the rows of other tables. */
+const expensive: ReadonlySet<CallField> = new Set(listFields)
+
+/** `--fields a,b,c`: the fields, or a usage error that names the nearest. */
+export function fieldsOf(text: string | undefined): readonly CallField[] | undefined {
+  if (text === undefined) return undefined
+  const known: readonly CallField[] = ['schema_version', ...flatFields, ...listFields]
+  return text.split(',').map((typed) => {
+    const name = typed.trim()
+    const field = known.find((one) => one === name)
+    if (field !== undefined) return field
+    const close = nearest(name, known)
+    throw new OperatorError('FIELD', `A call has no field "${name}".`, {
+      exit: exitCodes.usage,
+      suggestions: [...(close === undefined ? [] : [`Did you mean ${close}?`]), `Fields: ${known.join(', ')}`],
+    })
+  })
+}
+
+export const needsLists = (fields: readonly CallField[] | undefined): boolean => fields?.some((field) => expensive.has(field)) ?? true
+
+/** A field as one cell of text: lists joined, digits as they were dialled. */
+export function cellOf(call: CallJson, field: CallField): string | number | null {
+  switch (field) {
+    case 'problems':
+    case 'hops':
+      return call[field].join(' ')
+    case 'dtmf':
+      return call.dtmf.map((d) => d.digit).join('')
+    case 'streams':
+      return call.streams.map((s) => `${s.direction}:${s.codec ?? '?'}:${s.packets}`).join(' ')
+    default:
+      return call[field]
+  }
+}
+
+/** Columns of the table for people. `widthMin` is the width of the terminal at which a column appears. */
 export interface TableColumn {
   readonly title: string
-  readonly right?: true
+  readonly right?: boolean
   readonly widthMin: number
   readonly value: (call: CallJson) => string
 }
@@ -59,3 +103,21 @@ export const tableColumns: readonly TableColumn[] = [
   { title: 'Jitter ms', right: true, widthMin: 110, value: (c) => fixed(c.jitter_ms, 1) },
   { title: 'MOS', right: true, widthMin: 80, value: (c) => fixed(c.mos, 1) },
 ]
+
+const numeric: ReadonlySet<CallField> = new Set([
+  'id',
+  'status',
+  'pdd_ms',
+  'talk_ms',
+  'duration_ms',
+  'mos',
+  'loss_pct',
+  'jitter_ms',
+  'vlan',
+  'sensor_id',
+  'bye_code',
+])
+
+/** Fields somebody asked for, as columns. */
+export const columnsFor = (fields: readonly CallField[]): TableColumn[] =>
+  fields.map((field) => ({ title: field, right: numeric.has(field), widthMin: 0, value: (call) => String(cellOf(call, field) ?? '') }))

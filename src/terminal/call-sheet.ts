@@ -17,8 +17,8 @@ export function callSheet(call: CallJson, details: CallDetails | undefined): str
   const rows: [string, string | null | undefined][] = [
     ['Call', call.id === null ? call.call_id : `${call.id}   ${call.call_id}`],
     ['State', `${call.state.replaceAll('_', ' ')}${call.status === null ? '' : `   ${call.status} ${call.status_text ?? ''}`}`],
-    ['Caller', party(call.caller, call.caller_domain, call.caller_name, call.caller_addr, details?.callerAgent)],
-    ['Callee', party(call.callee, call.callee_domain, null, call.callee_addr, details?.calleeAgent)],
+    ['Caller', party(call.caller, call.caller_domain, call.caller_name, call.caller_addr, call.caller_agent)],
+    ['Callee', party(call.callee, call.callee_domain, null, call.callee_addr, call.callee_agent)],
     ['Started', call.started],
     ['Ringing', call.ringing],
     ['Answered', call.answered],
@@ -28,11 +28,10 @@ export function callSheet(call: CallJson, details: CallDetails | undefined): str
     ['Duration', milliseconds(call.duration_ms)],
     ['Responses', details?.responses.join(', ')],
     ['Reason', details?.reasons.join(', ')],
-    ['Via', details?.proxies.join(', ')],
-    [
-      'Ending',
-      details?.byeCode === null || details?.byeCode === undefined ? undefined : `${details.byeCode} ${endings[details.byeCode] ?? ''}`,
-    ],
+    ['Hops', call.hops.length < 2 ? null : call.hops.join(' → ')],
+    ['Digest', details?.digestUser],
+    ['Ending', call.bye_code === null ? null : `${call.bye_code} ${endings[call.bye_code] ?? ''}`],
+    ['Problems', call.problems.map((name) => name.replaceAll('_', ' ')).join(', ')],
     ['VLAN', call.vlan === null ? null : String(call.vlan)],
     ['Sensor', call.sensor_id === null ? null : String(call.sensor_id)],
     [

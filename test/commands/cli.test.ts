@@ -148,7 +148,7 @@ describe('cdr and fetch-pcap', () => {
     ['packets that are gone', ['fetch-pcap', '1', '--store', store, '--spool', join(dir, 'other')], 6, /are gone/],
     ['no database', ['cdr', 'query', '--store', 'sqlite:nosuch.db'], 1, /no record database/],
     ['a wrong time', ['cdr', 'query', '--store', store, '--since', 'soon'], 2, /not a time/],
-    ['a wrong status', ['cdr', 'query', '--store', store, '--status', '4x'], 2, /not a status/],
+    ['a wrong status', ['cdr', 'query', '--store', store, '--status', '4x'], 2, /--status cannot be "4x"/],
     ['a wrong order', ['cdr', 'query', '--store', store, '--sort', 'beauty'], 2, /Cannot sort/],
     ['nothing found, asked to say so', ['cdr', 'query', '--store', store, '--number', '999', '--exit-status'], 3, /No call fits/],
   ])('%s', (_, args, status, message) => {

@@ -1,107 +1,192 @@
 import { Flags } from '@oclif/core'
-import { OperatorError } from '../../lib/base/errors.js'
-import { type CdrFilter, sortColumns } from '../../lib/store/cdr-store.js'
+import { exitCodes, OperatorError } from '../../lib/base/errors.js'
+import { printable } from '../../lib/base/text-safe.js'
+import type { CallJson } from '../../lib/call/json.js'
+import { type CdrReader, type CdrSort, sortColumns } from '../../lib/store/cdr-store.js'
 import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { callPrinter } from '../../terminal/call-printer.js'
+import { columnsFor, fieldsOf, needsLists } from '../../terminal/call-fields.js'
+import { callLine } from '../../terminal/call-line.js'
+import { type CallPrinter, callPrinter } from '../../terminal/call-printer.js'
 import { readableState } from '../../terminal/defaults.js'
+import { follow, newest } from '../../terminal/follow.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
-import { parseDuration, parseTime } from '../../terminal/time-span.js'
+import { expressionOf, queryFlags } from '../../terminal/query-flags.js'
+import { stopOnSignals } from '../../terminal/stop-signals.js'
 
-const states = ['answered', 'failed', 'cancelled', 'redirected', 'cancelled_no_final', 'no_final_response'] as const
+/** Calls that a table shows when nobody says how many, and the most that `--last` holds. */
+const LAST_DEFAULT = 50
+const LAST_MAX = 100_000
+/** Records that `--follow` shows before the new ones. */
+const FOLLOW_BEFORE = 10
 
 /** `earshot cdr query`: finds calls in the store. */
 export default class CdrQuery extends BaseCommand {
   static override summary = 'Find calls and print or export them.'
   static override description =
-    `Everything given must fit. A number is found whole or by its end (5550100 finds +15550100); * stands for anything.
-Times are UTC: 2026-11-24, 2026-11-24T09:00, -1h, 7d, today.`
+    `Everything given must fit; of one flag's several values any. A number is found whole or by its end (5550100 finds +15550100);
+* stands for anything (+420*). --where takes any question in the language of docs/queries.md. Times are UTC.
+A table shows the last 50 calls unless --last, --limit, --sort or --after say otherwise; the other formats print all.`
   static override examples = [
-    { description: 'The last hour', command: '<%= config.bin %> <%= command.id %> --since -1h' },
+    { description: 'The last calls', command: '<%= config.bin %> <%= command.id %>' },
     {
       description: 'Bad quality today, worst first',
       command: '<%= config.bin %> <%= command.id %> --since today --mos-below 3.6 --sort mos',
     },
-    { description: 'One number, for a spreadsheet', command: '<%= config.bin %> <%= command.id %> --number 5550100 -o csv > calls.csv' },
-    { description: 'Failed calls through one address', command: '<%= config.bin %> <%= command.id %> --ip 192.0.2.10 --status 4xx,5xx' },
+    {
+      description: 'All calls of a prefix, for a spreadsheet',
+      command: "<%= config.bin %> <%= command.id %> --callee '+420*' -o csv > calls.csv",
+    },
+    { description: 'Failed calls through one network', command: '<%= config.bin %> <%= command.id %> --ip 192.0.2.0/24 --status 4xx,5xx' },
+    {
+      description: 'Any question',
+      command: "<%= config.bin %> <%= command.id %> --where 'talk > 10m and (loss > 2% or problem = one_way_media) and agent ~ asterisk'",
+    },
+    {
+      description: 'New records as they come, three fields each',
+      command: '<%= config.bin %> <%= command.id %> --follow -o tsv --fields started,caller,status',
+    },
+    { description: 'Page by page', command: '<%= config.bin %> <%= command.id %> --limit 1000 --after 4711 -o ndjson' },
   ]
   static override flags = {
     store: Flags.string({ helpValue: 'URL', summary: 'Where records are: sqlite:PATH. Default: your own database, else the service’s.' }),
-    since: Flags.string({ helpGroup: 'FILTER', helpValue: 'TIME', summary: 'Calls that began at this time or later.' }),
-    until: Flags.string({ helpGroup: 'FILTER', helpValue: 'TIME', summary: 'Calls that began before this time.' }),
-    number: Flags.string({ char: 'n', helpGroup: 'FILTER', summary: 'Caller or callee.' }),
-    caller: Flags.string({ aliases: ['from'], helpGroup: 'FILTER', summary: 'Caller.' }),
-    callee: Flags.string({ aliases: ['to'], helpGroup: 'FILTER', summary: 'Callee.' }),
-    ip: Flags.string({ helpGroup: 'FILTER', helpValue: 'ADDRESS', summary: 'An end of the signalling or of the media.' }),
-    'call-id': Flags.string({ helpGroup: 'FILTER', summary: 'Call-ID; * stands for anything.' }),
-    status: Flags.string({ multiple: true, delimiter: ',', helpGroup: 'FILTER', summary: 'Final status: 486, 4xx, 0 for none.' }),
-    state: Flags.option({ options: states, multiple: true, delimiter: ',' })({ helpGroup: 'FILTER', summary: 'How the call went.' }),
-    'mos-below': Flags.string({ helpGroup: 'FILTER', helpValue: 'MOS', summary: 'Calls whose worse direction is below this.' }),
-    longer: Flags.string({ helpGroup: 'FILTER', helpValue: 'TIME', summary: 'Talk time at least this: 30s, 5m.' }),
-    shorter: Flags.string({ helpGroup: 'FILTER', helpValue: 'TIME', summary: 'Talk time at most this.' }),
-    limit: Flags.integer({ char: 'l', min: 1, helpGroup: 'OUTPUT', summary: 'Print at most this many calls.' }),
+    ...queryFlags,
+    fields: Flags.string({ char: 'f', helpGroup: 'OUTPUT', helpValue: 'A,B,C', summary: 'Print these fields of the JSON, in this order.' }),
     sort: Flags.string({
       helpGroup: 'OUTPUT',
       helpValue: 'FIELD',
-      default: 'started',
-      summary: `Order: ${sortColumns.join(', ')}; with a dash before it (-mos) the other way.`,
+      summary: `Order: ${Object.keys(sortColumns).join(', ')}; with a dash before it (-mos) the other way. Default: started.`,
+    }),
+    last: Flags.integer({
+      min: 1,
+      max: LAST_MAX,
+      helpGroup: 'OUTPUT',
+      helpValue: 'N',
+      exclusive: ['limit', 'sort', 'after'],
+      summary: 'The latest N, oldest of them first.',
+    }),
+    limit: Flags.integer({ char: 'l', min: 1, helpGroup: 'OUTPUT', summary: 'Print at most this many calls.' }),
+    after: Flags.integer({
+      min: 1,
+      helpGroup: 'OUTPUT',
+      helpValue: 'ID',
+      summary: 'Go on after this record, in the same order: the next page.',
+    }),
+    follow: Flags.boolean({
+      char: 'F',
+      helpGroup: 'OUTPUT',
+      exclusive: ['sort', 'after', 'limit'],
+      summary: 'Then print new records as they are stored, until Ctrl-C.',
     }),
     output: outputFlag,
     json: jsonFlag,
+    'no-header': Flags.boolean({ helpGroup: 'OUTPUT', summary: 'CSV and TSV without their first line.' }),
     'exit-status': Flags.boolean({ summary: 'Exit with 3 when nothing was found.' }),
   }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(CdrQuery)
-    const filter: CdrFilter = {
-      ...(flags.since && { sinceMicros: parseTime(flags.since) }),
-      ...(flags.until && { untilMicros: parseTime(flags.until) }),
-      ...(flags.number && { number: flags.number }),
-      ...(flags.caller && { caller: flags.caller }),
-      ...(flags.callee && { callee: flags.callee }),
-      ...(flags.ip && { ip: flags.ip }),
-      ...(flags['call-id'] && { callId: flags['call-id'] }),
-      ...(flags.status && { status: flags.status.map(checkedStatus) }),
-      ...(flags.state && { state: flags.state }),
-      ...(flags['mos-below'] && { mosBelow: checkedNumber('--mos-below', flags['mos-below']) }),
-      ...(flags.longer && { durationMinMs: parseDuration(flags.longer) }),
-      ...(flags.shorter && { durationMaxMs: parseDuration(flags.shorter) }),
-      ...(flags.limit && { limit: flags.limit }),
-      sort: checkedSort(flags.sort),
+    const format = outputFormat(flags)
+    const fields = fieldsOf(flags.fields)
+    const where = expressionOf(flags)
+    const sort = sortOf(flags.sort)
+    if (flags.follow && format === 'json') {
+      throw new OperatorError('FOLLOW', 'One JSON document has an end, and --follow has none.', {
+        exit: exitCodes.usage,
+        suggestions: ['--follow -o ndjson'],
+      })
     }
+    const lists = needsLists(fields) && (format === 'json' || format === 'ndjson' || fields !== undefined)
+    const implied = format === 'table' && flags.limit === undefined && flags.sort === undefined && flags.after === undefined
+    const last = flags.last ?? (flags.follow ? FOLLOW_BEFORE : implied ? LAST_DEFAULT : undefined)
     const store = await openReader(flags.store ?? readableState().store)
-    const printer = callPrinter(outputFormat(flags), process.stdout)
-    let found = 0
-    for await (const call of store.find(filter)) {
+    try {
+      const printer = callPrinter(format, process.stdout, { fields, header: !flags['no-header'] })
+      const known = flags.follow ? await newest(store) : undefined
+      const calls =
+        last === undefined
+          ? store.find({ where, sort, lists, ...(flags.limit && { limit: flags.limit }), ...(flags.after && { after: flags.after }) })
+          : await latest(store, { where, last, lists })
+      const { found, lastId } = await print(calls, printer)
+      const cut = flags.limit !== undefined && found === flags.limit
+      await (flags.follow && format !== 'table' ? undefined : printer.end({ calls: found, ...(cut && { after: lastId }) }))
+      if (cut && process.stderr.isTTY) process.stderr.write(`The next page: --after ${lastId}\n`)
+      if (implied && flags.last === undefined && found === LAST_DEFAULT) {
+        process.stderr.write(`The last ${LAST_DEFAULT} that fit. More: --last N; all: -o ndjson, csv or tsv.\n`)
+      }
+      if (flags.follow) await this.#follow(store, { where, lists, known, printer: format === 'table' ? linePrinter(fields) : printer })
+      else if (found === 0) {
+        process.stderr.write('No call fits.\n')
+        if (flags['exit-status']) process.exitCode = exitCodes.notFound
+      }
+    } finally {
+      await store.close()
+    }
+  }
+
+  async #follow(
+    store: CdrReader,
+    {
+      where,
+      lists,
+      known,
+      printer,
+    }: {
+      where: ReturnType<typeof expressionOf>
+      lists: boolean
+      known: number | undefined
+      printer: Pick<CallPrinter, 'call' | 'drained'>
+    },
+  ): Promise<void> {
+    const stop = stopOnSignals()
+    for await (const call of follow(store, { where, lists, known, signal: stop.signal })) {
       printer.call(call)
-      found++
+      await printer.drained()
     }
-    await printer.end({ calls: found })
-    await store.close()
-    if (found === 0) {
-      process.stderr.write('No call fits.\n')
-      if (flags['exit-status']) process.exitCode = 3
-    }
+    stop.dispose()
   }
 }
 
-function checkedStatus(text: string): string {
-  if (/^(\d{3}|0|[1-6]xx)$/i.test(text)) return text
-  throw new OperatorError('STATUS', `"${text}" is not a status.`, {
-    exit: 2,
-    suggestions: ['Write 486, 4xx, several with commas, or 0 for calls without a final response.'],
-  })
+async function print(
+  calls: AsyncIterable<CallJson> | Iterable<CallJson>,
+  printer: CallPrinter,
+): Promise<{ found: number; lastId: number | null }> {
+  let found = 0
+  let lastId: number | null = null
+  for await (const call of calls) {
+    printer.call(call)
+    await printer.drained()
+    lastId = call.id
+    found++
+  }
+  return { found, lastId }
 }
 
-function checkedNumber(flag: string, text: string): number {
-  const value = Number(text)
-  if (Number.isFinite(value)) return value
-  throw new OperatorError('NUMBER', `${flag} wants a number, not "${text}".`, { exit: 2, suggestions: [`${flag} 3.6`] })
+/** The latest, oldest first: asked backwards, held, and turned round. */
+async function latest(
+  store: CdrReader,
+  { where, last, lists }: { where: ReturnType<typeof expressionOf>; last: number; lists: boolean },
+): Promise<CallJson[]> {
+  const calls: CallJson[] = []
+  for await (const call of store.find({ where, lists, limit: last, sort: { column: 'started', descending: true } })) calls.push(call)
+  return calls.reverse()
 }
 
-function checkedSort(text: string): NonNullable<CdrFilter['sort']> {
-  const descending = text.startsWith('-')
-  const column = sortColumns.find((name) => name === text.replace(/^[+-]/, ''))
-  if (column !== undefined) return { column, descending }
-  throw new OperatorError('SORT', `Cannot sort by "${text}".`, { exit: 2, suggestions: [`Fields: ${sortColumns.join(', ')}`] })
+/** A table cannot grow: new calls are a line each. */
+function linePrinter(fields: ReturnType<typeof fieldsOf>): Pick<CallPrinter, 'call' | 'drained'> {
+  const columns = fields && columnsFor(fields)
+  return {
+    call: (call) => {
+      process.stdout.write(`${columns === undefined ? callLine(call) : columns.map((c) => printable(c.value(call))).join('  ')}\n`)
+    },
+    drained: async () => {},
+  }
+}
+
+function sortOf(text: string | undefined): CdrSort {
+  if (text === undefined) return { column: 'started', descending: false }
+  const names = Object.keys(sortColumns) as CdrSort['column'][]
+  const column = names.find((name) => name === text.replace(/^[+-]/, ''))
+  if (column !== undefined) return { column, descending: text.startsWith('-') }
+  throw new OperatorError('SORT', `Cannot sort by "${text}".`, { exit: exitCodes.usage, suggestions: [`Fields: ${names.join(', ')}`] })
 }

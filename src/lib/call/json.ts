@@ -1,4 +1,5 @@
 import type { Micros } from '../base/units.js'
+import { problemsOf } from './problems.js'
 import type { CallRecord, Host, StreamRecord } from './record.js'
 
 /** Version of the JSON below. Fields are added without a change of it; a change of meaning raises it. */
@@ -19,6 +20,9 @@ export interface CallJson {
   callee_domain: string | null
   caller_addr: string
   callee_addr: string
+  caller_agent: string | null
+  callee_agent: string | null
+  hops: string[]
   started: string
   ringing: string | null
   answered: string | null
@@ -33,6 +37,8 @@ export interface CallJson {
   jitter_ms: number | null
   vlan: number | null
   sensor_id: number | null
+  bye_code: number | null
+  problems: string[]
   pcap: string | null
   streams: StreamJson[]
   dtmf: { time: string; digit: string; type: string }[]
@@ -75,6 +81,9 @@ export function callJson(record: CallRecord, id: number | null = null): CallJson
     callee_domain: record.calleeDomain ?? null,
     caller_addr: hostText(record.callerAddr),
     callee_addr: hostText(record.calleeAddr),
+    caller_agent: record.callerAgent ?? null,
+    callee_agent: record.calleeAgent ?? null,
+    hops: [...record.proxies, record.lastHopAddr.ip],
     started: isoTime(record.started),
     ringing: isoTimeOrNull(record.ringing),
     answered: isoTimeOrNull(record.answered),
@@ -89,6 +98,8 @@ export function callJson(record: CallRecord, id: number | null = null): CallJson
     jitter_ms: worst(spoken, (s) => s.jitter_mean_ms, Math.max),
     vlan: record.vlan ?? null,
     sensor_id: record.sensorId ?? null,
+    bye_code: record.byeCode,
+    problems: problemsOf(record),
     pcap: record.pcap ?? null,
     streams,
     dtmf: record.dtmf.map(({ time, digit, type }) => ({ time: isoTime(time), digit, type })),
@@ -136,6 +147,9 @@ export function isoTime(micros: Micros): string {
   const two = (n: number): string => String(n).padStart(2, '0')
   return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}T${two(hour)}:${two(minute)}:${two(second)}.${String(rest).padStart(6, '0')}Z`
 }
+
+/** The reverse of `isoTime`. */
+export const isoMicros = (text: string): number => Date.parse(`${text.slice(0, 19)}Z`) * 1000 + Number(text.slice(20, 26))
 
 const isoTimeOrNull = (micros: Micros | undefined): string | null => (micros === undefined ? null : isoTime(micros))
 

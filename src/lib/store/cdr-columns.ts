@@ -238,15 +238,5 @@ export const cdrTable: Table<CallRecord, Row> = {
   owner: 'voipmonitor',
   rows: (record) => [record],
   columns: columns(rows),
-  indexes: [
-    ['calldate'],
-    ['caller'],
-    ['called'],
-    ['caller_reverse'],
-    ['called_reverse'],
-    ['sipcallerip'],
-    ['sipcalledip'],
-    ['lastSIPresponseNum'],
-    ['id_sensor'],
-  ],
+  indexes: [['caller'], ['called'], ['caller_reverse'], ['called_reverse'], ['sipcallerip'], ['sipcalledip']],
 }

@@ -1,63 +1,42 @@
 import type { CallJson } from '../call/json.js'
 import type { CallRecord } from '../call/record.js'
+import type { Expression } from '../query/expression.js'
+import type { CdrSort } from './read/sort.js'
+
+export { type CdrSort, type SortColumn, sortColumns } from './read/sort.js'
 
 /** Where records are kept and found again. Every store passes test/contract/cdr-store.ts. */
-export interface CdrStore {
+export interface CdrStore extends CdrReader {
   /** Stores what is not there yet (key: sensor, Call-ID, time of INVITE), all or nothing. */
   insert(records: readonly CallRecord[]): Promise<{ stored: number; duplicates: number }>
+}
+
+export interface CdrReader {
   /** Calls that fit, one after the other; memory does not grow with their number. */
-  find(filter: CdrFilter): AsyncIterable<CallJson>
+  find(query: CdrQuery): AsyncIterable<CallJson>
   get(id: number): Promise<CallJson | undefined>
-  /** User agents, responses and what else `cdr show` tells beyond the JSON. */
+  /** Responses and what else `cdr show` tells beyond the JSON. */
   details(id: number): Promise<CallDetails | undefined>
   close(): Promise<void>
 }
 
 export interface CallDetails {
-  readonly callerAgent: string | null
-  readonly calleeAgent: string | null
+  readonly digestUser: string | null
+  /** Distinct response lines, in order of first occurrence. */
   readonly responses: readonly string[]
-  readonly byeCode: number | null
+  /** Of the headers Reason: `Q.850 17 User busy`. */
   readonly reasons: readonly string[]
-  readonly proxies: readonly string[]
 }
 
-/** What to look for; everything given must fit. */
-export interface CdrFilter {
-  /** Start of the call, µs since the epoch: from (included) and to (excluded). */
-  readonly sinceMicros?: number
-  readonly untilMicros?: number
-  /** Caller or callee: the whole number or its end; `*` stands for anything. */
-  readonly number?: string
-  readonly caller?: string
-  readonly callee?: string
-  /** Either SIP end, or an end of its media. */
-  readonly ip?: string
-  readonly callId?: string
-  /** `486`, `4xx`, none (`0`). */
-  readonly status?: readonly string[]
-  readonly state?: readonly string[]
-  readonly mosBelow?: number
-  readonly durationMinMs?: number
-  readonly durationMaxMs?: number
-  readonly limit?: number
+/** Which calls, in which order. */
+export interface CdrQuery {
+  /** Nothing given: all. */
+  readonly where?: Expression
+  /** Nothing given: by start, oldest first. Ties go by number; unknown values come last. */
   readonly sort?: CdrSort
-}
-
-export const sortColumns = [
-  'started',
-  'duration_ms',
-  'talk_ms',
-  'pdd_ms',
-  'mos',
-  'loss_pct',
-  'jitter_ms',
-  'caller',
-  'callee',
-  'status',
-  'id',
-] as const
-export interface CdrSort {
-  readonly column: (typeof sortColumns)[number]
-  readonly descending: boolean
+  /** Go on after the record of this number, in the same order. */
+  readonly after?: number
+  readonly limit?: number
+  /** False leaves streams, digits and hops empty: nobody asked for them, and reading is faster. */
+  readonly lists?: boolean
 }

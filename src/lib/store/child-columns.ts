@@ -1,4 +1,5 @@
 import { callJson, hostText } from '../call/json.js'
+import { problemBits, problemNames, problems, problemsOf } from '../call/problems.js'
 import type { CallRecord, DtmfRecord, SdpAddress, StreamRecord } from '../call/record.js'
 import { type ColumnRow, columns, type Table } from './table.js'
 import { dateTime, ip, mediumint, secondsBetween, smallint, text, times, tinyint } from './values.js'
@@ -36,7 +37,6 @@ const cdrNext: Table<CallRecord, { call: CallRecord }> = {
     ['hold', 'varchar(1024)'],
     ['spool_index', 'tinyint(3) unsigned'],
   ]),
-  indexes: [['fbasename']],
 }
 
 const cdrRtp: Table<CallRecord, Of<StreamRecord>> = {
@@ -119,7 +119,10 @@ const cdrProxy: Table<CallRecord, Of<string>> = {
   owner: 'voipmonitor',
   rows: (call) => each(call, call.proxies),
   columns: columns<Of<string>>([calldate, ['dst', 'int(10) unsigned', '', ({ item }) => ip(item)]]),
+  indexes: [['dst']],
 }
+
+const problemsHelp = `bits: ${problemNames.map((name) => `${problems[name].bit} ${name}`).join(', ')}`
 
 const earshotCdr: Table<CallRecord, { call: CallRecord; json: ReturnType<typeof callJson> }> = {
   name: 'earshot_cdr',
@@ -149,9 +152,10 @@ const earshotCdr: Table<CallRecord, { call: CallRecord; json: ReturnType<typeof 
     ['mos', 'double', 'MOS-LQ of the worse direction', ({ json }) => json.mos],
     ['loss_pct', 'double', '', ({ json }) => json.loss_pct],
     ['jitter_ms', 'double', '', ({ json }) => json.jitter_ms],
+    ['problems', 'int unsigned not null', problemsHelp, ({ call }) => problemBits(problemsOf(call))],
     ['pcap', 'varchar(1024)', 'path below the spool', ({ call }) => call.pcap ?? null],
   ]),
-  indexes: [['started_us'], ['call_id'], ['mos']],
+  indexes: [['started_us'], ['call_id']],
 }
 
 const earshotRtp: Table<CallRecord, Of<StreamRecord>> = {

@@ -1,5 +1,5 @@
 import { OperatorError } from '../base/errors.js'
-import type { CdrStore } from './cdr-store.js'
+import type { CdrReader } from './cdr-store.js'
 import type { RecordWriter } from './sqlite/writer.js'
 
 /** Stores by their URL: `sqlite:PATH`. The engines load only when one is opened. */
@@ -9,7 +9,7 @@ export async function openWriter(url: string): Promise<RecordWriter> {
   return openSqliteWriter(path)
 }
 
-export async function openReader(url: string): Promise<CdrStore> {
+export async function openReader(url: string): Promise<CdrReader> {
   const path = sqlitePath(url)
   const { openSqlite } = await import('./sqlite/store.js')
   return openSqlite(path, { readonly: true })

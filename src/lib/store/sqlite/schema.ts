@@ -16,8 +16,10 @@ function affinity(type: string): string {
 }
 
 const quoted = (name: string): string => `"${name}"`
+/** People look for these without regard to case, and an index only helps when it sees letters the same way. */
+const caseless = new Set(['caller', 'called', 'caller_reverse', 'called_reverse'])
 const definition = ({ name, type }: { name: string; type: string }): string =>
-  `${quoted(name)} ${affinity(type)}${/not null/.test(type) ? ' NOT NULL' : ''}`
+  `${quoted(name)} ${affinity(type)}${caseless.has(name) ? ' COLLATE NOCASE' : ''}${/not null/.test(type) ? ' NOT NULL' : ''}`
 
 export function ddl(): string[] {
   const statements = [

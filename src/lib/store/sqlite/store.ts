@@ -1,7 +1,8 @@
 import type { CdrStore } from '../cdr-store.js'
+import { readerOver } from '../read/reader.js'
 import { openDatabase, writeFailure } from './driver.js'
 import { inserter } from './insert.js'
-import { callDetails, findCalls, getCall } from './query.js'
+import { sqliteEngine } from './read.js'
 import { ensureSchema } from './schema.js'
 
 /** The SQLite store, in the thread that calls it. */
@@ -28,11 +29,6 @@ export function openSqlite(path: string, options: { readonly: boolean }): CdrSto
         throw writeFailure(path, error as Error)
       }
     },
-    async *find(filter) {
-      yield* findCalls(db, filter)
-    },
-    get: async (id) => getCall(db, id),
-    details: async (id) => callDetails(db, id),
-    close: async () => db.close(),
+    ...readerOver(sqliteEngine(db)),
   }
 }

@@ -1,0 +1,148 @@
+import type { Micros } from '../../base/units.js'
+import { type CallJson, hostText, isoTime, type StreamJson, schemaVersion } from '../../call/json.js'
+import { problemsOfBits } from '../../call/problems.js'
+import type { CallDetails } from '../cdr-store.js'
+import type { ReadEngine, Row } from './engine.js'
+import { type Batch, namedSql } from './order.js'
+
+/** From rows to the JSON of calls (docs/records.md): whole batches, so that a call costs no statement of its own. */
+
+const SELECT = `SELECT c.ID AS id, e.call_id, e.sensor, e.state, c.lastSIPresponseNum AS status, e.status_text,
+  c.caller, c.called, c.callername, c.caller_domain, c.called_domain, e.caller_ip, c.sipcallerport, e.callee_ip, e.callee_port,
+  c.sipcalledip, e.started_us, e.ringing_us, e.answered_us, e.ended_us, e.pdd_ms, e.talk_ms, e.duration_ms, c.whohanged,
+  e.codec, e.mos, e.loss_pct, e.jitter_ms, c.vlan, c.bye, e.problems, e.pcap, ua.ua AS caller_agent, ub.ua AS callee_agent
+  FROM cdr c JOIN earshot_cdr e ON e.cdr_ID = c.ID
+  LEFT JOIN cdr_ua ua ON ua.id = c.a_ua_id LEFT JOIN cdr_ua ub ON ub.id = c.b_ua_id`
+
+/** The calls of these numbers, in their order. Without `lists` the streams, digits and hops stay empty. */
+export async function callsOf(engine: ReadEngine, batch: Batch, lists: boolean): Promise<CallJson[]> {
+  if (batch.length === 0) return []
+  const named = namedSql(batch, engine, 'c', 'ID')
+  const same = engine.dialect.partitioned ? ' AND e.calldate = c.calldate' : ''
+  const rows = await engine.rows(`${SELECT} WHERE ${named.sql}${same}`, named.values)
+  const [streams, digits, hops] = lists ? await listsOf(engine, batch) : [new Map(), new Map(), new Map()]
+  const calls = new Map(rows.map((row) => [row['id'] as number, callOf(row, streams, digits, hops, engine)]))
+  return batch.flatMap(({ id }) => calls.get(id) ?? [])
+}
+
+type Lists<T> = ReadonlyMap<number, readonly T[]>
+
+async function listsOf(engine: ReadEngine, batch: Batch): Promise<[Lists<StreamJson>, Lists<CallJson['dtmf'][number]>, Lists<string>]> {
+  const grouped = async <T>(table: string, order: string, make: (row: Row) => T | undefined): Promise<Lists<T>> => {
+    const named = namedSql(batch, engine, 't')
+    const rows = await engine.rows(`SELECT t.* FROM ${table} t WHERE ${named.sql} ORDER BY t.cdr_ID${order}`, named.values)
+    const groups = new Map<number, T[]>()
+    for (const row of rows) {
+      const made = make(row)
+      if (made === undefined) continue
+      const group = groups.get(row['cdr_ID'] as number)
+      if (group === undefined) groups.set(row['cdr_ID'] as number, [made])
+      else group.push(made)
+    }
+    return groups
+  }
+  return [
+    await grouped('earshot_rtp', ', t.position', streamOf),
+    await grouped('earshot_dtmf', ', t.time_us', (d) => ({
+      time: time(d['time_us']),
+      digit: d['digit'] as string,
+      type: d['type'] as string,
+    })),
+    await grouped('cdr_proxy', '', (row) => engine.dialect.addressText(row['dst'])),
+  ]
+}
+
+function callOf(
+  row: Row,
+  streams: Lists<StreamJson>,
+  digits: Lists<CallJson['dtmf'][number]>,
+  hops: Lists<string>,
+  { dialect }: ReadEngine,
+): CallJson {
+  const id = row['id'] as number
+  const number = (column: string): number | null => (row[column] ?? null) as number | null
+  const text = (column: string): string | null => (row[column] ?? null) as string | null
+  const calleeIp = row['callee_ip'] as string
+  return {
+    schema_version: schemaVersion,
+    id,
+    call_id: row['call_id'] as string,
+    state: row['state'] as string,
+    status: number('status') || null,
+    status_text: text('status_text'),
+    caller: text('caller'),
+    callee: text('called'),
+    caller_name: text('callername'),
+    caller_domain: text('caller_domain'),
+    callee_domain: text('called_domain'),
+    caller_addr: hostText({ ip: row['caller_ip'] as string, port: row['sipcallerport'] as number }),
+    callee_addr: hostText({ ip: calleeIp, port: row['callee_port'] as number }),
+    caller_agent: text('caller_agent'),
+    callee_agent: text('callee_agent'),
+    hops: [...(hops.get(id) ?? []), dialect.addressText(row['sipcalledip']) ?? calleeIp],
+    started: time(row['started_us']),
+    ringing: timeOrNull(row['ringing_us']),
+    answered: timeOrNull(row['answered_us']),
+    ended: timeOrNull(row['ended_us']),
+    pdd_ms: number('pdd_ms'),
+    talk_ms: number('talk_ms'),
+    duration_ms: row['duration_ms'] as number,
+    hung_up_by: text('whohanged') as 'caller' | 'callee' | null,
+    codec: text('codec'),
+    mos: number('mos'),
+    loss_pct: number('loss_pct'),
+    jitter_ms: number('jitter_ms'),
+    vlan: number('vlan'),
+    sensor_id: number('sensor') || null,
+    bye_code: number('bye'),
+    problems: problemsOfBits((row['problems'] as number | null) ?? 0),
+    pcap: text('pcap'),
+    streams: [...(streams.get(id) ?? [])],
+    dtmf: [...(digits.get(id) ?? [])],
+  }
+}
+
+const time = (micros: unknown): string => isoTime(micros as Micros)
+const timeOrNull = (micros: unknown): string | null => (micros === null || micros === undefined ? null : time(micros))
+const round3 = (value: unknown): number | null =>
+  value === null || value === undefined ? null : Math.round((value as number) * 1000) / 1000
+
+const streamOf = (s: Row): StreamJson => ({
+  ssrc: `0x${(s['ssrc'] as number).toString(16).padStart(8, '0')}`,
+  src: s['src'] as string,
+  dst: s['dst'] as string,
+  direction: s['direction'] as 'a' | 'b',
+  codec: (s['codec'] ?? null) as string | null,
+  packets: s['packets'] as number,
+  expected: s['expected'] as number,
+  lost: s['lost'] as number,
+  duplicates: s['duplicates'] as number,
+  reordered: s['reordered'] as number,
+  jitter_mean_ms: round3(s['jitter_mean_ms']),
+  jitter_max_ms: round3(s['jitter_max_ms']),
+  mos: round3(s['mos']),
+  first: time(s['first_us']),
+  last: time(s['last_us']),
+})
+
+/** What `cdr show` tells beyond the JSON. */
+export async function detailsOf(engine: ReadEngine, id: number): Promise<CallDetails | undefined> {
+  const [row] = await engine.rows(
+    `SELECT c.reason_sip_cause, rs.reason AS sip_text, c.reason_q850_cause, rq.reason AS q850_text, n.digest_username
+     FROM cdr c LEFT JOIN cdr_next n ON n.cdr_ID = c.ID LEFT JOIN cdr_reason rs ON rs.id = c.reason_sip_text_id
+     LEFT JOIN cdr_reason rq ON rq.id = c.reason_q850_text_id WHERE c.ID = ?`,
+    [id],
+  )
+  if (row === undefined) return undefined
+  const responses = await engine.rows(
+    'SELECT s.lastSIPresponse AS line FROM cdr_sipresp r JOIN cdr_sip_response s ON s.id = r.SIPresponse_id WHERE r.cdr_ID = ?',
+    [id],
+  )
+  const reason = (protocol: string, cause: unknown, text: unknown): string[] =>
+    cause === null && text === null ? [] : [`${protocol} ${cause ?? ''} ${text ?? ''}`.replace(/ +/g, ' ').trim()]
+  return {
+    digestUser: row['digest_username'] as string | null,
+    responses: responses.map(({ line }) => line as string),
+    reasons: [...reason('SIP', row['reason_sip_cause'], row['sip_text']), ...reason('Q.850', row['reason_q850_cause'], row['q850_text'])],
+  }
+}
