@@ -155,6 +155,8 @@ export class CallBoard {
       this.calls.set(key, call)
     }
     if (view.answered !== undefined && (call.view.answered === undefined || call.view === view)) this.#answer(view)
+    // MOS is news only when media came: after a call has ended, its last windows stay as they were.
+    if (view.mos !== undefined && (call.view === view || call.view.rtpPackets !== view.rtpPackets)) call.mos.put(view.asOf, view.mos)
     call.view = view
     this.#follow(call, view)
     return call
@@ -162,7 +164,6 @@ export class CallBoard {
 
   /** What the streams did since the last time. */
   #follow(call: BoardCall, view: CallView): void {
-    if (view.mos !== undefined && !call.over) call.mos.put(view.asOf, view.mos)
     for (const stream of view.streams) {
       const key = `${stream.ssrc}>${stream.dst.ip}:${stream.dst.port}`
       let known = call.streams.get(key)

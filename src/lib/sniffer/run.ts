@@ -2,9 +2,12 @@ import { AddressBook } from '../base/address.js'
 import type { HeldPacket } from '../base/held.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import type { Micros } from '../base/units.js'
+import type { Call } from '../call/call.js'
+import type { MediaIndex } from '../call/media.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import type { CallRecord } from '../call/record.js'
 import { CallTracker, type TrackerOptions, type TrackerTotals } from '../call/tracker.js'
+import type { LiveCalls } from '../live/index.js'
 import { RecordQueue, type RecordStore } from './record-queue.js'
 
 /** Where the packets of calls go; src/lib/spool has the real one. */
@@ -25,6 +28,8 @@ export interface SnifferParts {
   readonly tracker: TrackerOptions
   readonly store: RecordStore | undefined
   readonly spool: PacketSpool | undefined
+  /** Told of every change of a running call, for those who watch. */
+  readonly live?: LiveCalls | undefined
   readonly signal: StopSignal
   /** Each finished call, with its pcap path filled in. */
   onRecord(record: CallRecord): void
@@ -50,7 +55,7 @@ const FLUSH_MS = 1000
 
 /** The pipeline: await between batches, plain calls within. A file waits for the slowest consumer; a wire never does. */
 export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
-  const { source, spool, store, signal } = parts
+  const { source, spool, store, signal, live } = parts
   const startedMs = performance.now()
   const queue = store && new RecordQueue(store, parts.onStoreFailure)
   const tracker = new CallTracker(parts.tracker, new AddressBook(), {
@@ -60,6 +65,10 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       queue?.offer(record)
       parts.onRecord(record)
     },
+    ...(live && {
+      onChange: (call: Call, media: MediaIndex) => live.changed(call, media),
+      onEnd: (call: Call) => live.ended(call),
+    }),
     ...(spool && {
       onPacket: (call: CallHandle, batch: PacketBatch, index: number, kind: PacketKind, headersEnd: number) =>
         spool.packet(call, batch, index, kind, headersEnd),
@@ -74,6 +83,7 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       // A file's packets tell the time themselves; a wire that is silent still lets time pass.
       if (source.live) tracker.advance(batch.until)
       spool?.settle(batch, tracker.now)
+      live?.tick(tracker.now)
       batch.release()
       parts.onBatch?.(tracker.totals)
       if (!source.live) {

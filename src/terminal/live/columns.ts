@@ -26,7 +26,7 @@ export interface CallColumn {
   readonly right?: true
   /** When the screen is too narrow, the column with the highest number goes first. */
   readonly drop: number
-  readonly value: (call: BoardCall, context: ColumnContext) => string
+  readonly value: (call: BoardCall, context: ColumnContext, width: number) => string
   readonly role?: (call: BoardCall, context: ColumnContext) => Role
   /** What it is sorted by; unknown goes last. */
   readonly order: (call: BoardCall, context: ColumnContext) => number | string | undefined
@@ -102,6 +102,10 @@ const endpoint = (host: CallView['callerAddr'], { aliases }: ColumnContext): str
 }
 
 const fixed = (value: number | undefined, digits: number): string => (value === undefined ? '' : value.toFixed(digits))
+
+/** Of whole windows and of the one that is not whole yet. */
+const lowestMos = ({ mos, mosMin }: CallView): number | undefined =>
+  mos === undefined || mosMin === undefined ? (mosMin ?? mos) : Math.min(mos, mosMin)
 
 export const callColumns = {
   number: {
@@ -253,9 +257,9 @@ export const callColumns = {
     max: 4,
     right: true,
     drop: 18,
-    value: (c) => fixed(c.view.mosMin, 2),
-    role: (c) => mosRole(c.view.mosMin),
-    order: (c) => c.view.mosMin,
+    value: (c) => fixed(lowestMos(c.view), 2),
+    role: (c) => mosRole(lowestMos(c.view)),
+    order: (c) => lowestMos(c.view),
   },
   trend: {
     title: 'Trend',
@@ -263,9 +267,9 @@ export const callColumns = {
     min: 8,
     max: 16,
     drop: 22,
-    value: (c, { signs }) => sparkline(c.mos.last(Math.min(16, c.mos.length)), 1, 4.5, signs),
-    role: (c) => mosRole(c.view.mosMin),
-    order: (c) => c.view.mosMin,
+    value: (c, { signs }, width) => sparkline(c.mos.last(Math.min(width, c.mos.length)), 1, 4.5, signs),
+    role: (c) => mosRole(lowestMos(c.view)),
+    order: (c) => lowestMos(c.view),
   },
   messages: {
     title: 'SIP',

@@ -115,7 +115,6 @@ function act(screen: Screen, action: Action): Step {
     case 'mark':
     case 'save':
     case 'filter':
-    case 'filterDialog':
     case 'clear':
     case 'columns':
     case 'follow':
@@ -196,7 +195,6 @@ function listAction(
     case 'save':
       return stay({ ...screen, prompt: savePrompt(screen, list.marked.size > 0 ? 'marked' : 'current', chosenCalls(screen)[0]) })
     case 'filter':
-    case 'filterDialog':
       return stay({ ...screen, prompt: { kind: 'filter', text: list.filter.text, at: list.filter.text.length, error: undefined } })
     case 'clear': {
       const before = screen.board.calls.size

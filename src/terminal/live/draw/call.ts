@@ -59,7 +59,7 @@ export function drawCall(screen: Screen, signs: Signs): Line[] {
       layout,
       layout.laneOf(step.source),
       layout.laneOf(step.destination),
-      label,
+      [label],
       stepRole(screen, step, again),
       signs,
       step,
@@ -74,7 +74,7 @@ export function drawCall(screen: Screen, signs: Signs): Line[] {
     }
   })
   const media = flow.media ? mediaLines(screen, layout, width, first, signs) : []
-  const all = [...arrows, ...media]
+  const all = media.length === 0 ? arrows : [...arrows, { spans: lanesOnly(layout, signs) }, ...media]
   const top = Math.max(0, Math.min(flow.cursor - Math.floor((height - 1) / 2), all.length - (height - 1)))
   const ladder = [lanesHeader(screen, layout, width, signs), ...padLines(all.slice(top, top + height - 1), height - 1)]
   if (!preview) return ladder
@@ -138,12 +138,13 @@ function arrow(
   layout: Layout,
   from: number,
   to: number,
-  label: string,
+  labels: readonly string[],
   role: Role,
   signs: Signs,
   step: { readonly source: string; readonly destination: string },
   media = false,
 ): Span[] {
+  const [label = ''] = labels
   if (from < 0 || to < 0) return [[role, `${step.source} ${signs.right} ${step.destination}  ${label}`]]
   const grid = new Grid(layout.laneWidth * layout.lanes.length)
   for (let lane = 0; lane < layout.lanes.length; lane++) grid.put(middle(layout, lane), signs.upright, 'dim')
@@ -161,9 +162,15 @@ function arrow(
   grid.put(left, (media ? signs.mediaLine : signs.line).repeat(length), role)
   if (to > from) grid.put(right, media ? signs.mediaRight : signs.right, role)
   else grid.put(left, media ? signs.mediaLeft : signs.left, role)
-  const text = ` ${clip(label, length - 6, signs.ellipsis)} `
+  const text = ` ${clip(labels.find((l) => cellsOf(l) <= length - 6) ?? (labels.at(-1) as string), length - 6, signs.ellipsis)} `
   if (length >= 9) grid.put(left + Math.floor((length - cellsOf(text)) / 2), text, role)
   return grid.spans()
+}
+
+function lanesOnly(layout: Layout, signs: Signs): Span[] {
+  const grid = new Grid(layout.laneWidth * layout.lanes.length)
+  for (let lane = 0; lane < layout.lanes.length; lane++) grid.put(middle(layout, lane), signs.upright, 'dim')
+  return [['text', ' '.repeat(layout.timeWidth)], ...grid.spans()]
 }
 
 /** Cells that can be written anywhere. */
@@ -256,16 +263,20 @@ function mediaLines(screen: Screen, layout: Layout, width: number, first: number
   return streamsOf(screen.flow.calls).map(({ view }) => {
     const loss = view.expected > 0 ? (100 * view.lost) / view.expected : undefined
     const mos = view.mosMean ?? view.mos
-    const label = [
-      shown(view.codec ?? `PT ${view.payloadType}`),
-      `${view.packets} pkt`,
-      ...(loss === undefined ? [] : [`${loss.toFixed(1)}% lost`]),
-      ...(mos === undefined ? [] : [`MOS ${mos.toFixed(1)}`]),
-    ].join('  ')
+    const codec = shown(view.codec ?? `PT ${view.payloadType}`)
+    const lost = loss === undefined ? [] : [`${loss.toFixed(1)}%`]
+    const quality = mos === undefined ? [] : [`MOS ${mos.toFixed(1)}`]
+    // The first that has room: what tells most stays longest.
+    const labels = [
+      [codec, `${view.packets} packets`, ...lost.map((l) => `${l} lost`), ...quality].join('  '),
+      [codec, ...lost.map((l) => `${l} lost`), ...quality].join('  '),
+      [codec, ...lost, ...quality.map((q) => q.slice(4))].join(' '),
+      codec,
+    ]
     const worst = [lossRole(loss), mosRole(mos)]
     const role: Role = worst.includes('bad') ? 'bad' : worst.includes('fair') ? 'fair' : view.direction === 'a' ? 'caller' : 'callee'
     const names = { source: hostText(view.src), destination: hostText(view.dst) }
-    const lane = arrow(layout, layout.laneOf(view.src.ip), layout.laneOf(view.dst.ip), label, role, signs, names, true)
+    const lane = arrow(layout, layout.laneOf(view.src.ip), layout.laneOf(view.dst.ip), labels, role, signs, names, true)
     const at = screen.flow.time === 'clock' ? clock(view.first) : ((view.first - first) / 1e6).toFixed(3)
     return { spans: padSpans([['dim', ` ${at.padStart(layout.timeWidth - 2)} `], ...lane], width, signs.ellipsis) }
   })

@@ -55,9 +55,9 @@ function row(
   ]
   for (const { column, width } of placed) {
     const role = column.role?.(call, context) ?? 'text'
-    // A call that is over steps back, but for what was wrong with it.
-    const calm = call.over && role !== 'bad' && role !== 'fair' ? 'dim' : role
-    spans.push([calm, fitted(column.value(call, context), width, column.right, signs.ellipsis)])
+    // What a call was when its source ended is no state that it is in.
+    const calm = call.over && (role === 'accent' || role === 'good') ? 'dim' : role
+    spans.push([calm, fitted(column.value(call, context, width), width, column.right, signs.ellipsis)])
     spans.push(['text', ' '])
   }
   return { spans, on: current ? 'cursor' : undefined }

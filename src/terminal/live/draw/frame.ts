@@ -8,7 +8,7 @@ import { cellsOf, shown } from '../text.js'
 import { drawCall } from './call.js'
 import { drawCalls, drawColumns, filterHint } from './calls.js'
 import { drawHelp } from './help.js'
-import { between, count, padLines } from './parts.js'
+import { between, clipSpans, count, padLines } from './parts.js'
 import { drawDiff, drawRaw } from './raw.js'
 import { drawSensors } from './sensors.js'
 import { drawStatistics, successPercent } from './statistics.js'
@@ -43,7 +43,10 @@ export function drawFrame(screen: Screen, unicode: boolean): Frame {
   const typed = typedLine(screen.prompt)
   const bottom: Line = typed === undefined ? keyBar(screen) : { spans: typed.spans, on: 'bar' }
   return {
-    lines: [title(screen, signs), ...body, { spans: status(screen, signs) }, bottom],
+    lines: [title(screen, signs), ...body, { spans: status(screen, signs) }, bottom].map(({ spans, on }) => ({
+      spans: clipSpans(spans, columns, signs.ellipsis),
+      on,
+    })),
     cursor: typed === undefined ? undefined : { row: rows - 1, column: Math.min(columns - 1, typed.cursor) },
   }
 }

@@ -2,7 +2,7 @@ import type { Signs } from '../signs.js'
 import type { Line, Role, Span } from '../style.js'
 
 /**
- * Values over time as columns of blocks, the newest at the right edge, with the bounds at the left:
+ * Values over time as columns of blocks, the newest at the right; when there is no more room, the oldest go:
  *
  *    4.5 ┤▇▇▇▆▇▇
  *        │██████▂▇
@@ -25,14 +25,12 @@ const AXIS = 8
 export function plot({ values, width, height, low, high, label, role, signs }: PlotOptions): Line[] {
   const room = Math.max(1, width - AXIS)
   const kept = values.slice(-room)
-  const lead = Array<undefined>(Math.max(0, room - kept.length)).fill(undefined)
-  const columns = [...lead, ...kept]
   const steps = signs.sparks.length
   const lines: Line[] = []
   for (let row = height - 1; row >= 0; row--) {
     const edge = row === height - 1 ? label(high) : row === 0 ? label(low) : ''
     const spans: Span[] = [['dim', `${edge.padStart(AXIS - 2)} ${edge === '' ? signs.upright : '┤'}`]]
-    for (const value of columns) {
+    for (const value of kept) {
       if (value === undefined) {
         push(spans, 'text', ' ')
         continue

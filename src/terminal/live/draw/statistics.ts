@@ -132,6 +132,6 @@ function history({ board, columns }: Screen, signs: Signs): Line[] {
   return [
     ...drawn('running calls, a column a second', running, 0, top(running, 4), 0, () => 'accent'),
     ...drawn('calls begun a second', begun, 0, top(begun, 4), 0, () => 'callee'),
-    ...drawn('mean MOS', values(boardTrail.mos), 1, 4.5, 1, mosRole),
+    ...drawn('mean MOS', values(boardTrail.mos), 1, 4.5, 1, (v) => (mosRole(v) === 'text' ? 'accent' : mosRole(v))),
   ]
 }

@@ -26,16 +26,18 @@ export function drawStreams(screen: Screen, signs: Signs): Line[] {
   return padLines([header(columns), ...list, { spans: [] }, runs(current, columns), ...plots(current, columns, plotHeight, signs)], height)
 }
 
-const ADDRESSES_MIN = 30
+const ADDRESSES_MIN = 24
+/** Columns from which on the SSRC has room, and the word SRTP. */
+const SSRC_FROM = 112
 
 function addressesWidth(columns: number): number {
-  return Math.max(ADDRESSES_MIN, Math.min(60, columns - 61))
+  return Math.max(ADDRESSES_MIN, Math.min(60, columns - (columns >= SSRC_FROM ? 73 : 54)))
 }
 
 function header(columns: number): Line {
   const titles = `${'packets'.padStart(9)}${'lost'.padStart(7)}${'%'.padStart(6)}${'jitter'.padStart(8)}${'MOS'.padStart(6)}${'min'.padStart(6)}`
   return {
-    spans: [['dim', `  ${'Stream'.padEnd(addressesWidth(columns))} ${'codec'.padEnd(8)}${titles}${columns >= 112 ? '   SSRC' : ''}`]],
+    spans: [['dim', `  ${'Stream'.padEnd(addressesWidth(columns))} ${'codec'.padEnd(8)}${titles}${columns >= SSRC_FROM ? '   SSRC' : ''}`]],
   }
 }
 
@@ -57,8 +59,8 @@ function row({ view }: StreamTrail, current: boolean, columns: number, signs: Si
       [jitterRole(view.jitterMeanMs), number(view.jitterMeanMs, 1, 8)],
       [mosRole(mos), number(mos, 2, 6)],
       [mosRole(view.mosMin), number(view.mosMin, 2, 6)],
-      ...(columns >= 112 ? ([['dim', `   0x${view.ssrc.toString(16).padStart(8, '0')}`]] as Span[]) : []),
-      ...(view.srtp && columns >= 120 ? ([['dim', ' SRTP']] as Span[]) : []),
+      ...(columns >= SSRC_FROM ? ([['dim', `   0x${view.ssrc.toString(16).padStart(8, '0')}`]] as Span[]) : []),
+      ...(view.srtp && columns >= SSRC_FROM ? ([['dim', ' SRTP']] as Span[]) : []),
     ],
   }
 }
@@ -77,8 +79,18 @@ function runs({ view, trail }: StreamTrail, columns: number): Line {
   for (let back = 0; back < trail.length; back++) if ((trail.at(back, streamTrail.lost) ?? 0) > 0) seconds++
   if (view.lost === 0) return { spans: [['dim', '  No packet lost.']] }
   const when = columns >= 60 && trail.length > 0 ? `   in ${seconds} of the last ${trail.length} s` : ''
-  return { spans: [['text', `  ${count(view.lost)} lost`], ['dim', words.length === 0 ? '' : '   in a row:'], ...words, ['dim', when]] }
+  return {
+    spans: [
+      ['text', `  ${count(view.lost)} lost`],
+      ['dim', words.length === 0 ? '' : '   missing at arrival, in a row:'],
+      ...words,
+      ['dim', when],
+    ],
+  }
 }
+
+/** Many blocks of plain text would shout. */
+const calm = (role: Role): Role => (role === 'text' ? 'accent' : role)
 
 function plots({ trail }: StreamTrail, width: number, height: number, signs: Signs): Line[] {
   const values = (value: number): (number | undefined)[] => trail.last(trail.length, value)
@@ -97,8 +109,8 @@ function plots({ trail }: StreamTrail, width: number, height: number, signs: Sig
     ...plot({ values: list, width: width - 1, height, low, high, label: (v) => v.toFixed(digits), role, signs }),
   ]
   return [
-    ...titled('MOS, a column a second', values(streamTrail.mos), 1, 4.5, 1, mosRole),
-    ...titled('jitter, ms', jitter, 0, Math.ceil(highest(jitter, 10)), 0, jitterRole),
+    ...titled('MOS, a column a second', values(streamTrail.mos), 1, 4.5, 1, (v) => calm(mosRole(v))),
+    ...titled('jitter, ms', jitter, 0, Math.ceil(highest(jitter, 10)), 0, (v) => calm(jitterRole(v))),
     ...titled('packets lost a second', lost, 0, Math.ceil(highest(lost, 5)), 0, (v) => (v > 0 ? (v >= 3 ? 'bad' : 'fair') : 'dim')),
   ]
 }
