@@ -181,7 +181,7 @@ const sameCalls = (a: readonly BoardCall[], b: readonly BoardCall[]): boolean =>
 
 function listAction(
   screen: Screen,
-  action: 'mark' | 'save' | 'filter' | 'filterDialog' | 'clear' | 'columns' | 'follow' | 'sortLeft' | 'sortRight' | 'sortTurn' | 'parties',
+  action: 'mark' | 'save' | 'filter' | 'clear' | 'columns' | 'follow' | 'sortLeft' | 'sortRight' | 'sortTurn' | 'parties',
 ): Step {
   const { list, settings } = screen
   switch (action) {

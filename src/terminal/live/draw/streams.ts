@@ -29,13 +29,16 @@ export function drawStreams(screen: Screen, signs: Signs): Line[] {
 const ADDRESSES_MIN = 24
 /** Columns from which on the SSRC has room, and the word SRTP. */
 const SSRC_FROM = 112
+/** Narrower, the addresses get the room of what the line below tells as well. */
+const ALL_FROM = 92
 
 function addressesWidth(columns: number): number {
-  return Math.max(ADDRESSES_MIN, Math.min(60, columns - (columns >= SSRC_FROM ? 73 : 54)))
+  return Math.max(ADDRESSES_MIN, Math.min(60, columns - (columns >= SSRC_FROM ? 73 : columns >= ALL_FROM ? 54 : 41)))
 }
 
 function header(columns: number): Line {
-  const titles = `${'packets'.padStart(9)}${'lost'.padStart(7)}${'%'.padStart(6)}${'jitter'.padStart(8)}${'MOS'.padStart(6)}${'min'.padStart(6)}`
+  const all = columns >= ALL_FROM
+  const titles = `${'packets'.padStart(9)}${all ? 'lost'.padStart(7) : ''}${'%'.padStart(6)}${'jitter'.padStart(8)}${'MOS'.padStart(6)}${all ? 'min'.padStart(6) : ''}`
   return {
     spans: [['dim', `  ${'Stream'.padEnd(addressesWidth(columns))} ${'codec'.padEnd(8)}${titles}${columns >= SSRC_FROM ? '   SSRC' : ''}`]],
   }
@@ -54,11 +57,11 @@ function row({ view }: StreamTrail, current: boolean, columns: number, signs: Si
       [view.direction === 'a' ? 'caller' : 'callee', `${fitAddresses(addresses, addressesWidth(columns), signs)} `],
       ['text', fitted(shown(view.codec ?? `PT ${view.payloadType}`), 8)],
       ['dim', count(view.packets).padStart(9)],
-      [view.lost > 0 ? 'fair' : 'dim', count(view.lost).padStart(7)],
+      [view.lost > 0 ? 'fair' : 'dim', columns >= ALL_FROM ? count(view.lost).padStart(7) : ''],
       [lossRole(loss), number(loss, 1, 6)],
       [jitterRole(view.jitterMeanMs), number(view.jitterMeanMs, 1, 8)],
       [mosRole(mos), number(mos, 2, 6)],
-      [mosRole(view.mosMin), number(view.mosMin, 2, 6)],
+      [mosRole(view.mosMin), columns >= ALL_FROM ? number(view.mosMin, 2, 6) : ''],
       ...(columns >= SSRC_FROM ? ([['dim', `   0x${view.ssrc.toString(16).padStart(8, '0')}`]] as Span[]) : []),
       ...(view.srtp && columns >= SSRC_FROM ? ([['dim', ' SRTP']] as Span[]) : []),
     ],
