@@ -12,6 +12,8 @@ import { writeFileHeader, writeRecordHeader } from '../src/lib/pcap/write.js'
 const { values } = parseArgs({
   options: {
     calls: { type: 'string', default: '500' },
+    /** Number of the first call: two captures with different ones share no call and no port. */
+    first: { type: 'string', default: '0' },
     seconds: { type: 'string', default: '20' },
     loss: { type: 'string', default: '0.01' },
     out: { type: 'string' },
@@ -19,6 +21,7 @@ const { values } = parseArgs({
 })
 if (values.out === undefined) throw new Error('Say where to: --out FILE')
 const calls = Number(values.calls)
+const first = Number(values.first)
 const slots = Math.round(Number(values.seconds) * 50)
 const loss = Number(values.loss)
 
@@ -118,16 +121,16 @@ function message(call: number, start: string, cseq: string, toTag: boolean, sdpS
 }
 
 const callee = (call: number): string => `sip:+1556${String(call).padStart(7, '0')}@example.net`
-for (let call = 0; call < calls; call++)
-  sip(START + (call / calls) * 4e5, true, message(call, `INVITE ${callee(call)} SIP/2.0`, '1 INVITE', false, 0))
-for (let call = 0; call < calls; call++)
-  sip(START + 4e5 + (call / calls) * 4e5, false, message(call, 'SIP/2.0 100 Trying', '1 INVITE', false))
-for (let call = 0; call < calls; call++)
-  sip(START + 8e5 + (call / calls) * 4e5, false, message(call, 'SIP/2.0 180 Ringing', '1 INVITE', true))
-for (let call = 0; call < calls; call++)
-  sip(START + 12e5 + (call / calls) * 4e5, false, message(call, 'SIP/2.0 200 OK', '1 INVITE', true, 1))
-for (let call = 0; call < calls; call++)
-  sip(START + 16e5 + (call / calls) * 4e5, true, message(call, `ACK ${callee(call)} SIP/2.0`, '1 ACK', true))
+for (let call = first; call < first + calls; call++)
+  sip(START + ((call - first) / calls) * 4e5, true, message(call, `INVITE ${callee(call)} SIP/2.0`, '1 INVITE', false, 0))
+for (let call = first; call < first + calls; call++)
+  sip(START + 4e5 + ((call - first) / calls) * 4e5, false, message(call, 'SIP/2.0 100 Trying', '1 INVITE', false))
+for (let call = first; call < first + calls; call++)
+  sip(START + 8e5 + ((call - first) / calls) * 4e5, false, message(call, 'SIP/2.0 180 Ringing', '1 INVITE', true))
+for (let call = first; call < first + calls; call++)
+  sip(START + 12e5 + ((call - first) / calls) * 4e5, false, message(call, 'SIP/2.0 200 OK', '1 INVITE', true, 1))
+for (let call = first; call < first + calls; call++)
+  sip(START + 16e5 + ((call - first) / calls) * 4e5, true, message(call, `ACK ${callee(call)} SIP/2.0`, '1 ACK', true))
 
 /** Offsets of all streams within a slot, in order of time: phase of the stream plus jitter of up to 4 ms. */
 const streams = calls * 2
@@ -144,7 +147,7 @@ for (let slot = 0; slot < slots; slot++) {
     const key = due[i] as number
     const offset = Math.floor(key / 2 ** 20)
     const s = key - offset * 2 ** 20
-    const call = s >> 1
+    const call = first + (s >> 1)
     const side = (s & 1) as 0 | 1
     const from = media(call, side)
     const to = media(call, side === 0 ? 1 : 0)
@@ -163,9 +166,10 @@ for (let slot = 0; slot < slots; slot++) {
   }
 }
 const after = START + RAMP + slots * SLOT
-for (let call = 0; call < calls; call++)
-  sip(after + (call / calls) * 4e5, true, message(call, `BYE ${callee(call)} SIP/2.0`, '2 BYE', true))
-for (let call = 0; call < calls; call++) sip(after + 4e5 + (call / calls) * 4e5, false, message(call, 'SIP/2.0 200 OK', '2 BYE', true))
+for (let call = first; call < first + calls; call++)
+  sip(after + ((call - first) / calls) * 4e5, true, message(call, `BYE ${callee(call)} SIP/2.0`, '2 BYE', true))
+for (let call = first; call < first + calls; call++)
+  sip(after + 4e5 + ((call - first) / calls) * 4e5, false, message(call, 'SIP/2.0 200 OK', '2 BYE', true))
 
 writeSync(file, out, 0, at)
 closeSync(file)

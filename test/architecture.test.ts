@@ -25,6 +25,7 @@ const rings: Readonly<Record<string, number>> = {
   native: 3,
   access: 3,
   manager: 3,
+  journal: 3,
   sniffer: 4,
 }
 
@@ -43,11 +44,14 @@ const sameRing: readonly (readonly [from: string, to: string, reason: string])[]
   ['access', 'native', 'making of directories'],
   ['manager', 'native', 'where a thread’s built file is'],
   ['manager', 'access', 'who may come in'],
+  ['query', 'call', 'questions are about a call and its JSON'],
+  ['journal', 'native', 'a lock that ends with its process'],
 ]
 
 const packageHomes: Readonly<Record<string, readonly string[]>> = {
   koffi: ['lib/capture', 'lib/native'],
   'better-sqlite3': ['lib/store/sqlite'],
+  mysql2: ['lib/store/mysql'],
   'cli-table3': ['terminal'],
   selfsigned: ['lib/access'],
   '@oclif/core': ['commands', 'terminal'],

@@ -13,6 +13,9 @@ const FORMULA = /^(\s*[=@＝＠＋－]|\s*[+-](?!\d+$))/
 /** The same behind a semicolon: where that is the separator of the country, a file with commas is cut there. */
 const INNER = /(;["'\s]*)(?=[=@＝＠＋－+-])/g
 
+/** What most texts are: nothing in them needs a second look. */
+const PLAIN = /^(?:[A-Za-z0-9_.:[][A-Za-z0-9_.:[\]/()@ +-]*|\+\d+)?$/
+
 const guarded = (text: string): string => {
   const safe = printable(text)
   const inner = safe.replace(INNER, "$1'")
@@ -23,13 +26,14 @@ const guarded = (text: string): string => {
 export function csvCell(value: string | number | null): string {
   if (value === null) return ''
   if (typeof value === 'number') return String(value)
+  if (PLAIN.test(value)) return value
   const text = guarded(value)
   return /[",;]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
 /** A tab within a text is a control character, and so already a `·`. */
 export const tsvCell = (value: string | number | null): string =>
-  value === null ? '' : typeof value === 'number' ? String(value) : guarded(value)
+  value === null ? '' : typeof value === 'number' ? String(value) : PLAIN.test(value) ? value : guarded(value)
 
 export const delimiters = {
   csv: { separator: ',', end: '\r\n', cell: csvCell },

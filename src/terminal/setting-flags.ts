@@ -5,12 +5,14 @@ import { flagName, type SettingTable, type ValuesOf } from '../lib/settings/tabl
 export function flagsFor(
   table: SettingTable,
   helpGroup: string,
-): Record<string, ReturnType<typeof Flags.integer> | ReturnType<typeof integersFlag>> {
+): Record<string, ReturnType<typeof Flags.integer> | ReturnType<typeof integersFlag> | ReturnType<typeof Flags.string>> {
   return Object.fromEntries(
     Object.entries(table).map(([key, setting]) => {
       const name = flagName(key)
       const common = { helpGroup, ...(name === key ? {} : { aliases: [key] }) }
       if (setting.type === 'integers') return [name, integersFlag({ ...common, summary: setting.help, min: setting.min, max: setting.max })]
+      if (setting.type === 'choice')
+        return [name, Flags.string({ ...common, summary: setting.help, default: setting.default, options: [...setting.options] })]
       const summary = `${setting.help}${setting.unit === '' ? '' : ` Unit: ${setting.unit}.`}`
       return [
         name,

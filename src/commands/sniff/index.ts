@@ -4,16 +4,19 @@ import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson, schemaVersion } from '../../lib/call/json.js'
 import { callLimitsOf, callSettings } from '../../lib/settings/call.js'
 import { fragmentLimitsOf, reassemblySettings, tcpLimitsOf } from '../../lib/settings/reassembly.js'
+import { recordSettings } from '../../lib/settings/records.js'
 import { sipSettings } from '../../lib/settings/sip.js'
+import type { RecordQueue } from '../../lib/sniffer/record-queue.js'
 import { runSniffer, type SnifferResult } from '../../lib/sniffer/run.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { callLine } from '../../terminal/call-line.js'
 import { callPrinter } from '../../terminal/call-printer.js'
-import { defaultSpool, defaultStore } from '../../terminal/defaults.js'
+import { defaultQueue, defaultSpool, defaultStore } from '../../terminal/defaults.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count, progressLine } from '../../terminal/progress.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
+import { sniffManager } from '../../terminal/sniff-manager.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
 
 /** `earshot sniff`: chooses the source, the filter, the store and the spool, runs the pipeline, prints what comes out. */
@@ -80,17 +83,29 @@ Ctrl-C writes every open call before it ends.`
     store: Flags.string({
       helpGroup: 'OUTPUT',
       helpValue: 'URL',
-      summary: 'Where records go: sqlite:PATH, or none. Default for -i: sqlite in the state directory.',
+      summary: 'Where records go: sqlite:PATH, mysql://user@host/database, or none. Default for -i: sqlite in the state directory.',
     }),
     spool: Flags.string({
       helpGroup: 'OUTPUT',
       helpValue: 'DIR',
       summary: 'Where pcaps of calls go, or none. Default for -i: the state directory.',
     }),
+    queue: Flags.string({
+      aliases: ['save-query-to-files-directory'],
+      helpGroup: 'OUTPUT',
+      helpValue: 'DIR',
+      summary: 'Where records wait on disk while the store is away. Default for -i: the state directory.',
+    }),
     save: Flags.option({ options: ['sip', 'rtp', 'rtp-headers', 'none'] as const })({
       default: 'rtp',
       helpGroup: 'OUTPUT',
       summary: 'What goes into the pcaps: SIP only, SIP and RTP, SIP and RTP headers, or nothing.',
+    }),
+    manager: Flags.boolean({
+      allowNo: true,
+      helpGroup: 'OUTPUT',
+      summary:
+        'Answer managers’ questions about this run: on a socket in the run directory, and on 127.0.0.1:5029 when that is free. Default for -i.',
     }),
     output: outputFlag,
     json: jsonFlag,
@@ -101,6 +116,7 @@ Ctrl-C writes every open call before it ends.`
       summary: 'Tell more: defaults chosen, the kernel filter, timings, every odd packet by reason.',
     }),
     ...flagsFor(sipSettings, 'CALLS'),
+    ...flagsFor(recordSettings, 'LIMITS'),
     ...flagsFor(callSettings, 'LIMITS'),
     ...flagsFor(reassemblySettings, 'LIMITS'),
   }
@@ -120,20 +136,35 @@ Ctrl-C writes every open call before it ends.`
     const format = outputFormat(flags)
     const storeUrl = flags.store ?? (live ? defaultStore() : 'none')
     const spoolDir = flags.save === 'none' ? 'none' : (flags.spool ?? (live ? defaultSpool() : 'none'))
+    const progress = progressLine(flags.quiet ? ({ isTTY: false } as NodeJS.WriteStream) : process.stderr)
     if (flags.verbose || live) say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
-    const store = storeUrl === 'none' ? undefined : await (await import('../../lib/store/index.js')).openWriter(storeUrl)
+    const records =
+      storeUrl === 'none' ? undefined : await this.#openRecords(storeUrl, sip.id_sensor, live, flags, say, () => progress.clear())
     const spool =
       spoolDir === 'none' || flags.save === 'none'
         ? undefined
         : await (await import('../../lib/spool/index.js')).openSpool({ dir: spoolDir, save: flags.save, canWait: !live, onNotice: say })
 
+    const sensorId = sip.id_sensor === 0 ? undefined : sip.id_sensor
+    const manager =
+      (flags.manager ?? live)
+        ? sniffManager({
+            version: this.config.version,
+            sensorId,
+            sipPorts: sip.sip_port,
+            spoolDir: spool === undefined ? undefined : spoolDir,
+            spool,
+            source: live ? (flags.interface ?? []).join(',') : 'read_from_file',
+            asked: flags.manager === true,
+            say,
+          })
+        : undefined
     const stop = stopOnSignals()
-    const progress = progressLine(flags.quiet ? ({ isTTY: false } as NodeJS.WriteStream) : process.stderr)
     // A table can only be drawn when all its rows are there: a live run prints a line as each call ends.
     const printer = live && format === 'table' ? undefined : callPrinter(format, process.stdout)
     const result = await runSniffer({
       source,
-      store,
+      records,
       spool,
       signal: stop.signal,
       packetsMax: flags.count,
@@ -142,9 +173,11 @@ Ctrl-C writes every open call before it ends.`
         fragments: fragmentLimitsOf(reassembly),
         tcp: tcpLimitsOf(reassembly),
         sipPorts: sip.sip_port,
-        sensorId: sip.id_sensor === 0 ? undefined : sip.id_sensor,
+        sensorId,
         filter,
       },
+      live: manager?.live,
+      onStart: (status) => manager?.start(status),
       onRecord: (record) => {
         progress.clear()
         if (printer) void printer.call(callJson(record))
@@ -152,17 +185,41 @@ Ctrl-C writes every open call before it ends.`
       },
       onBatch: ({ packets, open, calls }) =>
         progress.update({ packets, calls: live ? open : calls, source: source.progress(), dropped: source.kernel?.().dropped }),
-      onStoreFailure: (error) => {
-        progress.clear()
-        this.printError(error)
-        process.stderr.write('Records are no longer stored; the run goes on.\n')
-        process.exitCode = 1
-      },
     })
     progress.clear()
+    await manager?.close()
     stop.dispose()
     await printer?.end(totalsOf(result))
+    if (result.records && result.records.dropped + result.records.refused > 0) process.exitCode = 1
     this.#summary(result, flags.verbose === true, say)
+  }
+
+  async #openRecords(
+    storeUrl: string,
+    sensorId: number,
+    live: boolean,
+    flags: { queue?: string | undefined },
+    say: (text: string) => void,
+    clear: () => void,
+  ): Promise<RecordQueue> {
+    const { openRecordQueue } = await import('../../lib/sniffer/record-queue.js')
+    const settings = valuesOf(recordSettings, flags)
+    // A file can be read again: its records wait on disk only when somebody names a place.
+    const dir = settings.query_cache === 'no' ? undefined : (flags.queue ?? (live ? defaultQueue() : undefined))
+    return openRecordQueue({
+      storeUrl,
+      sensorId: sensorId === 0 ? undefined : sensorId,
+      live,
+      queue: dir === undefined ? undefined : { dir, bytesMax: settings.queue_max * 2 ** 20, drop: settings.queue_drop },
+      memoryBytesMax: settings.queue_memory_max * 2 ** 20,
+      drop: settings.queue_drop,
+      onNotice: ({ kind, message, suggestions }) => {
+        const text = [`Records: ${message}`, ...suggestions.map((next) => `  → ${next}`)].join('\n')
+        clear()
+        if (kind === 'good') say(text)
+        else process.stderr.write(`${text}\n`)
+      },
+    })
   }
 
   async #openFiles(paths: readonly string[]): Promise<PacketSource> {
@@ -202,13 +259,24 @@ Ctrl-C writes every open call before it ends.`
     )
     if (records)
       say(
-        `Stored ${count(records.stored)} records${records.duplicates > 0 ? `, ${count(records.duplicates)} were there already` : ''}${records.dropped > 0 ? `, ${count(records.dropped)} lost` : ''}`,
+        [
+          `Stored ${count(records.stored)} records`,
+          ...recordsTold.flatMap(([key, text]) => (records[key] > 0 ? [`${count(records[key])} ${text}`] : [])),
+        ].join(', '),
       )
     if (totals.filtered > 0) say(`${count(totals.filtered)} packets did not match the filter`)
     const odd = verbose ? oddities : oddities.filter(([reason]) => !usual.has(reason))
     if (odd.length > 0) say(`Odd: ${odd.map(([reason, n]) => `${reason} ${count(n)}`).join(', ')}`)
   }
 }
+
+const recordsTold = [
+  ['updated', 'updated'],
+  ['duplicates', 'were there already'],
+  ['waiting', 'wait on disk'],
+  ['refused', 'refused'],
+  ['dropped', 'lost'],
+] as const
 
 /** What every wire carries besides calls; told with -v only. */
 const usual = new Set(['not IP', 'other IP protocol', 'other UDP', 'SIP keep-alive'])

@@ -5,7 +5,7 @@ import type { SipMessage } from '../sip/message.js'
 import type { CallLimits } from './limits.js'
 import type { CallStream, MediaClaim } from './media.js'
 import type { CallHandle } from './outputs.js'
-import type { CallReason, CallState, DtmfRecord } from './record.js'
+import type { CallReason, CallRecord, CallState, DtmfRecord } from './record.js'
 
 /**
  * What is known of one call, by Call-ID, and how SIP messages change it. Times are capture times.
@@ -50,6 +50,9 @@ const TEXT_MAX = 255
 const kept = (text: string | undefined): string | undefined => text?.slice(0, TEXT_MAX)
 /** The sender of an INVITE repeats it for 64 × T1 = 32 s (RFC 3261 17.1.1.2), and its user takes a while to give up: a lonely INVITE is not over before. */
 const INVITE_GIVES_UP_SECONDS = 60
+/** An early record is made this long after the end: time for the last RTP, and for a challenged caller to try again. */
+const EARLY_SECONDS = 1
+export const NEVER = Number.POSITIVE_INFINITY as Micros
 /** How long packets after the end push it away. */
 const SHIFT_SECONDS = { usual: 5, after487: 15, afterBye: 60 }
 
@@ -115,6 +118,10 @@ export class Call implements CallHandle {
   lastHeld: HeldPacket | undefined
   filedAt = Number.POSITIVE_INFINITY
   closed = false
+  /** When an early record is due: a while after the call seems over. Infinity before that, and once it is made. */
+  earlyAt = NEVER
+  /** The early record made last. */
+  early: CallRecord | undefined
 
   #destroyAt: Micros | undefined
   #shift = SHIFT_SECONDS.usual
@@ -161,6 +168,12 @@ export class Call implements CallHandle {
   /** First BYE of an answered call, else the final response, else the CANCEL. */
   get ended(): Micros | undefined {
     return this.answered !== undefined ? this.bye : (this.failedAt ?? this.cancelledAt)
+  }
+
+  /** It ended as RFC 3261 has it: the BYE has its 2xx, or the INVITE a final error. What is left is waiting for stragglers. */
+  get endConfirmed(): boolean {
+    if (this.#destroyAt === undefined) return false
+    return this.answered === undefined ? this.failedStatus !== undefined : this.byeConfirmed !== undefined
   }
 
   /** Its signalling has come to an end (for now: a challenged INVITE is tried again), so another call may take over its media ports. */
@@ -253,7 +266,7 @@ export class Call implements CallHandle {
       case 'INVITE':
         this.invites++
         this.lastInvite = time
-        this.#destroyAt = undefined
+        this.#goesOn()
         this.digestUser ??= digestUser(message.header('proxy-authorization') ?? message.header('authorization'))
         this.#countCopies(message, context)
         if (this.hops.length < HOPS_MAX && !this.hops.includes(context.destination) && side === 'a') this.hops.push(context.destination)
@@ -280,6 +293,7 @@ export class Call implements CallHandle {
     }
     if (method === 'INVITE') this.#inviteResponse(message, status, text, time)
     else if (method === 'BYE' && status >= 200 && status < 300 && this.bye !== undefined) {
+      if (this.byeConfirmed === undefined) this.#endedAt(time)
       this.byeConfirmed ??= time
       this.#endIn(5, SHIFT_SECONDS.usual, time)
     }
@@ -291,7 +305,7 @@ export class Call implements CallHandle {
     if (status === 100) this.trying ??= time
     else this.firstResponse ??= time
     if (status >= 180 && status <= 183) this.ringing ??= time
-    if (status > 100 && status < 300 && this.bye === undefined) this.#destroyAt = undefined
+    if (status > 100 && status < 300 && this.bye === undefined) this.#goesOn()
     if (status >= 200 && status < 300) {
       if (this.answered === undefined) {
         this.answered = time
@@ -303,6 +317,8 @@ export class Call implements CallHandle {
 
   #refused(status: number, text: string, time: Micros): void {
     if (this.answered !== undefined) return
+    // A repeated answer ends nothing anew.
+    if (status !== this.failedStatus || !this.over) this.#endedAt(time)
     this.failedAt = time
     this.failedStatus = status
     this.failedText = text
@@ -310,6 +326,16 @@ export class Call implements CallHandle {
       if (this.#destroyAt === undefined) this.#endIn(60, SHIFT_SECONDS.usual, time)
     } else if (status === 487) this.#endIn(5, SHIFT_SECONDS.after487, time)
     else if (status !== 491) this.#endIn(status === 300 ? 300 : status === 481 ? 180 : 5, SHIFT_SECONDS.usual, time)
+  }
+
+  #endedAt(time: Micros): void {
+    this.earlyAt = (time + EARLY_SECONDS * SECOND) as Micros
+  }
+
+  /** What looked like its end was none. */
+  #goesOn(): void {
+    this.#destroyAt = undefined
+    this.earlyAt = NEVER
   }
 
   #endIn(seconds: number, shift: number, time: Micros): void {

@@ -5,10 +5,16 @@ import { mosLq } from '../rtp/emodel.js'
 import { byeCode } from './bye-code.js'
 import type { Call, CloseCause } from './call.js'
 import type { CallStream, MediaIndex } from './media.js'
-import type { CallRecord, SdpAddress, StreamRecord } from './record.js'
+import { type CallRecord, finalRevision, type SdpAddress, type StreamRecord } from './record.js'
 
-/** Turns a call that is over into its record. */
-export function finishCall(call: Call, cause: CloseCause, media: MediaIndex, sensorId: number | undefined): CallRecord {
+/** Turns a call that is over, or seems to be, into its record. */
+export function finishCall(
+  call: Call,
+  cause: CloseCause,
+  media: MediaIndex,
+  sensorId: number | undefined,
+  revision = finalRevision,
+): CallRecord {
   const host = (endpoint: Endpoint): { ip: string; port: number } => media.endpointText(endpoint)
   const streams = [...call.streams].filter((s) => s.packets > 0).sort((x, y) => x.first - y.first || x.ssrc - y.ssrc)
   const records = opposed(streams.map((stream) => streamRecord(stream, call, media)))
@@ -17,6 +23,7 @@ export function finishCall(call: Call, cause: CloseCause, media: MediaIndex, sen
   const [aSip, bSip] = call.dscp
   const lastHop = call.hops.at(-1) ?? call.calleeEndpoint
   return {
+    revision,
     callId: call.callId,
     sensorId,
     state: call.state,
@@ -46,13 +53,13 @@ export function finishCall(call: Call, cause: CloseCause, media: MediaIndex, sen
     lastPacket: call.lastPacket,
     firstRtp: records.length === 0 ? undefined : (Math.min(...records.map((s) => s.first)) as Micros),
     hungUpBy: call.answered === undefined ? undefined : call.hungUpBy,
-    reasons: call.reasons,
+    reasons: [...call.reasons],
     byeCode: byeCode(call, cause),
     forced: cause === 'forced' || cause === 'end of input',
     flags: flagsOf(call, records),
     inviteRetransmissions: call.retransmissions,
     sipMessages: call.sipMessages,
-    responses: call.responses,
+    responses: [...call.responses],
     branches: Math.max(1, call.branchTags.size),
     vlan: call.vlan < 0 ? undefined : call.vlan,
     dscp: [
@@ -66,7 +73,7 @@ export function finishCall(call: Call, cause: CloseCause, media: MediaIndex, sen
     streams: records,
     aStream,
     bStream,
-    dtmf: call.digits,
+    dtmf: [...call.digits],
     pcap: undefined,
   }
 }

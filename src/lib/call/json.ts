@@ -62,11 +62,27 @@ export interface StreamJson {
   last: string
 }
 
-export function callJson(record: CallRecord, id: number | null = null): CallJson {
-  const streams = record.streams.map(streamJson)
-  const spoken = [record.aStream, record.bStream].flatMap((i) => (i === undefined ? [] : [streams[i] as StreamJson]))
+/** The numbers of a call as a whole: its times, and the worse direction of its media. */
+export type CallFigures = Pick<CallJson, 'pdd_ms' | 'talk_ms' | 'duration_ms' | 'codec' | 'mos' | 'loss_pct' | 'jitter_ms'>
+
+export function callFigures(record: CallRecord): CallFigures {
+  const a = record.aStream === undefined ? undefined : record.streams[record.aStream]
+  const b = record.bStream === undefined ? undefined : record.streams[record.bStream]
   const firstProgress = record.ringing ?? record.answered
   const end = record.ended ?? record.lastPacket
+  return {
+    pdd_ms: firstProgress === undefined ? null : milliseconds(firstProgress - record.started),
+    talk_ms: record.answered === undefined ? null : milliseconds(Math.max(0, end - record.answered)),
+    duration_ms: milliseconds(Math.max(0, end - record.started)),
+    codec: (a ?? b)?.codec ?? record.streams[0]?.codec ?? null,
+    mos: worst(a, b, (s) => (s.mos === undefined ? null : round3(s.mos)), Math.min),
+    loss_pct: worst(a, b, (s) => (s.expected > 0 ? round3((100 * s.lost) / s.expected) : null), Math.max),
+    jitter_ms: worst(a, b, (s) => (s.jitterMeanMs === undefined ? null : round3(s.jitterMeanMs)), Math.max),
+  }
+}
+
+export function callJson(record: CallRecord, id: number | null = null): CallJson {
+  const { pdd_ms, talk_ms, duration_ms, codec, mos, loss_pct, jitter_ms } = callFigures(record)
   return {
     schema_version: schemaVersion,
     id,
@@ -88,20 +104,20 @@ export function callJson(record: CallRecord, id: number | null = null): CallJson
     ringing: isoTimeOrNull(record.ringing),
     answered: isoTimeOrNull(record.answered),
     ended: isoTimeOrNull(record.ended),
-    pdd_ms: firstProgress === undefined ? null : milliseconds(firstProgress - record.started),
-    talk_ms: record.answered === undefined ? null : milliseconds(Math.max(0, end - record.answered)),
-    duration_ms: milliseconds(Math.max(0, end - record.started)),
+    pdd_ms,
+    talk_ms,
+    duration_ms,
     hung_up_by: record.hungUpBy ?? null,
-    codec: spoken[0]?.codec ?? streams[0]?.codec ?? null,
-    mos: worst(spoken, (s) => s.mos, Math.min),
-    loss_pct: worst(spoken, lossPercent, Math.max),
-    jitter_ms: worst(spoken, (s) => s.jitter_mean_ms, Math.max),
+    codec,
+    mos,
+    loss_pct,
+    jitter_ms,
     vlan: record.vlan ?? null,
     sensor_id: record.sensorId ?? null,
     bye_code: record.byeCode,
     problems: problemsOf(record),
     pcap: record.pcap ?? null,
-    streams,
+    streams: record.streams.map(streamJson),
     dtmf: record.dtmf.map(({ time, digit, type }) => ({ time: isoTime(time), digit, type })),
   }
 }
@@ -126,12 +142,16 @@ function streamJson(s: StreamRecord): StreamJson {
   }
 }
 
-const lossPercent = (s: StreamJson): number | null => (s.expected > 0 ? round3((100 * s.lost) / s.expected) : null)
-
 /** The worse direction's value; null when neither was measured. */
-function worst(streams: readonly StreamJson[], value: (s: StreamJson) => number | null, pick: (...n: number[]) => number): number | null {
-  const known = streams.map(value).filter((v) => v !== null)
-  return known.length === 0 ? null : pick(...known)
+function worst(
+  a: StreamRecord | undefined,
+  b: StreamRecord | undefined,
+  value: (s: StreamRecord) => number | null,
+  pick: (x: number, y: number) => number,
+): number | null {
+  const x = a === undefined ? null : value(a)
+  const y = b === undefined ? null : value(b)
+  return x === null ? y : y === null ? x : pick(x, y)
 }
 
 export const round3 = (value: number): number => Math.round(value * 1000) / 1000

@@ -27,8 +27,13 @@ export interface MarkedPackets {
 
 /** The tracker's outputs, plain callbacks given at construction. It knows none of the receivers. */
 export interface TrackerOutputs {
-  /** Once per call, when it has ended or the input has; the last thing said about `call`. Returns nothing, must not throw. */
-  onRecord(record: CallRecord, call: CallHandle): void
+  /**
+   * Once per call, when it has ended or the input has; the last thing said about `call`. Returns nothing, must not throw.
+   * `news` is false when an early record said the same already.
+   */
+  onRecord(record: CallRecord, call: CallHandle, news: boolean): void
+  /** A second after the end of a call, if that still looks like one: what is known by then. May come again when the call went on and ended anew. */
+  onEarlyRecord?(record: CallRecord, call: CallHandle): void
   /** A packet of a call. `headersEnd` is the offset in `batch.bytes` up to which headers reach (RTP header included). Copy now: the batch is reused. */
   onPacket?(call: CallHandle, batch: PacketBatch, index: number, kind: PacketKind, headersEnd: number): void
   /** SIP, a digit or a new RTP stream changed this call. The counters of its streams move without a word: sample them. */

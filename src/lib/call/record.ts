@@ -5,6 +5,11 @@ import type { Micros } from '../base/units.js'
  * `undefined` means "not seen" or "not measured", never a made-up number.
  */
 export interface CallRecord {
+  /**
+   * Which word on its call this is: 1, 2 … are early records, given out soon after an end so that nobody waits for the
+   * stragglers; `finalRevision` is the last word. Of two records with one key a store keeps the higher.
+   */
+  readonly revision: number
   readonly callId: string
   /** VoIPmonitor's id_sensor, 1–65534. */
   readonly sensorId: number | undefined
@@ -79,6 +84,22 @@ export interface CallRecord {
   readonly dtmf: readonly DtmfRecord[]
   /** Path of the call's pcap below the spool, when one is written. Filled in by the sniffer. */
   readonly pcap: string | undefined
+}
+
+export const finalRevision = 255
+
+/** Whether two records say the same of their call. */
+export const sameButRevision = (a: CallRecord, b: CallRecord): boolean => same({ ...a, revision: 0 }, { ...b, revision: 0 })
+
+/** Plain data, all the way down: `undefined` is the same as not there. */
+function same(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a) !== Array.isArray(b)) return false
+  const [x, y] = [a as Readonly<Record<string, unknown>>, b as Readonly<Record<string, unknown>>]
+  for (const key in x) if (!same(x[key], y[key])) return false
+  for (const key in y) if (y[key] !== undefined && x[key] === undefined) return false
+  return true
 }
 
 export type CallState = 'answered' | 'failed' | 'cancelled' | 'redirected' | 'cancelled_no_final' | 'no_final_response'

@@ -15,12 +15,13 @@ import { readSip, type SipMessage } from '../sip/message.js'
 import { parseSdp } from '../sip/sdp.js'
 import { beginsSip, mayBeSip, skipEmptyLines } from '../sip/start-line.js'
 import { isTcp, isUdp } from '../wire/frame.js'
-import { Call, type CloseCause, type SipContext } from './call.js'
+import { Call, type CloseCause, NEVER, type SipContext } from './call.js'
 import { CaptureClock } from './clock.js'
 import { finishCall } from './finish.js'
 import type { CallLimits } from './limits.js'
 import { type CallStream, type MediaClaim, MediaIndex, type MediaTarget } from './media.js'
 import type { PacketKind, TrackerOutputs } from './outputs.js'
+import { finalRevision, sameButRevision } from './record.js'
 import { Timers } from './timers.js'
 
 /**
@@ -384,7 +385,8 @@ export class CallTracker {
   }
 
   #file(call: Call): void {
-    const { at } = call.dueAt(this.#options.limits)
+    const due = call.dueAt(this.#options.limits).at
+    const at = this.#outputs.onEarlyRecord !== undefined && call.earlyAt < due ? call.earlyAt : due
     if (at >= call.filedAt) return
     call.filedAt = at
     this.#timers.add(at, call)
@@ -396,17 +398,30 @@ export class CallTracker {
       call.filedAt = Number.POSITIVE_INFINITY
       const { at, cause } = call.dueAt(this.#options.limits)
       if (at <= now) this.#close(call, cause)
-      else this.#file(call)
+      else {
+        if (call.earlyAt <= now) this.#giveEarly(call)
+        this.#file(call)
+      }
     }
+  }
+
+  #giveEarly(call: Call): void {
+    call.earlyAt = NEVER
+    const revision = (call.early?.revision ?? 0) + 1
+    if (revision >= finalRevision) return
+    call.early = finishCall(call, 'finished', this.#media, this.#options.sensorId, revision)
+    this.#outputs.onEarlyRecord?.(call.early, call)
   }
 
   #close(call: Call, cause: CloseCause): void {
     call.closed = true
     this.#calls.delete(call.callId)
-    const record = finishCall(call, cause, this.#media, this.#options.sensorId)
+    // A call that is over, and only waits for stragglers, is not cut short by the end of the program.
+    const why = cause === 'forced' && call.endConfirmed ? 'finished' : cause
+    const record = finishCall(call, why, this.#media, this.#options.sensorId)
     this.#outputs.onEnd?.(call)
     this.#media.forget(call)
-    this.#outputs.onRecord(record, call)
+    this.#outputs.onRecord(record, call, call.early === undefined || !sameButRevision(call.early, record))
   }
 }
 

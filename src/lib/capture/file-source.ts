@@ -63,9 +63,9 @@ export class FileSource implements PacketSource {
   async *batches(signal: StopSignal): AsyncGenerator<PacketBatch, void, void> {
     for (const input of this.#inputs) {
       if (signal.aborted) return
-      this.#bytesHere = 0
       yield* this.#file(input, signal)
       this.#bytesBefore += this.#bytesHere
+      this.#bytesHere = 0
     }
   }
 

@@ -1,6 +1,7 @@
 import { type Micros, SECOND } from '../base/units.js'
 import type { Call } from '../call/call.js'
 import type { MediaIndex } from '../call/media.js'
+import type { CallHandle } from '../call/outputs.js'
 import type { CallView, LiveChanges } from './call-view.js'
 import { type LiveCall, sampleOf } from './live-call.js'
 import { viewOf } from './view-of.js'
@@ -16,8 +17,15 @@ const BATCH_MAX = 1000
 /** Ends of calls kept for a watcher that does not come to fetch them. */
 const REMOVED_MAX = 10_000
 
+export interface LiveOptions {
+  readonly sensorId: number | undefined
+  /** Where the spool keeps this call's packets. */
+  readonly pcapOf?: ((call: CallHandle) => string | undefined) | undefined
+}
+
 export class LiveCalls {
   readonly #sensorId: number | undefined
+  readonly #pcapOf: LiveOptions['pcapOf']
   /** In order of their numbers. */
   readonly #calls = new Map<number, LiveCall>()
   readonly #added = new Set<LiveCall>()
@@ -29,8 +37,9 @@ export class LiveCalls {
   /** Ends that no batch told of, because nobody fetched them. */
   removalsLost = 0
 
-  constructor(options: { readonly sensorId: number | undefined }) {
+  constructor(options: LiveOptions) {
     this.#sensorId = options.sensorId
+    this.#pcapOf = options.pcapOf
   }
 
   get size(): number {
@@ -151,6 +160,6 @@ export class LiveCalls {
   }
 
   #view(live: LiveCall): CallView {
-    return viewOf(live, this.#now, this.#sensorId)
+    return viewOf(live, this.#now, this.#sensorId, this.#pcapOf?.(live.call))
   }
 }

@@ -8,7 +8,7 @@ import { type LiveCall, sampleOf } from './live-call.js'
 import type { StreamSample } from './stream-sample.js'
 
 /** A running call as it is now. */
-export function viewOf(live: LiveCall, now: Micros, sensorId: number | undefined): CallView {
+export function viewOf(live: LiveCall, now: Micros, sensorId: number | undefined, pcap: string | undefined): CallView {
   const { call, media } = live
   const streams = busiest(call.streams).map((stream) => {
     const sample = sampleOf(live, stream)
@@ -60,6 +60,7 @@ export function viewOf(live: LiveCall, now: Micros, sensorId: number | undefined
     digits: call.digits.length,
     vlan: call.vlan < 0 ? undefined : call.vlan,
     sensorId,
+    pcap,
     streams,
     streamCount: call.streams.length,
   }

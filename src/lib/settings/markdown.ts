@@ -1,5 +1,6 @@
 import { callSettings } from './call.js'
 import { reassemblySettings } from './reassembly.js'
+import { recordSettings } from './records.js'
 import { sipSettings } from './sip.js'
 import { toMarkdown } from './table.js'
 
@@ -20,6 +21,12 @@ export const settingsMarkdown = (): string =>
     'Timeouts run on capture time: a replay of a file ends calls where the live run did.',
     '',
     toMarkdown(callSettings),
+    '',
+    '## Records',
+    '',
+    'What happens while the store is away is told in docs/outage.md.',
+    '',
+    toMarkdown(recordSettings),
     '',
     '## Reassembly',
     '',

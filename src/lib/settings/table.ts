@@ -12,6 +12,12 @@ export type Setting =
       readonly help: string
     }
   | {
+      readonly type: 'choice'
+      readonly default: string
+      readonly options: readonly string[]
+      readonly help: string
+    }
+  | {
       readonly type: 'integers'
       readonly default: readonly number[]
       readonly unit: string
@@ -22,7 +28,11 @@ export type Setting =
 
 export type SettingTable = Readonly<Record<string, Setting>>
 
-type ValueOf<S extends Setting> = S['type'] extends 'integer' ? number : readonly number[]
+type ValueOf<S extends Setting> = S extends { type: 'choice' }
+  ? S['options'][number]
+  : S['type'] extends 'integer'
+    ? number
+    : readonly number[]
 export type ValuesOf<T extends SettingTable> = { readonly [K in keyof T]: ValueOf<T[K]> }
 
 /** `absolute_timeout` → `absolute-timeout`. */
@@ -30,8 +40,18 @@ export const flagName = (key: string): string => key.replaceAll('_', '-')
 
 export function toMarkdown(table: SettingTable): string {
   const rows = Object.entries(table).map(([key, s]) => {
-    const value = s.type === 'integer' ? `${s.default} ${s.unit}`.trim() : s.default.length === 0 ? '(any)' : s.default.join(', ')
-    return `| \`${key}\` | \`--${flagName(key)}\` | ${value} | ${s.help} |`
+    return `| \`${key}\` | \`--${flagName(key)}\` | ${defaultText(s)} | ${s.help} |`
   })
   return ['| key | flag | default | meaning |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+function defaultText(setting: Setting): string {
+  switch (setting.type) {
+    case 'integer':
+      return `${setting.default} ${setting.unit}`.trim()
+    case 'choice':
+      return `${setting.default} (of ${setting.options.join(', ')})`
+    case 'integers':
+      return setting.default.length === 0 ? '(any)' : setting.default.join(', ')
+  }
 }

@@ -8,7 +8,7 @@ import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import type { CallRecord } from '../call/record.js'
 import { CallTracker, type TrackerOptions, type TrackerTotals } from '../call/tracker.js'
 import type { LiveCalls } from '../live/index.js'
-import { RecordQueue, type RecordStore } from './record-queue.js'
+import type { RecordsStatus } from './records-status.js'
 
 /** Where the packets of calls go; src/lib/spool has the real one. */
 export interface PacketSpool {
@@ -23,22 +23,44 @@ export interface PacketSpool {
   close(): Promise<unknown>
 }
 
+/** Where records go; record-queue.ts has the real one. */
+export interface RecordSink {
+  /** Never waits. */
+  offer(record: CallRecord): void
+  flush(): void
+  /** For a source that can wait. */
+  drained(): Promise<void>
+  close(): Promise<RecordsStatus>
+  readonly status: RecordsStatus
+}
+
 export interface SnifferParts {
   readonly source: PacketSource
   readonly tracker: TrackerOptions
-  readonly store: RecordStore | undefined
+  readonly records: RecordSink | undefined
   readonly spool: PacketSpool | undefined
-  /** Told of every change of a running call, for those who watch. */
-  readonly live?: LiveCalls | undefined
   readonly signal: StopSignal
   /** Each finished call, with its pcap path filled in. */
   onRecord(record: CallRecord): void
   /** After each batch; for a progress line. */
   onBatch?(totals: TrackerTotals): void
-  /** A store that failed in mid-run: said once, the run goes on. */
-  onStoreFailure(error: unknown): void
+  /** The running calls, for those who watch; undefined when nobody can. */
+  readonly live?: LiveCalls | undefined
+  /** The run begins; the function tells at any time how it goes. */
+  onStart?(status: () => SnifferStatus): void
   /** Stop after this many packets. */
   readonly packetsMax: number | undefined
+}
+
+/** How a run goes, while it goes. */
+export interface SnifferStatus {
+  readonly totals: TrackerTotals
+  readonly oddities: [reason: string, count: number][]
+  readonly records: RecordsStatus | undefined
+  readonly kernel: { readonly received: number; readonly dropped: number } | undefined
+  /** Bytes read from the source. */
+  readonly bytes: number
+  readonly captureTime: Micros
 }
 
 export interface SnifferResult {
@@ -46,25 +68,26 @@ export interface SnifferResult {
   readonly oddities: [reason: string, count: number][]
   /** From the first batch asked for to the last record stored, by the program's own clock. */
   readonly seconds: number
-  readonly records: { readonly stored: number; readonly duplicates: number; readonly dropped: number } | undefined
+  readonly records: RecordsStatus | undefined
   readonly kernel: { readonly received: number; readonly dropped: number } | undefined
 }
 
-/** Records of a live run go to the store at least this often. */
-const FLUSH_MS = 1000
-
 /** The pipeline: await between batches, plain calls within. A file waits for the slowest consumer; a wire never does. */
 export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
-  const { source, spool, store, signal, live } = parts
+  const { source, spool, records, signal, live } = parts
   const startedMs = performance.now()
-  const queue = store && new RecordQueue(store, parts.onStoreFailure)
+  const withPcap = (record: CallRecord, call: CallHandle): CallRecord =>
+    spool === undefined ? record : { ...record, pcap: spool.pathOf(call) }
   const tracker = new CallTracker(parts.tracker, new AddressBook(), {
-    onRecord(found, call) {
-      const record = spool === undefined ? found : { ...found, pcap: spool.pathOf(call) }
+    onRecord(found, call, news) {
+      const record = withPcap(found, call)
       spool?.ended(call)
-      queue?.offer(record)
+      if (news) records?.offer(record)
       parts.onRecord(record)
     },
+    // Who reads a store after a live call does not wait for stragglers; who reads a file gets each call once.
+    ...(source.live &&
+      records !== undefined && { onEarlyRecord: (found: CallRecord, call: CallHandle) => records.offer(withPcap(found, call)) }),
     ...(live && {
       onChange: (call: Call, media: MediaIndex) => live.changed(call, media),
       onEnd: (call: Call) => live.ended(call),
@@ -76,7 +99,14 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       onHeldPacket: (call: CallHandle, packet: HeldPacket, kind: PacketKind) => spool.held(call, packet, kind),
     }),
   })
-  const flushing = setInterval(() => queue?.flush(), FLUSH_MS)
+  parts.onStart?.(() => ({
+    totals: tracker.totals,
+    oddities: [...source.oddities.entries(), ...tracker.oddities()],
+    records: records?.status,
+    kernel: source.kernel?.(),
+    bytes: source.progress().bytes,
+    captureTime: tracker.now,
+  }))
   try {
     for await (const batch of source.batches(signal)) {
       tracker.accept(batch)
@@ -85,26 +115,28 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       spool?.settle(batch, tracker.now)
       live?.tick(tracker.now)
       batch.release()
+      records?.flush()
       parts.onBatch?.(tracker.totals)
       if (!source.live) {
         await spool?.drained()
-        await queue?.drained()
+        await records?.drained()
       }
       if (parts.packetsMax !== undefined && tracker.totals.packets >= parts.packetsMax) break
     }
-    const kernel = source.kernel?.()
-    const stopped = source.live
-    tracker.finish(stopped ? 'forced' : 'end of input')
-    await spool?.close()
-    await queue?.close()
-    return {
-      totals: tracker.totals,
-      oddities: [...source.oddities.entries(), ...tracker.oddities()],
-      seconds: (performance.now() - startedMs) / 1000,
-      records: queue && { stored: queue.stored, duplicates: queue.duplicates, dropped: queue.dropped },
-      kernel,
-    }
-  } finally {
-    clearInterval(flushing)
+  } catch (error) {
+    // Calls that have ended by now are stored, whatever ended the source.
+    await records?.close()
+    throw error
+  }
+  const kernel = source.kernel?.()
+  tracker.finish(source.live ? 'forced' : 'end of input')
+  await spool?.close()
+  const stored = await records?.close()
+  return {
+    totals: tracker.totals,
+    oddities: [...source.oddities.entries(), ...tracker.oddities()],
+    seconds: (performance.now() - startedMs) / 1000,
+    records: stored,
+    kernel,
   }
 }

@@ -5,10 +5,27 @@ import type { CdrSort } from './read/sort.js'
 
 export { type CdrSort, type SortColumn, sortColumns } from './read/sort.js'
 
+/** What became of the records of one insert: new calls, calls that were there and said less, calls that were there as they are. */
+export interface InsertCounts {
+  readonly stored: number
+  readonly updated: number
+  readonly duplicates: number
+}
+
+/** The writing half of a store, for a run. */
+export interface RecordWriter {
+  insert(records: readonly CallRecord[]): Promise<InsertCounts>
+  close(): Promise<void>
+}
+
 /** Where records are kept and found again. Every store passes test/contract/cdr-store.ts. */
 export interface CdrStore extends CdrReader {
-  /** Stores what is not there yet (key: sensor, Call-ID, time of INVITE), all or nothing. */
-  insert(records: readonly CallRecord[]): Promise<{ stored: number; duplicates: number }>
+  /**
+   * Stores each call once (key: sensor, Call-ID, time of INVITE), all or nothing. A record of a higher revision takes the
+   * place of the one that is there, under the same number; any other is a duplicate. So the same insert may be tried again.
+   * Fails with a StoreFailure.
+   */
+  insert(records: readonly CallRecord[]): Promise<InsertCounts>
 }
 
 export interface CdrReader {

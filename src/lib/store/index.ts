@@ -1,26 +1,53 @@
 import { OperatorError } from '../base/errors.js'
-import type { CdrReader } from './cdr-store.js'
-import type { RecordWriter } from './sqlite/writer.js'
+import type { CdrReader, RecordWriter } from './cdr-store.js'
+import type { StoreAdmin } from './store-admin.js'
 
-/** Stores by their URL: `sqlite:PATH`. The engines load only when one is opened. */
-export async function openWriter(url: string): Promise<RecordWriter> {
+export interface WriterOptions {
+  /** The number this sensor writes under; another that uses it at the same time is noticed (MySQL). */
+  readonly sensorId?: number | undefined
+  readonly onNotice?: (text: string) => void
+}
+
+/** Stores by their URL: `sqlite:PATH`, `mysql://user@host/database`. The engines load only when one is opened. */
+export async function openWriter(url: string, options: WriterOptions = {}): Promise<RecordWriter> {
+  if (isMysql(url)) {
+    const { openMysqlWriter } = await import('./mysql/writer.js')
+    return openMysqlWriter(url, options)
+  }
   const path = sqlitePath(url)
   const { openSqliteWriter } = await import('./sqlite/writer.js')
   return openSqliteWriter(path)
 }
 
+/** Fails as opening would when this is not the URL of a store; opens nothing. */
+export async function checkStoreUrl(url: string): Promise<void> {
+  if (isMysql(url)) (await import('./mysql/url.js')).parseMysqlUrl(url)
+  else sqlitePath(url)
+}
+
+/** For the commands that look after a store: sensors, prune, migrate. */
+export async function openAdmin(url: string): Promise<StoreAdmin> {
+  if (isMysql(url)) return (await import('./mysql/admin.js')).openMysqlAdmin(url)
+  return (await import('./sqlite/admin.js')).openSqliteAdmin(sqlitePath(url))
+}
+
 export async function openReader(url: string): Promise<CdrReader> {
+  if (isMysql(url)) {
+    const { openMysqlReader } = await import('./mysql/read.js')
+    return openMysqlReader(url)
+  }
   const path = sqlitePath(url)
   const { openSqlite } = await import('./sqlite/store.js')
   return openSqlite(path, { readonly: true })
 }
 
-function sqlitePath(url: string): string {
+export const isMysql = (url: string): boolean => /^(mysql|mariadb):/.test(url)
+
+export function sqlitePath(url: string): string {
   const path = /^sqlite:(?:\/\/(?=\/))?(.+)$/s.exec(url)?.[1]
   if (path !== undefined) return path
-  const mysql = /^(mysql|mariadb):/.test(url)
-  throw new OperatorError('STORE_URL', mysql ? 'MySQL and MariaDB come with a later release.' : `"${url}" is not a store.`, {
+  throw new OperatorError('STORE_URL', `"${url}" is not a store.`, {
     exit: 2,
-    suggestions: ['Give --store sqlite:PATH, for example sqlite:calls.db'],
+    suggestions: ['Give --store sqlite:PATH, for example sqlite:calls.db', 'Or --store mysql://user@host/voipmonitor'],
   })
 }

@@ -5,19 +5,22 @@ import { civilTime } from '../call/json.js'
 
 export type SqlValue = number | bigint | string | Uint8Array | null
 
-/** Text that a code book turns into an id. */
-export interface BookValue {
-  readonly book: BookName
-  readonly text: string
-  /** cdr_reason tells SIP (1) from Q.850 (2). */
-  readonly type?: number
-}
-
-export type BookName = 'cdr_sip_response' | 'cdr_ua' | 'cdr_reason' | 'cdr_sip_request'
-
 /** IPv4 as an unsigned integer (10.0.0.1 = 167772161), IPv6 as its 16 bytes, as VoIPmonitor's option ipv6 does. */
 export function ip(text: string | undefined): SqlValue {
   if (text === undefined) return null
+  const known = addresses.get(text)
+  if (known !== undefined) return known
+  const value = parseAddress(text)
+  if (addresses.size >= ADDRESSES_MAX) addresses.clear()
+  addresses.set(text, value)
+  return value
+}
+
+/** The same phones and trunks call again and again, and a call names each of them in many columns. */
+const ADDRESSES_MAX = 20_000
+const addresses = new Map<string, SqlValue>()
+
+function parseAddress(text: string): SqlValue {
   const v4 = parseIpv4(text)
   if (v4 !== undefined) return v4
   const words = parseIpv6(text)

@@ -76,7 +76,7 @@ export function localSource(options: LocalOptions): LiveSource {
       const { totals: all } = await runSniffer({
         source: source.live ? source : bySecond(source),
         tracker,
-        store: undefined,
+        records: undefined,
         spool: kept,
         live,
         signal: stop.signal,
@@ -90,7 +90,6 @@ export function localSource(options: LocalOptions): LiveSource {
           // A short call must not begin and end between two looks.
           if (!source.live) take()
         },
-        onStoreFailure: () => {},
       })
       take()
       sink.status({ name, state: 'done', stats: stats.read(all) })

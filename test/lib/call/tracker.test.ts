@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { AddressBook } from '../../../src/lib/base/address.js'
+import type { Micros } from '../../../src/lib/base/units.js'
 import type { CallRecord } from '../../../src/lib/call/record.js'
-import type { TrackerOptions } from '../../../src/lib/call/tracker.js'
+import { CallTracker, type TrackerOptions } from '../../../src/lib/call/tracker.js'
 import { analyseBatches, trackerOptions } from '../../support/analyse.js'
 import { text } from '../../support/frames.js'
 import { batchOf, datagram, type Packet, rtpBytes, seconds, segment, sip, sipText, talk } from '../../support/ladder.js'
@@ -433,5 +435,73 @@ describe('SIP over TCP', () => {
   test('bytes that never were SIP open no connection', () => {
     const { tracker } = analyseBatches([batchOf([segment(0, '10.0.0.1:40000', '10.0.0.2:443', 1, new Uint8Array(1000))])])
     expect(tracker.totals.sip).toBe(0)
+  })
+})
+
+describe('early records', () => {
+  /** What is given out, and when: the tracker is told the time every tenth of a second, as a live source does. */
+  const live = (packets: readonly Packet[], until: number): [at: number, what: string, record: CallRecord][] => {
+    const given: [number, string, CallRecord][] = []
+    const now = (): number => seconds(tracker.now) as number
+    const tracker = new CallTracker(trackerOptions, new AddressBook(), {
+      onRecord: (record, _, news) => given.push([now(), news ? 'last word' : 'nothing new', record]),
+      onEarlyRecord: (record) => given.push([now(), `early ${record.revision}`, record]),
+    })
+    const ordered = [...packets].sort((a, b) => a.at - b.at)
+    for (let tick = 0; tick <= until * 10; tick++) {
+      const batch = batchOf(ordered.filter((p) => p.at >= tick / 10 && p.at < (tick + 1) / 10))
+      tracker.accept(batch)
+      tracker.advance(((1_700_000_000 + (tick + 1) / 10) * 1e6) as Micros)
+    }
+    tracker.finish('forced')
+    return given
+  }
+  const story = (packets: readonly Packet[], until = 120): string[] => live(packets, until).map(([at, what]) => `${at.toFixed(1)} ${what}`)
+  const refused = (at: number, answer: string, o = {}): Packet[] => [sip(at, A, B, 'INVITE', o), sip(at + 0.1, B, A, answer, o)]
+  const again = { cseq: '2 INVITE', branch: 'z9hG4bK2', toTag: 'b' }
+
+  test.each<[string, Packet[], string[]]>([
+    ['a second after the 2xx to the BYE', [...setUp(), ...hangUp(10)], ['11.1 early 1', '15.1 nothing new']],
+    ['a second after the final error', refused(0, '486 Busy Here'), ['1.1 early 1', '5.1 nothing new']],
+    ['a repeated BYE is news, not another end', [...setUp(), ...hangUp(10), ...hangUp(12)], ['11.1 early 1', '17.1 last word']],
+    ['a repeated final error neither', [...refused(0, '486 Busy Here'), sip(1.6, B, A, '486 Busy Here')], ['1.1 early 1', '6.6 last word']],
+    [
+      'challenged and tried again at once: one end',
+      [...refused(0, '407 Proxy Authentication Required'), sip(0.3, A, B, 'INVITE', again), sip(2, B, A, '486 Busy Here', again)],
+      ['3.0 early 1', '7.0 nothing new'],
+    ],
+    [
+      'challenged, and tried again when the user has typed the password: two ends',
+      [
+        ...refused(0, '401 Unauthorized'),
+        sip(20, A, B, 'INVITE', again),
+        sip(21, B, A, '200 OK', again),
+        sip(30, A, B, 'BYE', { cseq: '3 BYE', toTag: 'b' }),
+        sip(30.1, B, A, '200 OK', { cseq: '3 BYE', toTag: 'b' }),
+      ],
+      ['1.1 early 1', '31.1 early 2', '35.1 nothing new'],
+    ],
+    ['a BYE that nobody confirms waits', [...setUp(), ...hangUp(10, { confirmed: false })], ['70.0 last word']],
+    ['a call that goes on has none', setUp(), ['120.1 last word']],
+  ])('%s', (_, packets, want) => expect(story(packets)).toEqual(want))
+
+  test('says what the last word says, when nothing follows', () => {
+    const [early, last] = live([...setUp(), ...talk(3, MEDIA_A, MEDIA_B, 100), ...hangUp(10)], 30).map(([, , record]) => record)
+    expect(early).toEqual({ ...last, revision: 1 })
+    expect(early).toMatchObject({ byeCode: 3, forced: false, state: 'answered' })
+  })
+
+  test('RTP that comes after it is in the last word', () => {
+    const [early, last] = live([...setUp(), ...talk(9, MEDIA_A, MEDIA_B, 200), ...hangUp(10)], 30)
+    expect(early?.[2].streams[0]?.packets).toBeLessThan(200)
+    expect([last?.[1], last?.[2].streams[0]?.packets]).toEqual(['last word', 200])
+  })
+
+  test('a call that is over is not cut short by the end of the program', () => {
+    expect(live([...setUp(), ...hangUp(10)], 12).map(([, what, r]) => [what, r.byeCode, r.forced])).toEqual([
+      ['early 1', 3, false],
+      ['nothing new', 3, false],
+    ])
+    expect(live(setUp(), 12).map(([, what, r]) => [what, r.byeCode, r.forced])).toEqual([['last word', 110, true]])
   })
 })

@@ -9,7 +9,8 @@ import { childTables } from '../../../src/lib/store/child-columns.js'
 import { openReader, openWriter } from '../../../src/lib/store/index.js'
 import { openDatabase } from '../../../src/lib/store/sqlite/driver.js'
 import { openSqlite } from '../../../src/lib/store/sqlite/store.js'
-import { cdrStoreContract, sampleRecords } from '../../contract/cdr-store.js'
+import { cdrStoreContract } from '../../contract/cdr-store.js'
+import { sampleRecords } from '../../contract/records.js'
 import { analyse } from '../../support/analyse.js'
 import { capturesDir, haveCaptures } from '../../support/shared.js'
 
@@ -39,8 +40,11 @@ describe('columns', () => {
       .split('\n')
       .map((line) => line.split('\t'))
     for (const table of [cdrTable, ...childTables].filter((t) => t.owner === 'voipmonitor')) {
-      const theirs = new Map(rows.filter((r) => r[0] === table.name && !['ID', 'cdr_ID'].includes(r[2] as string)).map((r) => [r[2], r[3]]))
-      expect(new Map(table.columns.map((c) => [c.name, c.type]))).toEqual(theirs)
+      const theirs = new Map(
+        rows.filter((r) => r[0] === table.name && !['ID', 'cdr_ID', 'calldate'].includes(r[2] as string)).map((r) => [r[2], r[3]]),
+      )
+      const ours = table.columns.filter((c) => c.name !== 'calldate').map((c): [string, string] => [c.name, c.type])
+      expect(new Map(ours)).toEqual(theirs)
     }
   })
 
@@ -114,9 +118,7 @@ describe('columns', () => {
       hung_up_by: 'caller',
     })
     expect(String(query(path, "SELECT mos FROM calls WHERE call_id = 'bad'")[0]?.['mos'])).toMatch(/^\d\.\d$/)
-    expect(query(path, "SELECT caller_addr FROM calls WHERE call_id = 'v6'")[0]?.['caller_addr']).toBe(
-      '[2001:0db8:0000:0000:0000:0000:0000:0001]:5060',
-    )
+    expect(query(path, "SELECT caller_addr FROM calls WHERE call_id = 'v6'")[0]?.['caller_addr']).toBe('[2001:db8::1]:5060')
   })
 })
 
@@ -153,10 +155,7 @@ describe('files', () => {
     expect(failure(() => openSqlite(newer, { readonly: false })).message).toMatch(/newer Earshot/)
   })
 
-  test.each([
-    ['mysql://u@h/db', /later release/],
-    ['calls.db', /not a store/],
-  ])('store %s', async (url, message) => {
+  test.each([['calls.db', /not a store/]])('store %s', async (url, message) => {
     const errors = await Promise.allSettled([openReader(url), openWriter(url)])
     for (const e of errors) expect(String((e as PromiseRejectedResult).reason.message)).toMatch(message)
   })

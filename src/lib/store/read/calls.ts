@@ -10,7 +10,7 @@ import { type Batch, namedSql } from './order.js'
 const SELECT = `SELECT c.ID AS id, e.call_id, e.sensor, e.state, c.lastSIPresponseNum AS status, e.status_text,
   c.caller, c.called, c.callername, c.caller_domain, c.called_domain, e.caller_ip, c.sipcallerport, e.callee_ip, e.callee_port,
   c.sipcalledip, e.started_us, e.ringing_us, e.answered_us, e.ended_us, e.pdd_ms, e.talk_ms, e.duration_ms, c.whohanged,
-  e.codec, e.mos, e.loss_pct, e.jitter_ms, c.vlan, c.bye, e.problems, e.pcap, ua.ua AS caller_agent, ub.ua AS callee_agent
+  e.codec, e.mos, e.loss_pct, e.jitter_ms, c.vlan, c.bye, e.problems, e.pcap, e.exact, ua.ua AS caller_agent, ub.ua AS callee_agent
   FROM cdr c JOIN earshot_cdr e ON e.cdr_ID = c.ID
   LEFT JOIN cdr_ua ua ON ua.id = c.a_ua_id LEFT JOIN cdr_ua ub ON ub.id = c.b_ua_id`
 
@@ -18,8 +18,8 @@ const SELECT = `SELECT c.ID AS id, e.call_id, e.sensor, e.state, c.lastSIPrespon
 export async function callsOf(engine: ReadEngine, batch: Batch, lists: boolean): Promise<CallJson[]> {
   if (batch.length === 0) return []
   const named = namedSql(batch, engine, 'c', 'ID')
-  const same = engine.dialect.partitioned ? ' AND e.calldate = c.calldate' : ''
-  const rows = await engine.rows(`${SELECT} WHERE ${named.sql}${same}`, named.values)
+  const ours = namedSql(batch, engine, 'e')
+  const rows = await engine.rows(`${SELECT} WHERE ${named.sql} AND ${ours.sql}`, [...named.values, ...ours.values])
   const [streams, digits, hops] = lists ? await listsOf(engine, batch) : [new Map(), new Map(), new Map()]
   const calls = new Map(rows.map((row) => [row['id'] as number, callOf(row, streams, digits, hops, engine)]))
   return batch.flatMap(({ id }) => calls.get(id) ?? [])
@@ -43,7 +43,7 @@ async function listsOf(engine: ReadEngine, batch: Batch): Promise<[Lists<StreamJ
   }
   return [
     await grouped('earshot_rtp', ', t.position', streamOf),
-    await grouped('earshot_dtmf', ', t.time_us', (d) => ({
+    await grouped('earshot_dtmf', ', t.position', (d) => ({
       time: time(d['time_us']),
       digit: d['digit'] as string,
       type: d['type'] as string,
@@ -61,7 +61,9 @@ function callOf(
 ): CallJson {
   const id = row['id'] as number
   const number = (column: string): number | null => (row[column] ?? null) as number | null
-  const text = (column: string): string | null => (row[column] ?? null) as string | null
+  // Texts that the columns of `cdr` could not hold as they were.
+  const exact = row['exact'] === null ? {} : (JSON.parse(row['exact'] as string) as Readonly<Record<string, string>>)
+  const text = (column: string, field = ''): string | null => (exact[field] ?? row[column] ?? null) as string | null
   const calleeIp = row['callee_ip'] as string
   return {
     schema_version: schemaVersion,
@@ -69,12 +71,12 @@ function callOf(
     call_id: row['call_id'] as string,
     state: row['state'] as string,
     status: number('status') || null,
-    status_text: text('status_text'),
-    caller: text('caller'),
-    callee: text('called'),
-    caller_name: text('callername'),
-    caller_domain: text('caller_domain'),
-    callee_domain: text('called_domain'),
+    status_text: text('status_text', 'statusText'),
+    caller: text('caller', 'caller'),
+    callee: text('called', 'callee'),
+    caller_name: text('callername', 'callerName'),
+    caller_domain: text('caller_domain', 'callerDomain'),
+    callee_domain: text('called_domain', 'calleeDomain'),
     caller_addr: hostText({ ip: row['caller_ip'] as string, port: row['sipcallerport'] as number }),
     callee_addr: hostText({ ip: calleeIp, port: row['callee_port'] as number }),
     caller_agent: text('caller_agent'),

@@ -49,7 +49,7 @@ function ofTest({ field, test }: TestExpression, { dialect }: ReadEngine): Sql[]
     const [table, id] = place.find
     const { sql, values } = placeSql(place, fields[field], test, dialect)
     const alias = place.column.includes('.') ? place.column.slice(0, place.column.indexOf('.')) : table
-    const columns = dialect.partitioned ? `${id} AS id, calldate` : `${id} AS id`
+    const columns = dialect.calldate !== undefined ? `${id} AS id, calldate` : `${id} AS id`
     statements.push({ sql: `SELECT ${columns} FROM ${table} ${alias} WHERE ${sql} LIMIT ${CANDIDATES_MAX + 1}`, values })
   }
   return statements

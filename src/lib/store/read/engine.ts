@@ -31,8 +31,15 @@ export interface Dialect {
   address(column: string, network: Network): Sql | undefined
   /** The address that a column of addresses holds, as text. */
   addressText(value: unknown): string | undefined
-  /** Every table of calls has the column `calldate`, and is partitioned by it: naming its range spares looking into all of them. */
-  readonly partitioned: boolean
+  /**
+   * Every table of calls is partitioned by its column `calldate`: naming it spares looking into all of them. Gives cdr's from
+   * earshot_cdr's, which may be finer. Undefined where tables are whole.
+   */
+  readonly calldate: ((ours: string) => string) | undefined
+  /** Joins a table behind the one before it, never the other way round. */
+  readonly join: string
+  /** earshot_cdr as `e`, walked along the index that begins with `started_us`. */
+  readonly byTime: string
 }
 
 export const never: Sql = { sql: '1 = 0', values: [] }

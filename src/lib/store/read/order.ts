@@ -24,9 +24,13 @@ const NAMED_MAX = 1000
 /** Keys held to sort by something else than time: 5 million are some 40 MB. */
 export const SORTED_MAX = 5_000_000
 
-const FROM = 'FROM earshot_cdr e JOIN cdr c ON c.ID = e.cdr_ID'
-const base = ({ dialect }: ReadEngine): string => (dialect.partitioned ? `${FROM} AND c.calldate = e.calldate` : FROM)
-const calldate = ({ dialect }: ReadEngine): string => (dialect.partitioned ? ', e.calldate AS calldate' : '')
+/** From earshot_cdr, with cdr behind it where the conditions need it. */
+function fromTables({ dialect }: ReadEngine, texts: readonly string[], walked = 'earshot_cdr e'): string {
+  if (!texts.some((text) => /\bc\./.test(text))) return `FROM ${walked}`
+  const day = dialect.calldate === undefined ? '' : ` AND c.calldate = ${dialect.calldate('e.calldate')}`
+  return `FROM ${walked} ${dialect.join} cdr c ON c.ID = e.cdr_ID${day}`
+}
+const calldate = ({ dialect }: ReadEngine): string => (dialect.calldate === undefined ? '' : ', e.calldate AS calldate')
 const candidateOf = (row: Row): Candidate => ({ id: row['id'] as number, calldate: row['calldate'] as string | undefined })
 
 export async function* ordered(engine: ReadEngine, wanted: Wanted): AsyncGenerator<Batch, void, void> {
@@ -47,7 +51,7 @@ async function* sortedHere(engine: ReadEngine, wanted: Wanted, found: readonly C
   for (const part of chunks([...found].sort((a, b) => a.id - b.id))) {
     const named = namedSql(part, engine, 'e')
     for (const row of await engine.rows(
-      `SELECT e.cdr_ID AS id, ${key} AS sort_key${calldate(engine)} ${base(engine)} WHERE ${named.sql} AND ${sql}`,
+      `SELECT e.cdr_ID AS id, ${key} AS sort_key${calldate(engine)} ${fromTables(engine, [key, sql])} WHERE ${named.sql} AND ${sql}`,
       [...named.values, ...values],
     )) {
       keyed.push({ ...candidateOf(row), key: row['sort_key'] })
@@ -79,7 +83,8 @@ function byKey(a: unknown, b: unknown, way: number): number {
 }
 
 async function keyOf(engine: ReadEngine, { sort, after: id }: Wanted): Promise<unknown> {
-  const [row] = await engine.rows(`SELECT ${sortColumns[sort.column]} AS sort_key ${base(engine)} WHERE e.cdr_ID = ?`, [id ?? 0])
+  const key = sortColumns[sort.column]
+  const [row] = await engine.rows(`SELECT ${key} AS sort_key ${fromTables(engine, [key])} WHERE e.cdr_ID = ?`, [id ?? 0])
   return row?.['sort_key']
 }
 
@@ -91,7 +96,7 @@ async function* byNumber(engine: ReadEngine, wanted: Wanted): AsyncGenerator<Bat
     const size = Math.min(PAGE, left)
     const beyond = last === undefined ? { sql: '', values: [] } : { sql: `e.cdr_ID ${sign} ? AND `, values: [last] }
     const rows = await engine.rows(
-      `SELECT e.cdr_ID AS id${calldate(engine)} ${base(engine)} WHERE ${beyond.sql}${sql} ORDER BY e.cdr_ID ${way} LIMIT ${size}`,
+      `SELECT e.cdr_ID AS id${calldate(engine)} ${fromTables(engine, [sql])} WHERE ${beyond.sql}${sql} ORDER BY e.cdr_ID ${way} LIMIT ${size}`,
       [...beyond.values, ...values],
     )
     if (rows.length > 0) yield rows.map(candidateOf)
@@ -117,7 +122,7 @@ async function* byTime(engine: ReadEngine, wanted: Wanted): AsyncGenerator<Batch
     for (let number = from; left > 0; ) {
       const size = Math.min(PAGE, left)
       const rows = await engine.rows(
-        `SELECT ${columns} ${base(engine)} WHERE e.started_us = ?${number === undefined ? '' : ` AND e.cdr_ID ${sign} ?`} AND ${sql} ORDER BY e.cdr_ID ${way} LIMIT ${size}`,
+        `SELECT ${columns} ${fromTables(engine, [sql], engine.dialect.byTime)} WHERE e.started_us = ?${number === undefined ? '' : ` AND e.cdr_ID ${sign} ?`} AND ${sql} ORDER BY e.cdr_ID ${way} LIMIT ${size}`,
         [moment, ...(number === undefined ? [] : [number]), ...values],
       )
       if (rows.length > 0) yield rows.map(candidateOf)
@@ -136,7 +141,7 @@ async function* byTime(engine: ReadEngine, wanted: Wanted): AsyncGenerator<Batch
   while (left > 0) {
     const size = Math.min(PAGE, left)
     const rows = await engine.rows(
-      `SELECT ${columns} ${base(engine)} WHERE ${last === undefined ? '' : `e.started_us ${sign} ? AND `}${sql} ORDER BY e.started_us ${way} LIMIT ${size + 1}`,
+      `SELECT ${columns} ${fromTables(engine, [sql], engine.dialect.byTime)} WHERE ${last === undefined ? '' : `e.started_us ${sign} ? AND `}${sql} ORDER BY e.started_us ${way} LIMIT ${size + 1}`,
       [...(last === undefined ? [] : [last]), ...values],
     )
     const moment = (row: Row | undefined): number | undefined => row?.['started_us'] as number | undefined
@@ -173,7 +178,7 @@ async function* sortedThere(engine: ReadEngine, wanted: Wanted): AsyncGenerator<
   const limit = Math.min(wanted.limit, SORTED_MAX)
   const found = new Numbers()
   await engine.each(
-    `SELECT e.cdr_ID AS id ${base(engine)} WHERE ${beyond.sql} AND ${sql} ORDER BY ${column} IS NULL, ${column} ${way}, e.cdr_ID ${way} LIMIT ${limit}`,
+    `SELECT e.cdr_ID AS id ${fromTables(engine, [sql, column])} WHERE ${beyond.sql} AND ${sql} ORDER BY ${column} IS NULL, ${column} ${way}, e.cdr_ID ${way} LIMIT ${limit}`,
     [...beyond.values, ...values],
     (row) => found.push(row['id'] as number),
   )
@@ -203,11 +208,15 @@ class Numbers {
 export function namedSql(batch: Batch, { dialect }: ReadEngine, alias: string, id = 'cdr_ID'): Sql {
   const marks = batch.map(() => '?').join(', ')
   const numbers = batch.map((one) => one.id)
-  const days = batch.flatMap((one) => one.calldate ?? [])
-  if (!dialect.partitioned || days.length !== batch.length) return { sql: `${alias}.${id} IN (${marks})`, values: numbers }
-  const sorted = [...days].sort()
-  const [first, last] = [sorted[0] as string, sorted.at(-1) as string]
-  return { sql: `${alias}.calldate BETWEEN ? AND ? AND ${alias}.${id} IN (${marks})`, values: [first, last, ...numbers] }
+  const days = batch.flatMap((one) => one.calldate ?? []).sort()
+  if (dialect.calldate === undefined || days.length === 0 || days.length !== batch.length)
+    return { sql: `${alias}.${id} IN (${marks})`, values: numbers }
+  // Whole seconds: a table of theirs may have no finer ones.
+  const [first, last] = [days[0] as string, days.at(-1) as string]
+  return {
+    sql: `${alias}.calldate BETWEEN ? AND ? AND ${alias}.${id} IN (${marks})`,
+    values: [first.slice(0, 19), `${last.slice(0, 19)}.999`, ...numbers],
+  }
 }
 
 function* chunks<T>(items: readonly T[]): Generator<T[], void, void> {

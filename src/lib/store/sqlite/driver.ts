@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { OperatorError } from '../../base/errors.js'
 import { makeDirectory } from '../../native/make-directory.js'
+import { type FailureKind, StoreFailure } from '../failure.js'
 
 /** The few methods of better-sqlite3 that we use, and the one file that knows its name. */
 export interface Statement {
@@ -49,22 +50,36 @@ function cannotOpen(path: string, readonly: boolean, error: Error & { code?: str
       suggestions: ['Give another path to --store.'],
     })
   }
-  return new OperatorError('STORE_OPEN', `Cannot ${readonly ? 'read' : 'write'} the record database "${path}": ${error.message}.`, {
-    cause: error,
-    suggestions: ['Check the directory, its permissions and the space on the disk, or give another path: --store sqlite:PATH'],
-  })
+  return new StoreFailure(
+    failures.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'store',
+    'STORE_OPEN',
+    `Cannot ${readonly ? 'read' : 'write'} the record database "${path}": ${error.message}.`,
+    {
+      cause: error,
+      suggestions: ['Check the directory, its permissions and the space on the disk, or give another path: --store sqlite:PATH'],
+    },
+  )
 }
 
+/** What SQLite's codes mean for the records, and in words. Constraint, mismatch and too big speak of a value; what is not here, of the file. */
+const failures: readonly (readonly [code: string, kind: FailureKind, why?: string])[] = [
+  ['SQLITE_FULL', 'transient', 'the disk is full'],
+  ['SQLITE_BUSY', 'transient', 'another process keeps it locked'],
+  ['SQLITE_LOCKED', 'transient', 'another process keeps it locked'],
+  ['SQLITE_IOERR', 'transient', 'the disk reports an error'],
+  ['SQLITE_NOMEM', 'transient'],
+  ['ENOSPC', 'transient', 'the disk is full'],
+  ['SQLITE_READONLY', 'store', 'it is read-only'],
+  ['SQLITE_CORRUPT', 'store', 'the file is damaged'],
+  ['SQLITE_CONSTRAINT', 'record'],
+  ['SQLITE_MISMATCH', 'record'],
+  ['SQLITE_TOOBIG', 'record'],
+]
+
 /** A failed write, told so that an operator can act. */
-export function writeFailure(path: string, error: Error & { code?: string }): OperatorError {
-  const why: Record<string, string> = {
-    SQLITE_FULL: 'the disk is full',
-    SQLITE_READONLY: 'it is read-only',
-    SQLITE_BUSY: 'another process keeps it locked',
-    SQLITE_IOERR: 'the disk reports an error',
-  }
-  const known = Object.keys(why).find((code) => error.code?.startsWith(code))
-  return new OperatorError('STORE_WRITE', `Cannot write to the record database "${path}": ${known ? why[known] : error.message}.`, {
+export function writeFailure(path: string, error: Error & { code?: string }): StoreFailure {
+  const [, kind, why] = failures.find(([prefix]) => error.code?.startsWith(prefix)) ?? ['', error.code === undefined ? 'record' : 'store']
+  return new StoreFailure(kind, 'STORE_WRITE', `Cannot write to the record database "${path}": ${why ?? error.message}.`, {
     cause: error,
     suggestions: ['Make room or lift the lock and start again; the same input stored twice gives each call once.'],
   })

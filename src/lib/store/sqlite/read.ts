@@ -51,7 +51,9 @@ const sqlite: Dialect = {
   address: (column, { low, high }) => ({ sql: `${column} BETWEEN ? AND ?`, values: [stored(low), stored(high)] }),
   addressText: (value) =>
     typeof value === 'number' ? ipv4Text(value) : value instanceof Uint8Array && value.length === 16 ? ipv6Text(words(value)) : undefined,
-  partitioned: false,
+  calldate: undefined,
+  join: 'CROSS JOIN',
+  byTime: 'earshot_cdr e INDEXED BY earshot_cdr_once',
 }
 
 /** From (included) and to (excluded) what begins so: SQLite compares UTF-8 by its bytes, and no character is beyond U+10FFFF. */

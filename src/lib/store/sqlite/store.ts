@@ -3,7 +3,7 @@ import { readerOver } from '../read/reader.js'
 import { openDatabase, writeFailure } from './driver.js'
 import { inserter } from './insert.js'
 import { sqliteEngine } from './read.js'
-import { ensureSchema } from './schema.js'
+import { checkSchema, ensureSchema } from './schema.js'
 
 /** The SQLite store, in the thread that calls it. */
 export function openSqlite(path: string, options: { readonly: boolean }): CdrStore {
@@ -18,7 +18,7 @@ export function openSqlite(path: string, options: { readonly: boolean }): CdrSto
       db.close()
       throw error instanceof Error && 'suggestions' in error ? error : writeFailure(path, error as Error)
     }
-  }
+  } else checkSchema(db, path)
   const insert = options.readonly ? undefined : inserter(db)
   return {
     async insert(records) {

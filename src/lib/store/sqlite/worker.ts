@@ -2,12 +2,13 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError } from '../../base/errors.js'
 import type { CallRecord } from '../../call/record.js'
+import type { InsertCounts } from '../cdr-store.js'
+import { type FailureKind, failureKind } from '../failure.js'
 import { openSqlite } from './store.js'
 
-export type Reply =
-  | { readonly ok: true; readonly stored: number; readonly duplicates: number }
-  | { readonly ok: false; readonly error: Told }
+export type Reply = { readonly ok: true; readonly counts: InsertCounts } | { readonly ok: false; readonly error: Told }
 export interface Told {
+  readonly kind: FailureKind
   readonly code: string
   readonly message: string
   readonly suggestions: string[]
@@ -15,19 +16,19 @@ export interface Told {
 
 const told = (error: unknown): Told =>
   error instanceof OperatorError
-    ? { code: error.code, message: error.message, suggestions: error.suggestions }
-    : { code: 'STORE_WRITE', message: String(error), suggestions: [] }
+    ? { kind: failureKind(error), code: error.code, message: error.message, suggestions: error.suggestions }
+    : { kind: 'store', code: 'STORE_WRITE', message: String(error), suggestions: [] }
 
 try {
   const store = openSqlite((workerData as { path: string }).path, { readonly: false })
-  parentPort?.postMessage({ ok: true, stored: 0, duplicates: 0 } satisfies Reply)
+  parentPort?.postMessage({ ok: true, counts: { stored: 0, updated: 0, duplicates: 0 } } satisfies Reply)
   parentPort?.on('message', (records: readonly CallRecord[] | 'close') => {
     if (records === 'close') {
       void store.close().then(() => parentPort?.close())
       return
     }
     store.insert(records).then(
-      (done) => parentPort?.postMessage({ ok: true, ...done } satisfies Reply),
+      (counts) => parentPort?.postMessage({ ok: true, counts } satisfies Reply),
       (error) => parentPort?.postMessage({ ok: false, error: told(error) } satisfies Reply),
     )
   })

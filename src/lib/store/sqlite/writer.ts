@@ -1,18 +1,13 @@
 import { Worker } from 'node:worker_threads'
-import { OperatorError } from '../../base/errors.js'
-import type { CallRecord } from '../../call/record.js'
 import { builtFile } from '../../native/built-file.js'
+import type { InsertCounts, RecordWriter } from '../cdr-store.js'
+import { StoreFailure } from '../failure.js'
 import type { Reply } from './worker.js'
 
 /** The SQLite store behind a thread of its own, for a run that must not wait for the disk. */
-export interface RecordWriter {
-  insert(records: readonly CallRecord[]): Promise<{ stored: number; duplicates: number }>
-  close(): Promise<void>
-}
-
 export async function openSqliteWriter(path: string): Promise<RecordWriter> {
   const worker = new Worker(builtFile(import.meta.url, './worker.js'), { workerData: { path } })
-  const waiting: { resolve(done: { stored: number; duplicates: number }): void; reject(error: Error): void }[] = []
+  const waiting: { resolve(counts: InsertCounts): void; reject(error: Error): void }[] = []
   let broken: Error | undefined
   const fail = (error: Error): void => {
     broken = error
@@ -20,12 +15,14 @@ export async function openSqliteWriter(path: string): Promise<RecordWriter> {
   }
   worker.on('message', (reply: Reply) => {
     const one = waiting.shift()
-    if (reply.ok) one?.resolve(reply)
-    else one?.reject(new OperatorError(reply.error.code, reply.error.message, { suggestions: reply.error.suggestions }))
+    if (reply.ok) one?.resolve(reply.counts)
+    else one?.reject(new StoreFailure(reply.error.kind, reply.error.code, reply.error.message, reply.error))
   })
-  worker.on('error', fail)
-  worker.on('exit', () => fail(new Error('The store thread has ended.')))
-  const reply = (): Promise<{ stored: number; duplicates: number }> =>
+  const died = (why: string, cause?: Error): void =>
+    fail(new StoreFailure('transient', 'STORE_THREAD', `The thread that writes "${path}" ${why}.`, { suggestions: [], cause }))
+  worker.on('error', (error) => died(`failed: ${error.message}`, error))
+  worker.on('exit', () => died('has ended'))
+  const reply = (): Promise<InsertCounts> =>
     broken ? Promise.reject(broken) : new Promise((resolve, reject) => waiting.push({ resolve, reject }))
   await reply()
   return {

@@ -1,0 +1,52 @@
+import { Flags } from '@oclif/core'
+import type { Micros } from '../../lib/base/units.js'
+import { isoTime } from '../../lib/call/json.js'
+import { openAdmin } from '../../lib/store/index.js'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { readableState } from '../../terminal/defaults.js'
+import { count } from '../../terminal/progress.js'
+import { storeFlag } from '../../terminal/store-flags.js'
+import { parseDuration } from '../../terminal/time-span.js'
+
+/** `earshot cdr prune`: removes old records; in MySQL by whole days, which costs nothing. */
+export default class CdrPrune extends BaseCommand {
+  static override summary = 'Remove records that are older than a span of time.'
+  static override description =
+    `In MySQL the partitions of whole days are dropped; in SQLite rows are deleted, a few hundred calls at a time, so that a sniffer goes on writing.
+In a database that VoIPmonitor made only Earshot’s own tables are pruned. Pcaps in the spool are not touched.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> --older-than 90d --dry-run',
+    "<%= config.bin %> <%= command.id %> --older-than 1y --store 'mysql://earshot@db/earshot'",
+  ]
+  static override flags = {
+    store: storeFlag,
+    'older-than': Flags.string({ required: true, helpValue: 'SPAN', summary: 'Calls that began longer ago than this: 90d, 12w, 1y.' }),
+    'dry-run': Flags.boolean({ summary: 'Say what would go, remove nothing.' }),
+    quiet: Flags.boolean({ char: 'q', summary: 'Say nothing of what was done.' }),
+  }
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(CdrPrune)
+    const before = Math.floor(Date.now() - spanMs(flags['older-than'])) * 1000
+    const say = (text: string): void => {
+      if (!flags.quiet) process.stderr.write(`${text}\n`)
+    }
+    const store = await openAdmin(flags.store ?? readableState().store)
+    try {
+      const plan = await store.prunePlan(before as Micros)
+      if (plan.steps.length === 0) say(`Nothing began before ${isoTime(before as Micros)}.`)
+      else if (flags['dry-run']) process.stdout.write(`${plan.steps.join('\n')}\n`)
+      else await store.prune(plan)
+      if (plan.steps.length > 0) say(`${flags['dry-run'] ? 'Would remove' : 'Removed'} about ${count(plan.calls)} calls.`)
+      for (const note of plan.notes) say(note)
+    } finally {
+      await store.close()
+    }
+  }
+}
+
+const YEAR_MS = 365 * 86_400_000
+const spanMs = (text: string): number => {
+  const years = /^(\d+(?:\.\d+)?)y$/i.exec(text.trim())
+  return years ? Number(years[1]) * YEAR_MS : parseDuration(text)
+}

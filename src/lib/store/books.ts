@@ -1,0 +1,55 @@
+/** VoIPmonitor's code books: texts kept once, and their ids in the rows of calls. */
+export interface Book {
+  readonly name: BookName
+  readonly help: string
+  readonly idType: string
+  /** The column of the text, and its type. */
+  readonly column: string
+  readonly type: string
+  /** cdr_reason keeps two kinds apart by a column of this name. */
+  readonly kind?: string
+  /** VoIPmonitor's name of the unique index. */
+  readonly index: string
+}
+
+export type BookName = 'cdr_sip_response' | 'cdr_sip_request' | 'cdr_ua' | 'cdr_reason'
+
+export const books: readonly Book[] = [
+  {
+    name: 'cdr_sip_response',
+    help: 'Response lines.',
+    idType: 'mediumint(8) unsigned',
+    column: 'lastSIPresponse',
+    type: 'varchar(255)',
+    index: 'lastSIPresponse',
+  },
+  {
+    name: 'cdr_sip_request',
+    help: 'Methods.',
+    idType: 'mediumint(8) unsigned',
+    column: 'request',
+    type: 'varchar(255)',
+    index: 'request',
+  },
+  { name: 'cdr_ua', help: 'User agents.', idType: 'int(10) unsigned', column: 'ua', type: 'varchar(512)', index: 'ua' },
+  {
+    name: 'cdr_reason',
+    help: 'Texts of the header Reason; type 1 SIP, 2 Q.850.',
+    idType: 'mediumint(8) unsigned',
+    column: 'reason',
+    type: 'varchar(255)',
+    kind: 'type',
+    index: 'type_reason',
+  },
+]
+
+/** A text that a code book turns into an id. */
+export interface BookValue {
+  readonly book: BookName
+  readonly text: string
+  /** cdr_reason tells SIP (1) from Q.850 (2). */
+  readonly type?: number
+}
+
+/** The key under which a text is remembered. */
+export const bookKey = ({ book, text, type }: BookValue): string => `${book}\0${type ?? ''}\0${text}`

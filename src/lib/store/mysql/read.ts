@@ -1,0 +1,83 @@
+import { ipv4Text, ipv6Text } from '../../base/address.js'
+import type { AddressValue } from '../../query/network.js'
+import { folded, type Pattern } from '../../query/pattern.js'
+import type { CdrReader } from '../cdr-store.js'
+import { type Dialect, likePattern, type ReadEngine, type Row } from '../read/engine.js'
+import { readerOver } from '../read/reader.js'
+import type { SqlValue } from '../values.js'
+import { type Connection, connect } from './driver.js'
+import { existingForm, type Form } from './schema.js'
+import { type MysqlLocation, parseMysqlUrl } from './url.js'
+
+/** MySQL and MariaDB as the reading half of the store sees them. */
+export async function openMysqlReader(url: string): Promise<CdrReader> {
+  const at = parseMysqlUrl(url)
+  const connection = await connect(at, { readonly: true })
+  try {
+    return readerOver(mysqlEngine(at, connection, await existingForm(connection, at)))
+  } catch (error) {
+    await connection.close()
+    throw error
+  }
+}
+
+function mysqlEngine(at: MysqlLocation, first: Connection, form: Form): ReadEngine {
+  let connection = first
+  /** A server that was restarted is found again by the next question. */
+  const ready = async (): Promise<Connection> => {
+    if (!connection.alive) connection = await connect(at, { readonly: true })
+    return connection
+  }
+  const sent = (values: readonly SqlValue[]): unknown[] => values.map((v) => (v instanceof Uint8Array ? Buffer.from(v) : v))
+  return {
+    dialect: dialectOf(form),
+    rows: async (sql, values = []) => (await ready()).rows<Row>(sql, sent(values)),
+    async each(sql, values, take) {
+      for await (const row of (await ready()).stream<Row>(sql, sent(values))) take(row)
+    },
+    close: () => connection.close(),
+  }
+}
+
+function dialectOf(form: Form): Dialect {
+  /** VoIPmonitor's tables compare without regard to case (latin1_swedish_ci); ours, and those we make, by their bytes. */
+  const caseless = (column: string): boolean => form.madeBy === 'voipmonitor' && /^(c|cdr_ua)\./.test(column)
+  return {
+    text(column, pattern, fold) {
+      const { pieces } = pattern
+      const lower = fold && hasLetters(pattern) && !caseless(column)
+      const shown = lower ? `lower(${column})` : column
+      const wanted = lower ? { pieces: pieces.map(folded) } : pattern
+      return pieces.length === 1
+        ? { sql: `${shown} = ?`, values: [wanted.pieces[0] ?? ''] }
+        : { sql: `${shown} LIKE ? ESCAPE '!'`, values: [likePattern(wanted)] }
+    },
+    // Looking for letters in any case goes past the index of a column that tells the cases apart.
+    indexes: (pattern, fold) => pattern.pieces[0] !== '' && (!fold || form.madeBy === 'voipmonitor' || !hasLetters(pattern)),
+    address(column, { low, high }) {
+      if (!form.ipv6) return typeof low === 'number' ? { sql: `${column} BETWEEN ? AND ?`, values: [low, high as number] } : undefined
+      // Bytes sort as addresses do within one family; its length tells which one a value is of.
+      return { sql: `(${column} BETWEEN ? AND ? AND length(${column}) = ?)`, values: [stored(low), stored(high), stored(low).length] }
+    },
+    addressText(value) {
+      if (typeof value === 'number') return ipv4Text(value)
+      if (!(value instanceof Uint8Array)) return undefined
+      const view = new DataView(value.buffer, value.byteOffset, value.length)
+      return value.length === 4
+        ? ipv4Text(view.getUint32(0))
+        : value.length === 16
+          ? ipv6Text([0, 4, 8, 12].map((at) => view.getUint32(at)))
+          : undefined
+    },
+    calldate: !form.partitioned ? undefined : (ours) => (form.milliseconds ? ours : `date_format(${ours}, '%Y-%m-%d %H:%i:%s')`),
+    join: 'STRAIGHT_JOIN',
+    byTime: 'earshot_cdr e FORCE INDEX (once)',
+  }
+}
+
+const hasLetters = ({ pieces }: Pattern): boolean => pieces.some((piece) => /[A-Za-z]/.test(piece))
+
+const stored = (value: AddressValue): Uint8Array => {
+  const digits = typeof value === 'number' ? value.toString(16).padStart(8, '0') : value
+  return Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16))
+}
