@@ -57,7 +57,7 @@ function overrides({ text, concat, dateTime }: Words): Record<string, string> {
     callend: dateTime(`(${started} + 60000000)`),
     started_us: started,
     ringing_us: `(${started} + 400000)`,
-    answered_us: `(${started} + 1000000)`,
+    answered_us: `CASE WHEN ${mixed(39_373, 10)} < 6 THEN (${started} + 1000000) END`,
     ended_us: `(${started} + 1000000 + ${mixed(16_807, 600_000_000)})`,
     last_us: `(${started} + 601000000)`,
     caller,
@@ -72,7 +72,7 @@ function overrides({ text, concat, dateTime }: Words): Record<string, string> {
     fbasename: concat(text('i'), "'@192.0.2.1'"),
     mos: `(4.4 - ${mixed(30_323, 200)} / 100.0)`,
     loss_pct: `(${mixed(30_323, 200)} / 40.0)`,
-    talk_ms: `(${mixed(16_807, 600_000_000)} / 1000.0)`,
+    talk_ms: `CASE WHEN ${mixed(39_373, 10)} < 6 THEN (${mixed(16_807, 600_000_000)} / 1000.0) END`,
     call_key: '',
   }
 }

@@ -14,6 +14,8 @@ const packages = [
   ['ip', 'iproute2'],
   ['tmux', 'tmux'],
   ['setpriv', 'util-linux'],
+  ['mariadbd', 'mariadb-server'],
+  ['openssl', 'openssl'],
 ]
 
 const searchPath = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`

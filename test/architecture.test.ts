@@ -53,6 +53,9 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   'better-sqlite3': ['lib/store/sqlite'],
   mysql2: ['lib/store/mysql'],
   'cli-table3': ['terminal'],
+  ink: ['terminal/live'],
+  react: ['terminal/live'],
+  'string-width': ['terminal/live'],
   selfsigned: ['lib/access'],
   '@oclif/core': ['commands', 'terminal'],
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { queriesMarkdown } from '../src/lib/query/markdown.js'
 import { settingsMarkdown } from '../src/lib/settings/markdown.js'
 import { schemaMarkdown } from '../src/lib/store/markdown.js'
 
@@ -8,4 +9,5 @@ import { schemaMarkdown } from '../src/lib/store/markdown.js'
 const page = (name: string): string => readFileSync(join(import.meta.dirname, '..', 'docs', name), 'utf8')
 
 test('docs/schema.md is fresh (npx tsx scripts/docs.ts)', () => expect(page('schema.md')).toBe(schemaMarkdown()))
+test('docs/queries.md is fresh (npx tsx scripts/docs.ts)', () => expect(page('queries.md')).toBe(queriesMarkdown()))
 test('docs/settings.md is fresh (npx tsx scripts/docs.ts)', () => expect(page('settings.md')).toBe(settingsMarkdown()))

@@ -1,21 +1,8 @@
 import { printable } from '../lib/base/text-safe.js'
 import { isoTime } from '../lib/call/json.js'
-import { LadderReader, type LadderStep } from '../lib/call/ladder.js'
-import { openFiles } from '../lib/capture/file-source.js'
+import type { LadderStep } from '../lib/call/ladder.js'
 
-/** The SIP ladder of a call, read back from its pcap: a column an address, an arrow a message. */
-export async function readLadder(pcap: string, callId: string): Promise<string[]> {
-  const reader = new LadderReader(callId)
-  const source = await openFiles([pcap])
-  for await (const batch of source.batches(new AbortController().signal)) {
-    reader.accept(batch)
-    batch.release()
-  }
-  const lines = drawLadder(reader.steps)
-  if (reader.left > 0) lines.push(`… and ${reader.left} more messages`)
-  return lines
-}
-
+/** The SIP ladder of a call: a column an address, an arrow a message. */
 const COLUMN_WIDTH = 34
 /** More addresses than this would not fit a screen: the rest is written as text. */
 const COLUMNS_MAX = 6

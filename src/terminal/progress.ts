@@ -15,6 +15,32 @@ export interface ProgressLine {
   clear(): void
 }
 
+/** Work that counts one kind of thing: how many, and how fast. */
+export function workLine(
+  stream: NodeJS.WriteStream,
+  quiet = false,
+  startedMs = performance.now(),
+): { update(done: number, what: string): void; clear(): void } {
+  if (quiet || !stream.isTTY) return { update: () => {}, clear: () => {} }
+  let drawnMs = startedMs + SILENT_MS - EVERY_MS
+  let drawn = false
+  return {
+    update(done, what) {
+      // Looking at the clock costs more than counting.
+      if (done % 256 !== 0) return
+      const nowMs = performance.now()
+      if (nowMs - drawnMs < EVERY_MS) return
+      drawnMs = nowMs
+      drawn = true
+      stream.write(`\r\u001b[K${count(done)} ${what} (${count(Math.round((1000 * done) / (nowMs - startedMs)))}/s)`)
+    },
+    clear() {
+      if (drawn) stream.write('\r\u001b[K')
+      drawn = false
+    },
+  }
+}
+
 const SILENT_MS = 1000
 const EVERY_MS = 200
 

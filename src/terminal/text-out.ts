@@ -1,12 +1,17 @@
 /** Text on its way to a stream, in big pieces: 10,000 small writes cost more than the calls. */
-export type Out = Pick<NodeJS.WriteStream, 'write' | 'once'> & { readonly isTTY?: boolean; readonly columns?: number }
+export interface Out {
+  write(text: string): boolean
+  once(event: 'drain', listener: () => void): unknown
+  readonly writableNeedDrain: boolean
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
 
 const BUFFER_LENGTH = 1 << 16
 
 export class TextOut {
   readonly stream: Out
   #text = ''
-  #full = false
 
   constructor(stream: Out) {
     this.stream = stream
@@ -18,7 +23,7 @@ export class TextOut {
   }
 
   flush(): void {
-    if (this.#text !== '') this.#full = !this.stream.write(this.#text)
+    if (this.#text !== '') this.stream.write(this.#text)
     this.#text = ''
   }
 
@@ -29,8 +34,7 @@ export class TextOut {
 
   /** Waits for a reader that is slower than we are, so that what it has not read does not gather in memory. */
   async drained(): Promise<void> {
-    if (!this.#full) return
-    await new Promise<void>((resolve) => this.stream.once('drain', resolve))
-    this.#full = false
+    // Asked of the stream: it may have drained since it was last written to, and 'drain' does not come twice.
+    if (this.stream.writableNeedDrain) await new Promise<void>((resolve) => this.stream.once('drain', resolve))
   }
 }

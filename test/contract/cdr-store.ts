@@ -20,7 +20,7 @@ export function cdrStoreContract(
   name: string,
   make: () => Promise<StoreUnderTest>,
   /** False: the columns of addresses hold IPv4 only, as in VoIPmonitor's default. */
-  { ipv6 } = { ipv6: true },
+  { ipv6, latin1 }: { readonly ipv6: boolean; readonly latin1: boolean } = { ipv6: true, latin1: false },
 ): void {
   describe(`${name}: the contract of a store`, () => {
     const records = sampleRecords()
@@ -178,7 +178,8 @@ export function cdrStoreContract(
         'number = +1555* and ip = 10.0.0.0/8 and not codec = PCMU',
       ],
     ]
-    test.each(questions)('the predicate agrees: %s', async (text) => {
+    // A latin1 table is asked about what it holds; the record's own text comes back all the same.
+    test.each(questions.filter((text) => !latin1 || !text.includes('📞')))('the predicate agrees: %s', async (text) => {
       const calls = await find({})
       for (const question of [text, `not (${text})`]) {
         // An address that the database cannot hold cannot be found.

@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import { printable } from '../../lib/base/text-safe.js'
 import type { CallJson } from '../../lib/call/json.js'
-import { type CdrReader, type CdrSort, sortColumns } from '../../lib/store/cdr-store.js'
+import type { CdrReader } from '../../lib/store/cdr-store.js'
 import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { columnsFor, fieldsOf, needsLists } from '../../terminal/call-fields.js'
@@ -12,6 +12,7 @@ import { readableState } from '../../terminal/defaults.js'
 import { follow, newest } from '../../terminal/follow.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { expressionOf, queryFlags } from '../../terminal/query-flags.js'
+import { sortOf, sortSummary } from '../../terminal/sort-flag.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
 
 /** Calls that a table shows when nobody says how many, and the most that `--last` holds. */
@@ -49,14 +50,13 @@ A table shows the last 50 calls unless --last, --limit, --sort or --after say ot
     { description: 'Page by page', command: '<%= config.bin %> <%= command.id %> --limit 1000 --after 4711 -o ndjson' },
   ]
   static override flags = {
-    store: Flags.string({ helpValue: 'URL', summary: 'Where records are: sqlite:PATH. Default: your own database, else the service’s.' }),
+    store: Flags.string({
+      helpValue: 'URL',
+      summary: 'Where records are: sqlite:PATH or mysql://user@host/database. Default: your own database, else the service’s.',
+    }),
     ...queryFlags,
     fields: Flags.string({ char: 'f', helpGroup: 'OUTPUT', helpValue: 'A,B,C', summary: 'Print these fields of the JSON, in this order.' }),
-    sort: Flags.string({
-      helpGroup: 'OUTPUT',
-      helpValue: 'FIELD',
-      summary: `Order: ${Object.keys(sortColumns).join(', ')}; with a dash before it (-mos) the other way. Default: started.`,
-    }),
+    sort: Flags.string({ helpGroup: 'OUTPUT', helpValue: 'FIELD', summary: sortSummary }),
     last: Flags.integer({
       min: 1,
       max: LAST_MAX,
@@ -181,12 +181,4 @@ function linePrinter(fields: ReturnType<typeof fieldsOf>): Pick<CallPrinter, 'ca
     },
     drained: async () => {},
   }
-}
-
-function sortOf(text: string | undefined): CdrSort {
-  if (text === undefined) return { column: 'started', descending: false }
-  const names = Object.keys(sortColumns) as CdrSort['column'][]
-  const column = names.find((name) => name === text.replace(/^[+-]/, ''))
-  if (column !== undefined) return { column, descending: text.startsWith('-') }
-  throw new OperatorError('SORT', `Cannot sort by "${text}".`, { exit: exitCodes.usage, suggestions: [`Fields: ${names.join(', ')}`] })
 }

@@ -3,20 +3,32 @@ import { Args, Flags } from '@oclif/core'
 import { spoolFile } from '../../lib/spool/find.js'
 import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
+import { type CallFile, readCallFile } from '../../terminal/call-file.js'
+import { callLine } from '../../terminal/call-line.js'
 import { callSheet } from '../../terminal/call-sheet.js'
 import { readableState } from '../../terminal/defaults.js'
+import { jsonText } from '../../terminal/delimited.js'
 import { findCall } from '../../terminal/find-call.js'
-import { readLadder } from '../../terminal/ladder.js'
+import { drawLadder } from '../../terminal/ladder.js'
+import { count } from '../../terminal/progress.js'
+import { qualityPlot } from '../../terminal/quality-plot.js'
+import { relatedCalls } from '../../terminal/related-calls.js'
 
-/** `earshot cdr show ID`: everything about one call, with its SIP ladder read back from the spool. */
+/** `earshot cdr show ID`: everything about one call: record, streams, legs, ladder, quality over time, what the spool holds. */
 export default class CdrShow extends BaseCommand {
-  static override summary = 'Show everything about one call, with its SIP ladder.'
-  static override examples = ['<%= config.bin %> <%= command.id %> 4711', "<%= config.bin %> <%= command.id %> '5514@192.0.2.1' --json"]
+  static override summary = 'Show everything about one call: streams, legs, SIP ladder, quality over time, what the spool holds.'
+  static override description =
+    `Legs are other records of the same call (a B2BUA makes two): they share media, carry one Call-ID within the other, or pass on
+the same numbers. Quality over time is counted from the packets in the spool; without them it is not shown.`
+  static override examples = [
+    { description: 'By the number that cdr query shows', command: '<%= config.bin %> <%= command.id %> 4711' },
+    { description: 'By Call-ID, for a program', command: "<%= config.bin %> <%= command.id %> '5514@192.0.2.1' --json" },
+  ]
   static override args = { id: Args.string({ required: true, description: 'Number of the record (cdr query shows it), or a Call-ID.' }) }
   static override flags = {
-    store: Flags.string({ helpValue: 'URL', summary: 'Where records are: sqlite:PATH.' }),
+    store: Flags.string({ helpValue: 'URL', summary: 'Where records are: sqlite:PATH or mysql://user@host/database.' }),
     spool: Flags.string({ helpValue: 'DIR', summary: 'Where the pcaps are.' }),
-    json: Flags.boolean({ summary: 'The record as JSON.' }),
+    json: Flags.boolean({ summary: 'All of it as JSON.' }),
   }
 
   async run(): Promise<void> {
@@ -26,19 +38,39 @@ export default class CdrShow extends BaseCommand {
     try {
       const call = await findCall(store, args.id)
       const details = await store.details(call.id as number)
+      const { related, cut } = await relatedCalls(store, call)
+      const pcap = call.pcap === null ? undefined : spoolFile(flags.spool ?? state.spool, call.pcap)
+      const file = pcap !== undefined && existsSync(pcap) ? await readCallFile(pcap, call) : undefined
       if (flags.json) {
-        process.stdout.write(`${JSON.stringify({ ...call, details })}\n`)
+        const legs = related.map(({ call: leg, because }) => ({ id: leg.id, call_id: leg.call_id, started: leg.started, because }))
+        process.stdout.write(`${jsonText({ ...call, details: details ?? null, legs, spool: file ?? null })}\n`)
         return
       }
       const lines = callSheet(call, details)
-      const pcap = call.pcap === null ? undefined : spoolFile(flags.spool ?? state.spool, call.pcap)
-      lines.push('')
-      if (pcap === undefined) lines.push('No pcap was kept of this call.')
-      else if (!existsSync(pcap)) lines.push(`Its pcap is not there: ${pcap} (another spool? --spool DIR)`)
-      else lines.push('SIP', ...(await readLadder(pcap, call.call_id)), '', `Packets: ${pcap}`)
+      if (related.length > 0) lines.push('', 'Legs')
+      for (const { call: leg, because } of related)
+        lines.push(`  ${leg.id}  ${callLine(leg)}  (${because.join(', ').replaceAll('_', ' ')})`)
+      if (cut) lines.push('  (so many calls began then that only some were looked at)')
+      lines.push('', ...this.#spool(pcap, file))
       process.stdout.write(`${lines.join('\n')}\n`)
     } finally {
       await store.close()
     }
+  }
+
+  #spool(pcap: string | undefined, file: CallFile | undefined): string[] {
+    if (pcap === undefined) return ['No pcap was kept of this call.']
+    if (file === undefined) return [`Its pcap is not there: ${pcap} (cleaned away, or another spool: --spool DIR)`]
+    const lines = ['SIP', ...drawLadder(file.ladder)]
+    if (file.messagesLeft > 0) lines.push(`… and ${count(file.messagesLeft)} more messages`)
+    if (file.quality !== undefined) lines.push('', ...qualityPlot(file.quality))
+    const sip = file.packets - file.rtp - file.other
+    lines.push(
+      '',
+      `Spool  ${file.path}`,
+      `       ${count(file.bytes)} bytes, ${count(file.packets)} packets: ${count(sip)} SIP, ${count(file.rtp)} RTP, ${count(file.other)} other; ${file.first ?? ''} to ${file.last ?? ''}`,
+    )
+    if (file.cut > 0) lines.push(`       ${count(file.cut)} of them without their end (headers only were kept, or a short snaplen)`)
+    return lines
   }
 }

@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { OperatorError } from '../../lib/base/errors.js'
+import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson, schemaVersion } from '../../lib/call/json.js'
 import { callLimitsOf, callSettings } from '../../lib/settings/call.js'
@@ -7,6 +7,7 @@ import { fragmentLimitsOf, reassemblySettings, tcpLimitsOf } from '../../lib/set
 import { recordSettings } from '../../lib/settings/records.js'
 import { sipSettings } from '../../lib/settings/sip.js'
 import type { RecordQueue } from '../../lib/sniffer/record-queue.js'
+import { recordsJson } from '../../lib/sniffer/records-status.js'
 import { runSniffer, type SnifferResult } from '../../lib/sniffer/run.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { callLine } from '../../terminal/call-line.js'
@@ -190,7 +191,8 @@ Ctrl-C writes every open call before it ends.`
     await manager?.close()
     stop.dispose()
     await printer?.end(totalsOf(result))
-    if (result.records && result.records.dropped + result.records.refused > 0) process.exitCode = 1
+    const lost = result.notKept + (result.records ? result.records.dropped + result.records.refused : 0)
+    if (lost > 0) process.exitCode = exitCodes.failure
     this.#summary(result, flags.verbose === true, say)
   }
 
@@ -288,7 +290,7 @@ function totalsOf({ totals, oddities, seconds, records, kernel }: SnifferResult)
     seconds,
     packets_per_second: seconds > 0 ? Math.round(totals.packets / seconds) : 0,
     odd: Object.fromEntries(oddities),
-    records: records ?? null,
+    records: records ? recordsJson(records, Date.now()) : null,
     kernel: kernel ?? null,
   }
 }

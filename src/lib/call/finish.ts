@@ -80,7 +80,8 @@ export function finishCall(
 
 function streamRecord(stream: CallStream, call: Call, media: MediaIndex): StreamRecord {
   const { sequence, jitter, format } = stream
-  const claims = [stream.destination, stream.source].map((e) => media.find(e)?.claims.find((c) => c.call === call && !c.rtcp))
+  // The call's own list: in the index a later call may have taken the port already.
+  const claims = [stream.destination, stream.source].map((e) => call.claims.find((c) => c.endpoint === e && !c.rtcp))
   const codec = format && codecNamed(format.name)
   const burstRatio = sequence.burstRatio()
   const expected = sequence.expected
@@ -92,7 +93,7 @@ function streamRecord(stream: CallStream, call: Call, media: MediaIndex): Stream
     ssrc: stream.ssrc,
     src: media.endpointText(stream.source),
     dst: media.endpointText(stream.destination),
-    direction: directionOf(stream, call, media),
+    direction: directionOf(stream, call),
     codec: format?.name,
     payloadType: stream.payloadType,
     codecId: format && codecId(format.name, format.clockRate),
@@ -122,14 +123,14 @@ function streamRecord(stream: CallStream, call: Call, media: MediaIndex): Stream
 }
 
 /** What goes to an endpoint that the callee announced was sent by the caller; the announced address of the sender says the same the other way. */
-export function directionOf(stream: CallStream, call: Call, media: MediaIndex): 'a' | 'b' {
+export function directionOf(stream: CallStream, call: Call): 'a' | 'b' {
   const sides = (endpoint: Endpoint): string[] =>
-    (media.find(endpoint)?.claims ?? []).filter((c) => c.call === call && !c.rtcp && !c.learned).map((c) => c.side)
+    call.claims.filter((c) => c.endpoint === endpoint && !c.rtcp && !c.learned).map((c) => c.side)
   const receivers = sides(stream.destination)
   const senders = sides(stream.source)
   if (receivers.length === 1) return receivers[0] === 'b' ? 'a' : 'b'
   if (senders.length === 1) return senders[0] === 'a' ? 'a' : 'b'
-  const learned = media.find(stream.source)?.claims.find((c) => c.call === call && c.learned)
+  const learned = call.claims.find((c) => c.endpoint === stream.source && c.learned)
   if (learned !== undefined) return learned.side
   // Both sides announced the same address (a relay seen on two hops): the SIP addresses are all that is left to go by.
   return addressOf(stream.source) === addressOf(call.calleeEndpoint) ? 'b' : 'a'

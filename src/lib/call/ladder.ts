@@ -7,7 +7,7 @@ import { SipStreams } from '../reassembly/tcp.js'
 import { parseCSeq } from '../sip/address.js'
 import { readSip, type SipMessage } from '../sip/message.js'
 import { beginsSip, skipEmptyLines } from '../sip/start-line.js'
-import { isTcp, isUdp } from '../wire/frame.js'
+import { type Frame, isTcp, isUdp } from '../wire/frame.js'
 
 /** The SIP messages of a call's packets in order: what a ladder diagram is drawn from. */
 export interface LadderStep {
@@ -27,6 +27,8 @@ export interface LadderStep {
   readonly text: string
 }
 
+export type OtherPacket = (frame: Frame, time: Micros) => void
+
 /** A call with more messages than this has its ladder cut. */
 const STEPS_MAX = 2000
 const FRAGMENTS = { datagramsMax: 1000, bytesMax: 16 << 20, timeoutSeconds: 60 }
@@ -36,14 +38,16 @@ export class LadderReader {
   readonly steps: LadderStep[] = []
   /** Messages beyond what is kept. */
   left = 0
+  readonly addresses = new AddressBook()
   readonly #callIds: ReadonlySet<string>
-  readonly #addresses = new AddressBook()
-  readonly #dissector = new Dissector(this.#addresses, FRAGMENTS)
+  readonly #other: OtherPacket | undefined
+  readonly #dissector = new Dissector(this.addresses, FRAGMENTS)
   readonly #streams = new SipStreams(TCP, [5060, 5061])
 
-  /** Only messages of these Call-IDs: a TCP segment may carry another call's too. */
-  constructor(...callIds: readonly string[]) {
-    this.#callIds = new Set(callIds)
+  /** Only messages of these Call-IDs: a TCP segment may carry another call's too. `other` gets the UDP datagrams that are no SIP. */
+  constructor(callIds: string | readonly string[], other?: OtherPacket) {
+    this.#callIds = new Set(typeof callIds === 'string' ? [callIds] : callIds)
+    this.#other = other
   }
 
   accept(batch: PacketBatch): void {
@@ -54,7 +58,10 @@ export class LadderReader {
       if (end === isTcp) this.#streams.accept(frame, batch, index, ({ message }) => this.#add(message, time, 'tcp'))
       if (end !== isUdp) continue
       const at = skipEmptyLines(frame.bytes, frame.payloadAt, frame.payloadEnd)
-      if (!beginsSip(frame.bytes, at, frame.payloadEnd)) continue
+      if (!beginsSip(frame.bytes, at, frame.payloadEnd)) {
+        this.#other?.(frame, time)
+        continue
+      }
       const message = readSip(frame.bytes, at, frame.payloadEnd)
       if (typeof message !== 'string') this.#add(message, time, 'udp')
     }
@@ -72,8 +79,8 @@ export class LadderReader {
     this.steps.push({
       time,
       callId,
-      source: this.#addresses.endpointText(endpointOf(frame.source, frame.sourcePort)),
-      destination: this.#addresses.endpointText(endpointOf(frame.destination, frame.destinationPort)),
+      source: this.addresses.endpointText(endpointOf(frame.source, frame.sourcePort)),
+      destination: this.addresses.endpointText(endpointOf(frame.destination, frame.destinationPort)),
       label: message.method ?? `${message.status} ${message.reasonPhrase}${method === undefined ? '' : ` (${method})`}`,
       method: message.method ?? method,
       status: message.status,

@@ -12,9 +12,10 @@ export interface BacklogOptions {
   readonly drop: 'oldest' | 'newest'
   /** The disk of the journal failed, or works again. Told once each time. */
   onJournal(failure: Error | undefined): void
+  /** A journal that failed is tried again at most this often. */
+  readonly retryMs?: number
 }
 
-/** A journal that failed is tried again at most this often. */
 const RETRY_MS = 5000
 /** Objects around the text, roughly. */
 const ENTRY_OVERHEAD_BYTES = 100
@@ -80,7 +81,8 @@ export class Backlog {
   async #toJournal(nowMs: number): Promise<void> {
     const { journal, onJournal } = this.#options
     if (journal === undefined || this.#out > 0 || this.#memory.length === 0) return
-    if (this.#failedAt !== undefined && nowMs - this.#failedAt < RETRY_MS && nowMs >= this.#failedAt) return
+    const { retryMs = RETRY_MS } = this.#options
+    if (this.#failedAt !== undefined && nowMs - this.#failedAt < retryMs && nowMs >= this.#failedAt) return
     const taken = this.#memory
     this.#memory = []
     try {

@@ -36,18 +36,33 @@ export type Read =
   | { readonly state: 'partial' }
 
 export function readEntry(bytes: Uint8Array, at: number): Read {
-  const length = hexAt(bytes, at)
-  if (length === undefined || length > entryBytesMax || length < STAMP_LENGTH) return resume(bytes, at)
-  const end = at + HEADER_LENGTH + length
-  // Cut short, unless a line ends before: then it is the length that is damaged, and what follows may be whole.
-  if (end >= bytes.length) return resume(bytes, at)
-  if (bytes[end] !== LINE_FEED || hexAt(bytes, at + 9) !== crc32(bytes, at + HEADER_LENGTH, end)) return resume(bytes, at)
+  const end = entryEnd(bytes, at)
+  if (end < 0) return resume(bytes, at)
+  if (hexAt(bytes, at + 9) !== crc32(bytes, at + HEADER_LENGTH, end)) return resume(bytes, at)
   const stamp = Number(Buffer.from(bytes.buffer, bytes.byteOffset + at + HEADER_LENGTH, 13).toString('latin1'))
   const textAt = at + HEADER_LENGTH + STAMP_LENGTH
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + textAt, end - textAt).toString('utf8')
   return { state: 'entry', entry: { queuedMs: stamp, text }, next: end + 1 }
 }
 
+/** The same by lengths alone: what stands there is a whole line, though it may not be the one that was written. Quick, for counting. */
+export function skipEntry(
+  bytes: Uint8Array,
+  at: number,
+): { readonly state: 'entry'; readonly next: number } | Exclude<Read, { state: 'entry' }> {
+  const end = entryEnd(bytes, at)
+  return end < 0 ? resume(bytes, at) : { state: 'entry', next: end + 1 }
+}
+
+/** Where the line feed of the entry at `at` is; -1 when it is not there, or there is no entry. */
+function entryEnd(bytes: Uint8Array, at: number): number {
+  const length = hexAt(bytes, at)
+  if (length === undefined || length > entryBytesMax || length < STAMP_LENGTH) return -1
+  const end = at + HEADER_LENGTH + length
+  return end < bytes.length && bytes[end] === LINE_FEED ? end : -1
+}
+
+/** Either cut short, or a line ends before its time: then it is damaged, and what follows may be whole. */
 function resume(bytes: Uint8Array, at: number): Read {
   const lineFeed = bytes.indexOf(LINE_FEED, at)
   return lineFeed < 0 ? { state: 'partial' } : { state: 'damaged', next: lineFeed + 1 }

@@ -1,7 +1,7 @@
 import { type FileHandle, open, readFile, rename, truncate, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Turns } from '../base/turns.js'
-import { type Entry, entryBytes, readEntry } from './entry.js'
+import { type Entry, entryBytes, readEntry, skipEntry } from './entry.js'
 import { adoptOthers, type Place, segmentName, segmentNumber, segmentsIn } from './places.js'
 
 /**
@@ -35,6 +35,8 @@ interface Segment {
 
 const SEGMENT_BYTES_MAX = 4 << 20
 const READ_BYTES = 1 << 20
+/** So that a disk with a little room takes a little. */
+const WRITE_BYTES = 128 << 10
 const CUT = 'SHORTER'
 
 export class Journal {
@@ -99,7 +101,7 @@ export class Journal {
       const lines = entries.map(entryBytes)
       let from = 0
       while (from < lines.length) {
-        const room = await this.#segmentWithRoom(lines[from]!.length)
+        const room = Math.min(WRITE_BYTES, await this.#segmentWithRoom(lines[from]!.length))
         if (room === 0) break
         let to = from
         let bytes = 0
@@ -123,13 +125,13 @@ export class Journal {
       for (let segment = this.#segments[0]; segment !== undefined; segment = this.#segments[0]) {
         const entries = await this.#read(segment, max).catch((error: NodeJS.ErrnoException) => {
           if (error.code !== 'EIO' && error.code !== CUT) throw error
-          this.damaged += this.#undone(segment)
           return undefined
         })
-        if (entries === undefined) await this.#remove(segment, 'set aside')
-        else if (entries.length > 0) return entries
-        else if (segment === this.#activeSegment) return []
-        else await this.#remove(segment)
+        if (entries !== undefined && entries.length > 0) return entries
+        if (segment === this.#activeSegment && entries !== undefined) return []
+        // What was counted at opening and could not be read.
+        this.damaged += this.#undone(segment)
+        await this.#remove(segment, entries === undefined ? 'set aside' : 'deleted')
       }
       return []
     })
@@ -186,7 +188,7 @@ export class Journal {
     let at = 0
     let entries = 0
     while (at < bytes.length) {
-      const read = readEntry(bytes, at)
+      const read = skipEntry(bytes, at)
       if (read.state === 'partial') {
         this.torn++
         await truncate(path, at)
@@ -213,7 +215,6 @@ export class Journal {
         const read = readEntry(bytes, at)
         if (read.state === 'partial') break
         at = read.next
-        // Counted when it was opened, or damaged since: then the next number is one too high, which nobody minds.
         if (read.state === 'damaged') continue
         const number = this.#front.number + entries.length
         entries.push({ ...read.entry, number })

@@ -49,7 +49,7 @@ export class StreamSample {
   place(call: Call, media: MediaIndex): void {
     if (this.#announcements === call.sipMessages) return
     this.#announcements = call.sipMessages
-    this.direction = directionOf(this.stream, call, media)
+    this.direction = directionOf(this.stream, call)
     this.srtp = media.find(this.stream.destination)?.claims.some((c) => c.call === call && !c.rtcp && c.encrypted) === true
   }
 

@@ -31,8 +31,11 @@ const textual: readonly Operator[] = ['=', '!=', '~', '!~']
 const wrong = (next: string): Wrong => ({ kind: 'wrong', next })
 const compare = (op: Operator, value: number | undefined, next: string): Test | Wrong =>
   value === undefined ? wrong(next) : { kind: 'compare', op: (op === '!=' ? '=' : op) as Comparison, value }
-const text = (value: string, op: Operator): Test => {
+/** Databases try the ways in which pieces fit one after the other; with many pieces that has no end. */
+const STARS_MAX = 8
+const text = (value: string, op: Operator): Test | Wrong => {
   const pattern = parsePattern(value)
+  if (pattern.pieces.length > STARS_MAX + 1) return wrong(`At most ${STARS_MAX} stars`)
   return { kind: 'text', pattern: op === '~' || op === '!~' ? containing(pattern) : pattern }
 }
 

@@ -27,3 +27,5 @@ export const headerNames: ReadonlyMap<string, HeaderName> = new Map(
     short === undefined ? [[name, name] as const] : [[name, name] as const, [short, name] as const],
   ),
 )
+
+export const headerNameLengths: ReadonlySet<number> = new Set([...headerNames.keys()].map((name) => name.length))

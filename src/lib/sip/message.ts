@@ -1,5 +1,5 @@
 import { latin1, utf8 } from '../base/text.js'
-import { type HeaderName, headerNames } from './headers.js'
+import { type HeaderName, headerNameLengths, headerNames } from './headers.js'
 import { beginsSip, skipEmptyLines } from './start-line.js'
 
 /**
@@ -49,6 +49,8 @@ class Message implements SipMessage {
   end = 0
   readonly #names: HeaderName[] = []
   readonly #ranges: number[] = []
+  /** Texts that were asked for. */
+  readonly #values: (string | undefined)[] = []
 
   constructor(bytes: Uint8Array, at: number) {
     this.bytes = bytes
@@ -73,8 +75,12 @@ class Message implements SipMessage {
   }
 
   #value(i: number): string {
+    const known = this.#values[i]
+    if (known !== undefined) return known
     const text = utf8(this.bytes, this.#ranges[2 * i] as number, this.#ranges[2 * i + 1] as number)
-    return text.replace(/\r?\n[ \t]+/g, ' ').trim()
+    const value = text.replace(/\r?\n[ \t]+/g, ' ').trim()
+    this.#values[i] = value
+    return value
   }
 }
 
@@ -138,14 +144,17 @@ function readField(message: Message, from: number, to: number): void {
   // No header name that we keep is longer than 32 bytes.
   const limit = Math.min(to, from + 40)
   while (colon < limit && bytes[colon] !== COLON) colon++
-  if (colon === limit) return
+  // White space before the colon is rare; a name of a length that no name of ours has is not one of ours.
+  if (colon === limit || (!headerNameLengths.has(colon - from) && (bytes[colon - 1] as number) > SPACE)) return
   const name = headerNames.get(latin1(bytes, from, colon).trimEnd().toLowerCase())
   if (name !== undefined) message.add(name, colon + 1, to)
 }
 
 function lineEnd(bytes: Uint8Array, at: number, end: number): number {
-  const i = bytes.indexOf(LF, at)
-  return i < 0 || i >= end ? end : i
+  // Not `indexOf`: that would search the rest of the batch.
+  let i = at
+  while (i < end && bytes[i] !== LF) i++
+  return i
 }
 
 const nextLine = (_bytes: Uint8Array, eol: number, end: number): number => Math.min(end, eol + 1)

@@ -110,7 +110,9 @@ export class KeptPackets implements PacketSpool {
     await this.#breathe?.()
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<{ readonly dropped: readonly [reason: string, count: number][] }> {
+    return { dropped: this.lost === 0 ? [] : [['no longer in memory', this.lost]] }
+  }
 
   /** What is kept of a call, in order of time, and how many packets were kept once and are not any more. */
   of(number: number, media: boolean): { readonly packets: HeldPacket[]; readonly lost: number } {

@@ -1,10 +1,10 @@
 import { OperatorError } from '../base/errors.js'
-import type { CallRecord } from '../call/record.js'
 import { textRecord } from '../call/record-text.js'
 import type { Backlog } from '../journal/backlog.js'
 import type { Journal, NumberedEntry } from '../journal/journal.js'
 import type { RecordWriter } from '../store/cdr-store.js'
 import { failureKind, StoreFailure } from '../store/failure.js'
+import { recordOfText } from '../store/record-of-text.js'
 import type { RecordsNotice, RecordsStatus } from './records-status.js'
 import type { RefusedFile } from './refused-file.js'
 
@@ -198,27 +198,18 @@ export class Recorder {
   }
 
   async #deliver(batch: readonly NumberedEntry[]): Promise<void> {
-    const records: CallRecord[] = []
-    for (const { text } of batch) {
-      const record = textRecord(text)
-      if (record === undefined) break
-      records.push(record)
-    }
-    const first = batch[0]!
-    if (records.length === 0) return this.#setAside(first, 'it is not a record of this version')
     if (this.#lookAside() && batch.length === 1) {
       await this.#tryOther()
       return
     }
-    const taken = batch.slice(0, records.length)
     if (!(await this.#opened())) return
     try {
-      await this.#insert(records)
-      await this.#done(taken)
+      await this.#insert(batch)
+      await this.#done(batch)
       this.#strikes = this.#failuresAlone = 0
       this.#otherWentIn = false
     } catch (error) {
-      await this.#failed(taken, error)
+      await this.#failed(batch, error)
     }
   }
 
@@ -233,10 +224,12 @@ export class Recorder {
     }
   }
 
-  async #insert(records: readonly CallRecord[]): Promise<void> {
+  async #insert(batch: readonly NumberedEntry[]): Promise<void> {
     this.#lastInsertMs = performance.now()
     const store = this.#store as RecordWriter
-    const counts = await within(this.#timing.insertMsMax, store.insert(records), 'does not answer')
+    const texts = batch.map(({ text }) => text)
+    const inserting = store.insertTexts === undefined ? store.insert(texts.map(recordOfText)) : store.insertTexts(texts)
+    const counts = await within(this.#timing.insertMsMax, inserting, 'does not answer')
     this.#counts.stored += counts.stored
     this.#counts.updated += counts.updated
     this.#counts.duplicates += counts.duplicates
@@ -251,15 +244,14 @@ export class Recorder {
 
   async #tryOther(): Promise<void> {
     const [, other] = await this.#options.backlog.peek(2)
-    const record = other && textRecord(other.text)
     // There is nothing to compare with.
-    if (record === undefined) {
+    if (other === undefined || textRecord(other.text) === undefined) {
       this.#failuresAlone = 0
       return
     }
     if (!(await this.#opened())) return
     try {
-      await this.#insert([record])
+      await this.#insert([other])
       this.#otherWentIn = true
     } catch (error) {
       // The store it is.

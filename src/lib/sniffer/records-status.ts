@@ -31,6 +31,18 @@ export interface RecordsStatus {
 export const queueAgeSeconds = ({ oldestMs }: RecordsStatus, nowMs: number): number =>
   oldestMs === undefined ? 0 : Math.max(0, (nowMs - oldestMs) / 1000)
 
+/** The status as scripts see it, in the summary of `sniff -o json`. */
+export function recordsJson(status: RecordsStatus, nowMs: number): Record<string, unknown> {
+  const { waitingInMemory, waitingBytes, oldestMs: _, failure, ...same } = status
+  return {
+    ...same,
+    waiting_in_memory: waitingInMemory,
+    waiting_bytes: waitingBytes,
+    waiting_seconds: queueAgeSeconds(status, nowMs),
+    failure: failure === undefined ? null : { code: failure.code, message: failure.message, seconds: (nowMs - failure.sinceMs) / 1000 },
+  }
+}
+
 /** Something an operator should know, once. */
 export interface RecordsNotice {
   /** `trouble`: records are delayed or at risk. `loss`: some are lost, or will not be stored. `good`: it is over. */

@@ -12,7 +12,8 @@ export class RefusedFile {
 
   /** False when it could not be kept: the file is full, or its disk. */
   add(text: string, reason: string, nowMs: number): boolean {
-    const line = `${JSON.stringify({ time: new Date(nowMs).toISOString(), reason, record: text })}\n`
+    const about = JSON.stringify({ time: new Date(nowMs).toISOString(), reason })
+    const line = `${about.slice(0, -1)},"record":${isJson(text) ? text : JSON.stringify(text)}}\n`
     try {
       if ((statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) + line.length > BYTES_MAX) return false
       appendFileSync(this.path, line, { mode: 0o640 })
@@ -20,5 +21,14 @@ export class RefusedFile {
     } catch {
       return false
     }
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
   }
 }

@@ -20,7 +20,8 @@ export interface PacketSpool {
   /** The batch is about to be released, capture time has come so far. */
   settle(batch: PacketBatch, now: Micros): void
   drained(): Promise<void>
-  close(): Promise<unknown>
+  /** Packets that could not be kept, by reason. */
+  close(): Promise<{ readonly dropped: readonly [reason: string, count: number][] }>
 }
 
 /** Where records go; record-queue.ts has the real one. */
@@ -69,6 +70,8 @@ export interface SnifferResult {
   /** From the first batch asked for to the last record stored, by the program's own clock. */
   readonly seconds: number
   readonly records: RecordsStatus | undefined
+  /** Packets missing from their pcaps. */
+  readonly notKept: number
   readonly kernel: { readonly received: number; readonly dropped: number } | undefined
 }
 
@@ -130,13 +133,17 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
   }
   const kernel = source.kernel?.()
   tracker.finish(source.live ? 'forced' : 'end of input')
-  await spool?.close()
+  const spooled = await spool?.close()
   const stored = await records?.close()
   return {
     totals: tracker.totals,
-    oddities: [...source.oddities.entries(), ...tracker.oddities()],
+    oddities: [...source.oddities.entries(), ...tracker.oddities(), ...notKept(spooled?.dropped ?? [])],
     seconds: (performance.now() - startedMs) / 1000,
     records: stored,
+    notKept: (spooled?.dropped ?? []).reduce((sum, [, count]) => sum + count, 0),
     kernel,
   }
 }
+
+const notKept = (dropped: readonly [reason: string, count: number][]): [reason: string, count: number][] =>
+  dropped.map(([reason, count]) => [`packet not in its pcap: ${reason}`, count])

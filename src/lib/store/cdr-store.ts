@@ -1,6 +1,7 @@
 import type { CallJson } from '../call/json.js'
 import type { CallRecord } from '../call/record.js'
 import type { Expression } from '../query/expression.js'
+import type { CallFacts, FactName } from '../query/groups.js'
 import type { CdrSort } from './read/sort.js'
 
 export { type CdrSort, type SortColumn, sortColumns } from './read/sort.js'
@@ -15,6 +16,8 @@ export interface InsertCounts {
 /** The writing half of a store, for a run. */
 export interface RecordWriter {
   insert(records: readonly CallRecord[]): Promise<InsertCounts>
+  /** The same for records as text (call/record-text.ts), where the store has a thread of its own to read them in. */
+  insertTexts?(texts: readonly string[]): Promise<InsertCounts>
   close(): Promise<void>
 }
 
@@ -31,6 +34,8 @@ export interface CdrStore extends CdrReader {
 export interface CdrReader {
   /** Calls that fit, one after the other; memory does not grow with their number. */
   find(query: CdrQuery): AsyncIterable<CallJson>
+  /** What statistics need of each call that fits, in no order. `needs` names what is grouped by; the rest of it stays null. */
+  facts(query: { readonly where?: Expression; readonly needs: readonly FactName[] }, take: (call: CallFacts) => void): Promise<void>
   get(id: number): Promise<CallJson | undefined>
   /** Responses and what else `cdr show` tells beyond the JSON. */
   details(id: number): Promise<CallDetails | undefined>

@@ -1,5 +1,7 @@
+import { books } from './books.js'
 import { cdrTable } from './cdr-columns.js'
 import { childTables } from './child-columns.js'
+import { plainTables } from './plain-tables.js'
 import type { Column } from './table.js'
 
 /** docs/schema.md, from the column table. */
@@ -22,10 +24,22 @@ export function schemaMarkdown(): string {
     '',
     'Tables, columns, types and units are VoIPmonitor’s. What only Earshot computes is in tables of its own, `earshot_…`.',
     'Times are UTC. IPv4 addresses are unsigned integers, IPv6 addresses 16 bytes. `_mult10` and the like: the value times that.',
-    'Code books: `cdr_sip_response`, `cdr_ua`, `cdr_reason` (type 1 SIP, 2 Q.850). In SQLite, `calls` is a view for people: times, addresses as text, MOS as 4.1.',
+    '`calls` is a view for people: times, addresses as text, MOS as 4.1 (`earshot_calls` in a database that VoIPmonitor made).',
+    'Rows of the tables below `cdr` lead to it by `cdr_ID` and `calldate` (in SQLite ours by `cdr_ID` alone). Which form a database has: [database.md](database.md).',
     'A call is stored once: its key is sensor, Call-ID and the time of its first INVITE (`earshot_cdr.sensor, call_id, started_us`).',
     '',
     parts.join('\n\n'),
     '',
+    '## Code books',
+    '',
+    '| table | columns | what |',
+    '|---|---|---|',
+    ...books.map(
+      (b) => `| \`${b.name}\` | \`id\`, ${b.kind === undefined ? '' : `\`${b.kind}\`, `}\`${b.column}\` ${b.type} | ${b.help} |`,
+    ),
+    '',
+    '## Lists',
+    '',
+    ...plainTables.flatMap((t) => [`**${t.name}**: ${t.help} ${t.columns.map((c) => `\`${c.name}\``).join(', ')}.`, '']),
   ].join('\n')
 }

@@ -9,7 +9,7 @@ import { fileHeaderLength, recordHeaderLength, writeFileHeader, writeRecordHeade
 /** Kept packets as a ladder, and as a pcap. */
 
 export function stepsOf(packets: readonly HeldPacket[], callIds: readonly string[]): readonly LadderStep[] {
-  const reader = new LadderReader(...callIds)
+  const reader = new LadderReader(callIds)
   for (const batch of batchesOf(packets)) reader.accept(batch)
   return reader.steps
 }

@@ -1,6 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { CallRecord } from '../../../src/lib/call/record.js'
 import { recordText } from '../../../src/lib/call/record-text.js'
@@ -10,6 +12,7 @@ import type { RecordsNotice, RecordsStatus } from '../../../src/lib/sniffer/reco
 import { RefusedFile } from '../../../src/lib/sniffer/refused-file.js'
 import { sampleRecords } from '../../contract/records.js'
 import { type Behaviour, FaultyStore } from '../../support/faulty-store.js'
+import { needsRoot } from '../../support/netns.js'
 
 const root = mkdtempSync(join(tmpdir(), 'earshot-recorder-'))
 afterAll(() => rmSync(root, { recursive: true }))
@@ -153,8 +156,8 @@ describe.each(['in memory', 'on disk'])('records that wait %s', (where) => {
     const aside = readFileSync(refusedPath, 'utf8')
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as { reason: string; record: string })
-    expect(aside.map((one) => (JSON.parse(one.record) as { callId: string }).callId)).toEqual(poison)
+      .map((line) => JSON.parse(line) as { reason: string; record: { callId: string } })
+    expect(aside.map((one) => one.record.callId)).toEqual(poison)
     expect(aside[0]?.reason).toMatch(/The store fails: record/)
     await recorder.close(10)
   })
@@ -218,6 +221,42 @@ describe.each(['in memory', 'on disk'])('records that wait %s', (where) => {
     expect(store.order.slice(-50)).toEqual(ids(250, 300))
     expect(notices.filter(({ kind }) => kind === 'loss').map(({ message }) => message)).toEqual([expect.stringMatching(/full/)])
     await recorder.close(10)
+  })
+})
+
+describe('the disk of the queue', () => {
+  test('fills up: records wait in memory, go on to the disk when there is room, and all are stored once', () => {
+    needsRoot()
+    const mount = queueDir()
+    mkdirSync(mount)
+    const child = fileURLToPath(new URL('../../support/full-disk-child.ts', import.meta.url))
+    const out = execFileSync(
+      'unshare',
+      [
+        '--mount',
+        'sh',
+        '-c',
+        'mount -t tmpfs -o size=1m tmpfs "$1" && exec "$2" --import tsx "$3" "$1"',
+        'sh',
+        mount,
+        process.execPath,
+        child,
+      ],
+      { encoding: 'utf8' },
+    )
+    const { said, full, relieved, end, order } = JSON.parse(out) as {
+      said: string[]
+      full: RecordsStatus
+      relieved: RecordsStatus
+      end: RecordsStatus
+      order: string[]
+    }
+    expect(said).toEqual(['trouble', 'ENOSPC', 'works again', 'good'])
+    expect(full).toMatchObject({ waiting: 1000, dropped: 0 })
+    expect(full.waitingInMemory).toBeGreaterThan(500)
+    expect(relieved.waitingInMemory).toBeLessThan(full.waitingInMemory)
+    expect(end).toMatchObject({ waiting: 0, dropped: 0, damaged: 0, torn: 0 })
+    expect([...order].sort()).toEqual(ids(0, 1010).sort())
   })
 })
 

@@ -3,8 +3,24 @@ import { openMysqlReader } from '../../../src/lib/store/mysql/read.js'
 import { openMysqlWriter } from '../../../src/lib/store/mysql/writer.js'
 import { cdrStoreContract } from '../../contract/cdr-store.js'
 import { haveMariadb, startMariadb, type TestServer } from '../../support/mariadb.js'
+import { haveCaptures } from '../../support/shared.js'
+import { makeTheirDatabase } from '../../support/voipmonitor-db.js'
 
-// Reading from a real MariaDB: the same contract as SQLite, on tables of ours in both forms of addresses.
+// Reading from a real MariaDB: the same contract as SQLite, on tables of ours in both forms of addresses and on VoIPmonitor's own.
+
+interface Form {
+  readonly name: string
+  readonly database: string
+  readonly parameters: string
+  readonly ipv6: boolean
+  /** VoIPmonitor has made it: latin1, whole seconds, daily partitions. */
+  readonly theirs: boolean
+}
+const forms: readonly Form[] = [
+  { name: 'MariaDB, addresses as bytes', database: 'ours_bytes', parameters: 'ipv6=yes', ipv6: true, theirs: false },
+  { name: 'MariaDB, addresses as numbers', database: 'ours_numbers', parameters: 'ipv6=no', ipv6: false, theirs: false },
+  { name: 'MariaDB, tables of VoIPmonitor', database: 'theirs', parameters: 'ipv6=no', ipv6: false, theirs: true },
+]
 
 if (haveMariadb) {
   let server: TestServer
@@ -13,15 +29,16 @@ if (haveMariadb) {
   })
   afterAll(() => server?.dispose())
 
-  for (const [name, ipv6] of [
-    ['MariaDB, addresses as bytes', 'ipv6=yes'],
-    ['MariaDB, addresses as numbers', 'ipv6=no'],
-  ] as const) {
+  for (const { name, database, parameters, ipv6, theirs } of forms) {
+    if (theirs && !haveCaptures) {
+      describe.skip(`${name} [needs ../shared/captures]`, () => test('reads', () => {}))
+      continue
+    }
     cdrStoreContract(
       name,
       async () => {
-        const database = `earshot_${ipv6.replace('=', '_')}`
-        const url = server.url(database, ipv6)
+        const url = server.url(database, parameters)
+        if (theirs) await makeTheirDatabase(server, database, { partitioned: true, milliseconds: false, ipv6 })
         return {
           async open() {
             const writer = await openMysqlWriter(url)
@@ -41,7 +58,7 @@ if (haveMariadb) {
           rows: async (table) => (await server.sql<{ n: number }>(`SELECT count(*) AS n FROM ${table}`, database))[0]?.n ?? -1,
         }
       },
-      { ipv6: ipv6 === 'ipv6=yes' },
+      { ipv6, latin1: theirs },
     )
   }
 } else describe.skip('MariaDB [needs mariadb-server]', () => test('reads', () => {}))

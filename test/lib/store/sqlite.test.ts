@@ -10,6 +10,7 @@ import { openReader, openWriter } from '../../../src/lib/store/index.js'
 import { openDatabase } from '../../../src/lib/store/sqlite/driver.js'
 import { openSqlite } from '../../../src/lib/store/sqlite/store.js'
 import { cdrStoreContract } from '../../contract/cdr-store.js'
+import { dashboardQuestions } from '../../contract/dashboard.js'
 import { sampleRecords } from '../../contract/records.js'
 import { analyse } from '../../support/analyse.js'
 import { capturesDir, haveCaptures } from '../../support/shared.js'
@@ -122,6 +123,16 @@ describe('columns', () => {
   })
 })
 
+describe('plain SQL', () => {
+  const path = join(dir, 'dashboard.db')
+  beforeAll(async () => {
+    const store = openSqlite(path, { readonly: false })
+    await store.insert(sampleRecords())
+    await store.close()
+  })
+  dashboardQuestions(async (sql) => query(path, sql))
+})
+
 describe('files', () => {
   const failure = (work: () => unknown): { message: string; suggestions: string[] } => {
     try {
@@ -153,6 +164,28 @@ describe('files', () => {
     made.pragma('user_version = 999')
     made.close()
     expect(failure(() => openSqlite(newer, { readonly: false })).message).toMatch(/newer Earshot/)
+  })
+
+  test('a file of release 0.1.0 is brought forward: its calls are found, and are last words', async () => {
+    const path = join(dir, 'older.db')
+    const db = openDatabase(path, { readonly: false })
+    db.exec(readFileSync(join(import.meta.dirname, '..', '..', 'fixtures', 'store-1.sql'), 'utf8'))
+    db.close()
+    expect(failure(() => openSqlite(path, { readonly: true }))).toMatchObject({ code: 'STORE_OLDER' })
+    const store = openSqlite(path, { readonly: false })
+    // A dump as SQL cannot hold the NUL in one of the Call-IDs.
+    const records = sampleRecords().filter((r) => !r.callId.includes('\0'))
+    expect(await store.insert(records)).toEqual({ stored: 0, updated: 0, duplicates: records.length })
+    await store.close()
+    // The same tables as a new file has.
+    const fresh = join(dir, 'fresh.db')
+    await openSqlite(fresh, { readonly: false }).close()
+    const shape = (of: string): unknown[] =>
+      query(
+        of,
+        "SELECT m.name, m.type, p.name AS c, p.type AS t, p.pk FROM sqlite_master m LEFT JOIN pragma_table_info(m.name) p WHERE m.name NOT LIKE 'sqlite_%' ORDER BY 1, 3",
+      )
+    expect(shape(path)).toEqual(shape(fresh))
   })
 
   test.each([['calls.db', /not a store/]])('store %s', async (url, message) => {

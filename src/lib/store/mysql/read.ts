@@ -69,6 +69,11 @@ function dialectOf(form: Form): Dialect {
           ? ipv6Text([0, 4, 8, 12].map((at) => view.getUint32(at)))
           : undefined
     },
+    addressValue(value) {
+      if (!(value instanceof Uint8Array)) return typeof value === 'number' ? value : undefined
+      const bytes = Buffer.from(value.buffer, value.byteOffset, value.length)
+      return bytes.length === 4 ? bytes.readUInt32BE(0) : bytes.length === 16 ? bytes.toString('hex') : undefined
+    },
     calldate: !form.partitioned ? undefined : (ours) => (form.milliseconds ? ours : `date_format(${ours}, '%Y-%m-%d %H:%i:%s')`),
     join: 'STRAIGHT_JOIN',
     byTime: 'earshot_cdr e FORCE INDEX (once)',

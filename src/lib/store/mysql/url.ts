@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { OperatorError } from '../../base/errors.js'
 
@@ -69,13 +70,21 @@ export function parseMysqlUrl(url: string, environment: NodeJS.ProcessEnv = proc
   const socket = given.get('socket')
   const hosts = where === '' ? [{ host: 'localhost', port: 3306 }] : where.split(',').map(hostOf)
   const user = decode(who) || 'earshot'
+  const tls = tlsOf(given)
+  // mysql2 would compare the certificate of an address with the name "localhost".
+  if (tls?.verify === 'identity' && socket === undefined && hosts.some(({ host }) => isIP(host) !== 0)) {
+    throw refuse(
+      'Whether a certificate names its host can be checked for names only, and this URL has an address.',
+      'Write the name of the host, or ssl-mode=verify-ca to trust every certificate of that authority.',
+    )
+  }
   return {
     user,
     hosts,
     socket,
     database,
     password: passwordFrom(given.get('password-file'), environment),
-    tls: tlsOf(given),
+    tls,
     connections: whole(given, 'connections', 2, 1, 16),
     connectTimeoutMs: 1000 * whole(given, 'connect-timeout', 5, 1, 600),
     ipv6: given.get('ipv6') === 'yes',

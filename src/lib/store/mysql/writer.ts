@@ -37,10 +37,10 @@ export async function openMysqlWriter(url: string, options: MysqlWriterOptions =
 export class MysqlWriter {
   readonly #at: MysqlLocation
   readonly #now: () => number
-  readonly #books = new CodeBooks()
+  readonly #hosts = new Map<string, Promise<() => Inserter>>()
   readonly #idle: Lane[] = []
   readonly #waiting: ((lane: Lane) => void)[] = []
-  #inserter: (() => Inserter) | undefined
+  #closed = false
   readonly #lease: Lease
   readonly #onNotice: (text: string) => void
   #beats: NodeJS.Timeout | undefined
@@ -104,6 +104,8 @@ export class MysqlWriter {
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
     clearInterval(this.#beats)
     for (let i = 0; i < this.#at.connections; i++) {
       const { connection } = await this.#take()
@@ -131,14 +133,29 @@ export class MysqlWriter {
   }
 
   async #ready(lane: Lane): Promise<{ connection: Connection; inserter: Inserter }> {
-    if (lane.connection?.alive !== true) lane.connection = await connectMakingDatabase(this.#at)
-    if (this.#inserter === undefined) {
-      const form = await ensureSchema(lane.connection, this.#at, this.#now())
-      const partitions = form.partitioned ? new Partitions(form.madeBy === 'earshot', this.#at.shown) : undefined
-      this.#inserter = () => new Inserter(form, this.#books, partitions)
+    if (lane.connection?.alive !== true) {
+      lane.connection = await connectMakingDatabase(this.#at)
+      lane.inserter = undefined
     }
-    lane.inserter ??= this.#inserter()
-    return { connection: lane.connection, inserter: lane.inserter }
+    const { connection } = lane
+    lane.inserter ??= (await this.#knowledge(connection))()
+    return { connection, inserter: lane.inserter }
+  }
+
+  /** What is known of a host: its form, the ids of its code books. Another host may be another server, so nothing is carried over. */
+  #knowledge(connection: Connection): Promise<() => Inserter> {
+    const known = this.#hosts.get(connection.host)
+    if (known !== undefined) return known
+    const learning = (async () => {
+      const form = await ensureSchema(connection, this.#at, this.#now())
+      const books = new CodeBooks()
+      const partitions = form.partitioned ? new Partitions(form.madeBy === 'earshot', this.#at.shown) : undefined
+      return () => new Inserter(form, books, partitions)
+    })()
+    this.#hosts.set(connection.host, learning)
+    // What could not be learned is asked again.
+    learning.catch(() => this.#hosts.delete(connection.host))
+    return learning
   }
 
   #take(): Promise<Lane> {

@@ -1,4 +1,4 @@
-import type { Network } from '../../query/network.js'
+import type { AddressValue, Network } from '../../query/network.js'
 import type { Pattern } from '../../query/pattern.js'
 import type { SqlValue } from '../values.js'
 
@@ -31,6 +31,8 @@ export interface Dialect {
   address(column: string, network: Network): Sql | undefined
   /** The address that a column of addresses holds, as text. */
   addressText(value: unknown): string | undefined
+  /** The same as a value that compares like addresses do. */
+  addressValue(value: unknown): AddressValue | undefined
   /**
    * Every table of calls is partitioned by its column `calldate`: naming it spares looking into all of them. Gives cdr's from
    * earshot_cdr's, which may be finer. Undefined where tables are whole.

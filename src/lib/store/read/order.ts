@@ -25,7 +25,7 @@ const NAMED_MAX = 1000
 export const SORTED_MAX = 5_000_000
 
 /** From earshot_cdr, with cdr behind it where the conditions need it. */
-function fromTables({ dialect }: ReadEngine, texts: readonly string[], walked = 'earshot_cdr e'): string {
+export function fromTables({ dialect }: ReadEngine, texts: readonly string[], walked = 'earshot_cdr e'): string {
   if (!texts.some((text) => /\bc\./.test(text))) return `FROM ${walked}`
   const day = dialect.calldate === undefined ? '' : ` AND c.calldate = ${dialect.calldate('e.calldate')}`
   return `FROM ${walked} ${dialect.join} cdr c ON c.ID = e.cdr_ID${day}`
@@ -219,6 +219,7 @@ export function namedSql(batch: Batch, { dialect }: ReadEngine, alias: string, i
   }
 }
 
-function* chunks<T>(items: readonly T[]): Generator<T[], void, void> {
+/** Parts of a list, each short enough to be named in one statement. */
+export function* chunks<T>(items: readonly T[]): Generator<T[], void, void> {
   for (let at = 0; at < items.length; at += NAMED_MAX) yield items.slice(at, at + NAMED_MAX)
 }

@@ -3,6 +3,7 @@ import { anything } from '../../query/expression.js'
 import type { CdrQuery, CdrReader } from '../cdr-store.js'
 import { callsOf, detailsOf } from './calls.js'
 import type { ReadEngine } from './engine.js'
+import { factsOf } from './facts.js'
 import { ordered } from './order.js'
 
 /** The reading half of a store, over any engine. */
@@ -21,6 +22,7 @@ export function readerOver(engine: ReadEngine): CdrReader {
       const [call] = await callsOf(engine, [{ id, calldate: undefined }], true)
       return call
     },
+    facts: ({ where, needs }, take) => factsOf(engine, where ?? anything, needs, take),
     details: (id) => detailsOf(engine, id),
     close: () => engine.close(),
   }

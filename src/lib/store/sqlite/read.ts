@@ -51,6 +51,8 @@ const sqlite: Dialect = {
   address: (column, { low, high }) => ({ sql: `${column} BETWEEN ? AND ?`, values: [stored(low), stored(high)] }),
   addressText: (value) =>
     typeof value === 'number' ? ipv4Text(value) : value instanceof Uint8Array && value.length === 16 ? ipv6Text(words(value)) : undefined,
+  addressValue: (value) =>
+    typeof value === 'number' ? value : value instanceof Uint8Array && value.length === 16 ? hexadecimal(value) : undefined,
   calldate: undefined,
   join: 'CROSS JOIN',
   byTime: 'earshot_cdr e INDEXED BY earshot_cdr_once',
@@ -65,6 +67,8 @@ const globPattern = ({ pieces }: Pattern): string => pieces.map((piece) => piece
 /** IPv4 is an integer and IPv6 a blob: the two never compare as equal, so one range is one family. */
 const stored = (value: AddressValue): SqlValue =>
   typeof value === 'number' ? value : Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(value.slice(2 * i, 2 * i + 2), 16))
+
+const hexadecimal = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 
 function words(bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset)

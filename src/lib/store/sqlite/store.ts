@@ -10,9 +10,9 @@ export function openSqlite(path: string, options: { readonly: boolean }): CdrSto
   const db = openDatabase(path, options)
   if (!options.readonly) {
     try {
-      // Readers do not block the writer and the other way round; a power cut may cost the last batch, never the file.
+      // Readers do not block the writer and the other way round. What was answered survives a power cut: the queue forgets it then.
       db.pragma('journal_mode = WAL')
-      db.pragma('synchronous = NORMAL')
+      db.pragma('synchronous = FULL')
       ensureSchema(db, path)
     } catch (error) {
       db.close()

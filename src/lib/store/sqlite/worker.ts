@@ -4,8 +4,10 @@ import { OperatorError } from '../../base/errors.js'
 import type { CallRecord } from '../../call/record.js'
 import type { InsertCounts } from '../cdr-store.js'
 import { type FailureKind, failureKind } from '../failure.js'
+import { recordOfText } from '../record-of-text.js'
 import { openSqlite } from './store.js'
 
+export type ToWriter = { readonly records: readonly CallRecord[] } | { readonly texts: readonly string[] }
 export type Reply = { readonly ok: true; readonly counts: InsertCounts } | { readonly ok: false; readonly error: Told }
 export interface Told {
   readonly kind: FailureKind
@@ -21,13 +23,15 @@ const told = (error: unknown): Told =>
 
 try {
   const store = openSqlite((workerData as { path: string }).path, { readonly: false })
+  const insert = async (message: ToWriter): Promise<InsertCounts> =>
+    store.insert('texts' in message ? message.texts.map(recordOfText) : message.records)
   parentPort?.postMessage({ ok: true, counts: { stored: 0, updated: 0, duplicates: 0 } } satisfies Reply)
-  parentPort?.on('message', (records: readonly CallRecord[] | 'close') => {
-    if (records === 'close') {
+  parentPort?.on('message', (message: ToWriter | 'close') => {
+    if (message === 'close') {
       void store.close().then(() => parentPort?.close())
       return
     }
-    store.insert(records).then(
+    insert(message).then(
       (counts) => parentPort?.postMessage({ ok: true, counts } satisfies Reply),
       (error) => parentPort?.postMessage({ ok: false, error: told(error) } satisfies Reply),
     )

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { builtFile } from '../../native/built-file.js'
 import type { InsertCounts, RecordWriter } from '../cdr-store.js'
 import { StoreFailure } from '../failure.js'
-import type { Reply } from './worker.js'
+import type { Reply, ToWriter } from './worker.js'
 
 /** The SQLite store behind a thread of its own, for a run that must not wait for the disk. */
 export async function openSqliteWriter(path: string): Promise<RecordWriter> {
@@ -25,12 +25,14 @@ export async function openSqliteWriter(path: string): Promise<RecordWriter> {
   const reply = (): Promise<InsertCounts> =>
     broken ? Promise.reject(broken) : new Promise((resolve, reject) => waiting.push({ resolve, reject }))
   await reply()
+  const send = (message: ToWriter): Promise<InsertCounts> => {
+    const done = reply()
+    worker.postMessage(message)
+    return done
+  }
   return {
-    insert(records) {
-      const done = reply()
-      worker.postMessage(records)
-      return done
-    },
+    insert: (records) => send({ records }),
+    insertTexts: (texts) => send({ texts }),
     close: () =>
       broken
         ? Promise.resolve()

@@ -1,0 +1,93 @@
+import { Args, Flags } from '@oclif/core'
+import { exitCodes, OperatorError } from '../../lib/base/errors.js'
+import { openReader } from '../../lib/store/index.js'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { fieldsOf, needsLists } from '../../terminal/call-fields.js'
+import { callPrinter } from '../../terminal/call-printer.js'
+import { readableState } from '../../terminal/defaults.js'
+import { FileOut } from '../../terminal/file-out.js'
+import { type OutputFormat, outputFormats } from '../../terminal/output.js'
+import { count, workLine } from '../../terminal/progress.js'
+import { expressionOf, queryFlags } from '../../terminal/query-flags.js'
+import { sortOf, sortSummary } from '../../terminal/sort-flag.js'
+import { stopOnSignals } from '../../terminal/stop-signals.js'
+
+/** `earshot cdr export FILE`: a whole result to a file that is there complete or not at all. */
+export default class CdrExport extends BaseCommand {
+  static override summary = 'Write all calls that fit to a file.'
+  static override description =
+    `The same flags as cdr query choose the calls. The format is that of the name (.csv, .tsv, .json, .ndjson; .gz behind it
+compresses), or -o says it. The file appears when it is complete; a run that is stopped leaves nothing behind.`
+  static override examples = [
+    { description: 'A month for a spreadsheet', command: '<%= config.bin %> <%= command.id %> calls.csv --between 2026-10-01..2026-11-01' },
+    { description: 'Everything, compressed', command: '<%= config.bin %> <%= command.id %> calls.ndjson.gz' },
+    {
+      description: 'What a carrier wants to see',
+      command: '<%= config.bin %> <%= command.id %> bad.tsv --ip 192.0.2.0/24 --mos-below 3.6 --fields started,call_id,mos,loss_pct',
+    },
+  ]
+  static override args = { file: Args.string({ required: true, description: 'Where to.' }) }
+  static override flags = {
+    store: Flags.string({ helpValue: 'URL', summary: 'Where records are: sqlite:PATH or mysql://user@host/database.' }),
+    ...queryFlags,
+    fields: Flags.string({ char: 'f', helpGroup: 'OUTPUT', helpValue: 'A,B,C', summary: 'Write these fields of the JSON, in this order.' }),
+    sort: Flags.string({ helpGroup: 'OUTPUT', helpValue: 'FIELD', summary: sortSummary }),
+    limit: Flags.integer({ char: 'l', min: 1, helpGroup: 'OUTPUT', summary: 'Write at most this many calls.' }),
+    output: Flags.option({ options: outputFormats })({
+      char: 'o',
+      helpGroup: 'OUTPUT',
+      summary: 'The format, when the name does not say it.',
+    }),
+    force: Flags.boolean({ helpGroup: 'OUTPUT', summary: 'Replace FILE when it exists.' }),
+    quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No progress on stderr.' }),
+  }
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(CdrExport)
+    const format = flags.output ?? formatOf(args.file)
+    const fields = fieldsOf(flags.fields)
+    const lists = needsLists(fields) && (format === 'json' || format === 'ndjson' || fields !== undefined)
+    const query = { where: expressionOf(flags), sort: sortOf(flags.sort), lists, ...(flags.limit && { limit: flags.limit }) }
+    const store = await openReader(flags.store ?? readableState().store)
+    const stop = stopOnSignals()
+    try {
+      const file = FileOut.create(args.file, { force: flags.force })
+      const progress = workLine(process.stderr, flags.quiet)
+      try {
+        const printer = callPrinter(format, file.stream, { fields })
+        let found = 0
+        for await (const call of store.find(query)) {
+          printer.call(call)
+          await printer.drained()
+          file.check()
+          if (stop.signal.aborted)
+            throw new OperatorError('STOPPED', `Stopped after ${count(found)} calls: nothing was written.`, {
+              suggestions: ['Choose fewer calls: --since, --limit.'],
+            })
+          progress.update(++found, 'calls')
+        }
+        await printer.end({ calls: found })
+        await file.commit()
+        progress.clear()
+        if (!flags.quiet) process.stderr.write(`${count(found)} calls in ${args.file}\n`)
+      } catch (error) {
+        progress.clear()
+        file.discard()
+        throw error
+      }
+    } finally {
+      stop.dispose()
+      await store.close()
+    }
+  }
+}
+
+function formatOf(file: string): OutputFormat {
+  const extension = /\.(csv|tsv|json|ndjson|jsonl|txt)(\.gz)?$/i.exec(file)?.[1]?.toLowerCase()
+  const format = ({ csv: 'csv', tsv: 'tsv', json: 'json', ndjson: 'ndjson', jsonl: 'ndjson', txt: 'table' } as const)[extension ?? '']
+  if (format !== undefined) return format
+  throw new OperatorError('FORMAT', `The name "${file}" does not say which format it is to be.`, {
+    exit: exitCodes.usage,
+    suggestions: ['calls.csv, calls.ndjson, calls.csv.gz', 'or -o csv'],
+  })
+}
