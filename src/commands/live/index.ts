@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { OperatorError } from '../../lib/base/errors.js'
+import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callLimitsOf, callSettings } from '../../lib/settings/call.js'
 import { fragmentLimitsOf, reassemblySettings, tcpLimitsOf } from '../../lib/settings/reassembly.js'
@@ -7,7 +7,9 @@ import { sipSettings } from '../../lib/settings/sip.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { themeFor } from '../../terminal/live/capabilities.js'
 import { parseFilter } from '../../terminal/live/filter.js'
+import type { SourceFlags } from '../../terminal/live/open-sources.js'
 import type { LiveSource } from '../../terminal/live/source.js'
+import { accessFlags } from '../../terminal/manager-access.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
@@ -15,9 +17,12 @@ import { stopOnSignals } from '../../terminal/stop-signals.js'
 /** `earshot live`: chooses where calls come from and what the terminal can show, then hands over to the screen. */
 export default class Live extends BaseCommand {
   static override summary = 'Watch calls on a screen: quality while they run, ladders, streams, statistics.'
-  static override description = `Reads an interface (-i) or a capture file (-r) itself. Trailing words are a BPF expression, as in tcpdump.
+  static override description = `Attaches to the services of this host; --sensor and --all-sensors to others; --store shows records.
+With -i or -r it reads an interface or a capture file itself; trailing words are then a BPF expression, as in tcpdump.
 Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line whenever a call changes its state.`
   static override examples = [
+    { description: 'What the services of this host see', command: '<%= config.bin %> <%= command.id %>' },
+    { description: 'A sensor far away', command: '<%= config.bin %> <%= command.id %> --sensor pbx.example.com' },
     { description: 'Watch an interface', command: 'sudo <%= config.bin %> <%= command.id %> -i eth0' },
     { description: 'Look through a capture', command: '<%= config.bin %> <%= command.id %> -r call.pcap' },
     {
@@ -38,7 +43,7 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
       helpGroup: 'INPUT',
       helpValue: 'IFACE',
       summary: 'Interfaces to listen on; "any" means all.',
-      exclusive: ['read'],
+      exclusive: ['read', 'sensor', 'all-sensors', 'store'],
     }),
     read: Flags.string({
       char: 'r',
@@ -49,6 +54,34 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
       helpGroup: 'INPUT',
       helpValue: 'FILE',
       summary: 'Capture file (pcap or pcapng, gzip too), a directory of them, or - for stdin. Repeatable.',
+      exclusive: ['sensor', 'all-sensors', 'store'],
+    }),
+    sensor: Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      helpGroup: 'INPUT',
+      helpValue: 'NAME|HOST',
+      summary: 'Attach to this sensor: a name of the list, or HOST[:PORT], unix:PATH. Repeatable.',
+    }),
+    'all-sensors': Flags.boolean({
+      helpGroup: 'INPUT',
+      summary: 'Attach to every sensor of the list in the store.',
+      exclusive: ['sensor'],
+    }),
+    store: Flags.string({
+      helpGroup: 'INPUT',
+      helpValue: 'URL',
+      summary:
+        'Show the records of this store, sqlite:PATH or mysql://user@host/database; with --sensor NAME or --all-sensors: the list of sensors.',
+    }),
+    spool: Flags.string({ helpGroup: 'INPUT', helpValue: 'DIR', summary: 'Where the pcaps of the records are.' }),
+    limit: Flags.integer({
+      char: 'l',
+      default: 5000,
+      min: 1,
+      max: 50_000,
+      helpGroup: 'INPUT',
+      summary: 'Records shown at first, the latest.',
     }),
     'no-promiscuous': Flags.boolean({ char: 'p', helpGroup: 'INPUT', summary: 'Leave the interface out of promiscuous mode.' }),
     'ring-size': Flags.string({
@@ -90,6 +123,7 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
       helpValue: 'FILE',
       summary: 'Columns, names and keys; default ~/.config/earshot/live.json.',
     }),
+    ...accessFlags,
     ...flagsFor(sipSettings, 'CALLS'),
     ...flagsFor(callSettings, 'LIMITS'),
     ...flagsFor(reassemblySettings, 'LIMITS'),
@@ -100,33 +134,15 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
     const filter = parseFilter(flags.where ?? '', Date.now())
     if (typeof filter === 'string')
       throw new OperatorError('WHERE', filter, { exit: 2, suggestions: ["For example: --where 'mos < 3.6 and caller ~ 555'"] })
-    const sip = valuesOf(sipSettings, flags)
-    const reassembly = valuesOf(reassemblySettings, flags)
-    const expression = (argv as string[]).join(' ')
-    const { openFilter } = expression === '' ? { openFilter: undefined } : await import('../../lib/capture/bpf-compile.js')
     let failure: unknown
+    const notices: string[] = []
     const onFailure = (error: unknown): void => {
       failure = error
     }
-    const { localSource } = await import('../../terminal/live/local-source.js')
-    const notices: string[] = []
-    const sources: LiveSource[] = [
-      localSource({
-        name: (flags.interface ?? flags.read ?? []).map((path) => path.split('/').at(-1) as string).join(',') || 'input',
-        source: await this.#open(flags, expression, (text) => notices.push(text)),
-        sipBytes: 64 << 20,
-        mediaBytes: parseSize(flags.keep),
-        onFailure,
-        tracker: {
-          limits: callLimitsOf(valuesOf(callSettings, flags)),
-          fragments: fragmentLimitsOf(reassembly),
-          tcp: tcpLimitsOf(reassembly),
-          sipPorts: sip.sip_port,
-          sensorId: sip.id_sensor === 0 ? undefined : sip.id_sensor,
-          filter: openFilter?.(expression),
-        },
-      }),
-    ]
+    const sources =
+      flags.interface !== undefined || flags.read !== undefined
+        ? [await this.#own(flags, (argv as string[]).join(' '), onFailure, (text) => notices.push(text))]
+        : await this.#others(flags, argv as string[])
     if (!process.stdout.isTTY || !process.stdin.isTTY) {
       const { printLines } = await import('../../terminal/live/print-lines.js')
       const stop = stopOnSignals()
@@ -151,26 +167,38 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
     if (failure !== undefined) throw failure
   }
 
-  async #open(
-    flags: {
-      interface?: string[] | undefined
-      read?: string[] | undefined
-      'ring-size': string
-      snaplen: number
-      'no-promiscuous': boolean
-    },
+  /** The own pipeline. */
+  async #own(
+    flags: LiveFlags,
     expression: string,
+    onFailure: (error: unknown) => void,
     onNotice: (text: string) => void,
-  ): Promise<PacketSource> {
+  ): Promise<LiveSource> {
+    const sip = valuesOf(sipSettings, flags)
+    const reassembly = valuesOf(reassemblySettings, flags)
+    const { openFilter } = expression === '' ? { openFilter: undefined } : await import('../../lib/capture/bpf-compile.js')
+    const { localSource } = await import('../../terminal/live/local-source.js')
+    return localSource({
+      name: (flags.interface ?? flags.read ?? []).map((path) => path.split('/').at(-1) as string).join(','),
+      source: await this.#open(flags, expression, onNotice),
+      sipBytes: SIP_BYTES,
+      mediaBytes: parseSize(flags.keep),
+      onFailure,
+      tracker: {
+        limits: callLimitsOf(valuesOf(callSettings, flags)),
+        fragments: fragmentLimitsOf(reassembly),
+        tcp: tcpLimitsOf(reassembly),
+        sipPorts: sip.sip_port,
+        sensorId: sip.id_sensor === 0 ? undefined : sip.id_sensor,
+        filter: openFilter?.(expression),
+      },
+    })
+  }
+
+  async #open(flags: LiveFlags, expression: string, onNotice: (text: string) => void): Promise<PacketSource> {
     if (flags.read !== undefined) return (await import('../../lib/capture/file-source.js')).openFiles(flags.read)
-    if (flags.interface === undefined) {
-      throw new OperatorError('NO_INPUT', 'Nothing to watch: neither -i nor -r was given.', {
-        exit: 2,
-        suggestions: ['An interface: sudo earshot live -i any', 'A capture file: earshot live -r call.pcap'],
-      })
-    }
     return (await import('../../lib/capture/live-source.js')).openLive({
-      interfaces: flags.interface,
+      interfaces: flags.interface ?? [],
       ringBytes: parseSize(flags['ring-size']),
       snaplenBytes: flags.snaplen,
       promiscuous: !flags['no-promiscuous'],
@@ -178,4 +206,28 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
       onNotice,
     })
   }
+
+  /** Records, or managers here and elsewhere. */
+  async #others(flags: LiveFlags, words: readonly string[]): Promise<LiveSource[]> {
+    if (words.length > 0) {
+      throw new OperatorError('WORDS', `"${words.join(' ')}" is a BPF expression, and nothing is captured here.`, {
+        exit: exitCodes.usage,
+        suggestions: ["Choose among the calls with --where 'caller ~ 555'", 'Or capture: earshot live -i eth0 host 10.0.0.1'],
+      })
+    }
+    const { openSources } = await import('../../terminal/live/open-sources.js')
+    return openSources(flags)
+  }
+}
+
+const SIP_BYTES = 64 << 20
+
+interface LiveFlags extends SourceFlags {
+  readonly interface?: string[] | undefined
+  readonly read?: string[] | undefined
+  readonly 'ring-size': string
+  readonly snaplen: number
+  readonly 'no-promiscuous': boolean
+  readonly keep: string
+  readonly [setting: string]: unknown
 }

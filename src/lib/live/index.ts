@@ -12,5 +12,6 @@ export {
 export type { CallView, LiveChanges, LiveState, StreamView } from './call-view.js'
 export { streamsShown } from './call-view.js'
 export { LiveCalls } from './live-calls.js'
+export { recordView } from './record-view.js'
 export { Trail } from './trail.js'
 export { problemsOfView, viewJson } from './view-json.js'

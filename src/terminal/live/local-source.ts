@@ -43,6 +43,7 @@ export function localSource(options: LocalOptions): LiveSource {
   return {
     name,
     own: source.live,
+    owns: (from) => from === name,
     start(sink) {
       live.watch()
       done = run(sink)
@@ -68,7 +69,7 @@ export function localSource(options: LocalOptions): LiveSource {
     let totals: TrackerTotals | undefined
     let ended = 0
     const stats = new Meter(source, kept)
-    const tell = (): void => sink.status({ name, state, detail: progress(source.progress()), stats: totals && stats.read(totals) })
+    const tell = (): void => sink.status({ name, state, detail: progress(source.progress()), services: totals && [stats.read(totals)] })
     sink.status({ name, state })
     const taking = setInterval(take, TAKE_MS)
     const telling = setInterval(tell, 1000)
@@ -92,7 +93,7 @@ export function localSource(options: LocalOptions): LiveSource {
         },
       })
       take()
-      sink.status({ name, state: 'done', stats: stats.read(all) })
+      sink.status({ name, state: 'done', services: [stats.read(all)] })
     } catch (error) {
       sink.status({ name, state: 'lost', detail: (error as Error).message })
       options.onFailure(error)

@@ -63,6 +63,7 @@ export interface Flow {
   readonly note: string | undefined
   /** SIP messages of the calls when the steps were asked for. */
   readonly asked: number
+  readonly askedMicros: number
   readonly cursor: number
   readonly selected: readonly number[]
   readonly media: boolean
@@ -107,7 +108,10 @@ export interface SourceStatus {
   readonly name: string
   readonly state: 'live' | 'reading' | 'done' | 'lost' | 'connecting'
   readonly detail?: string | undefined
-  readonly stats?: SensorStats | undefined
+  /** Of each service that it speaks for. */
+  readonly services?: readonly SensorStats[] | undefined
+  /** Its calls are records: no time goes on in them. */
+  readonly past?: boolean | undefined
 }
 
 /** What a sensor counts; sums since its start. */
@@ -171,6 +175,7 @@ export const emptyFlow: Flow = {
   state: 'empty',
   note: undefined,
   asked: 0,
+  askedMicros: 0,
   cursor: 0,
   selected: [],
   media: true,

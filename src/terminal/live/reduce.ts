@@ -8,6 +8,8 @@ import { type Event, emptyFlow, type Screen } from './model.js'
 import { promptKey } from './prompt.js'
 import { changed, notify, type Step, savePrompt, show, stay } from './step.js'
 
+const ASK_AGAIN_MICROS = 2_000_000
+
 export function reduce(screen: Screen, event: Event): Step {
   switch (event.kind) {
     case 'changes':
@@ -39,9 +41,12 @@ function settle(screen: Screen): Step {
   const made = relist(screen)
   const kept = made.notice !== undefined && made.notice.untilMicros < made.nowMicros ? { ...made, notice: undefined } : made
   const { flow } = kept
+  if (flow.state !== 'here' || kept.page === 'calls') return stay(kept)
   const messages = flow.calls.reduce((sum, c) => sum + c.view.sipMessages, 0)
-  if (flow.state !== 'here' || kept.page === 'calls' || messages === flow.asked) return stay(kept)
-  return stay({ ...kept, flow: { ...flow, state: 'loading', asked: messages } }, { kind: 'load', calls: flow.calls })
+  // A sensor writes its pcaps a little after it tells of them.
+  const late = flow.steps.length < messages && flow.calls.some((c) => !c.over) && kept.nowMicros - flow.askedMicros > ASK_AGAIN_MICROS
+  if (messages === flow.asked && !late) return stay(kept)
+  return stay({ ...kept, flow: { ...flow, asked: messages, askedMicros: kept.nowMicros } }, { kind: 'load', calls: flow.calls })
 }
 
 function keyPressed(screen: Screen, key: Parameters<typeof promptKey>[1]): Step {
@@ -173,7 +178,10 @@ function openFlow(screen: Screen, page: 'call' | 'streams' | 'raw'): Step {
   const asked = calls.reduce((sum, c) => sum + c.view.sipMessages, 0)
   const { media, compressed, sdpOnly, sdpInfo, preview, previewMore, time } = screen.flow
   const kept = { media, compressed, sdpOnly, sdpInfo, preview, previewMore, time }
-  return stay({ ...shown, flow: { ...emptyFlow, ...kept, calls, asked, state: 'loading' } }, { kind: 'load', calls })
+  return stay(
+    { ...shown, flow: { ...emptyFlow, ...kept, calls, asked, askedMicros: screen.nowMicros, state: 'loading' } },
+    { kind: 'load', calls },
+  )
 }
 
 const sameCalls = (a: readonly BoardCall[], b: readonly BoardCall[]): boolean =>

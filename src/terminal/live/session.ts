@@ -70,7 +70,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
   /** Capture time: while news comes from a wire it goes on between two batches; a file's stands where it was read. */
   const now = (): number => {
     const { at } = screen.board
-    const live = screen.sources.some((s) => s.state === 'live')
+    const live = screen.sources.some((s) => s.state === 'live' && !s.past)
     return at === 0 ? 0 : live ? at + (performance.now() - newsMs) * 1000 : at
   }
   const settle = (urgent = false): void => dispatch({ kind: 'settle', nowMicros: now() }, urgent)
@@ -153,7 +153,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
 }
 
 const sourceOf = (sources: readonly LiveSource[], call: BoardCall): LiveSource =>
-  sources.find((s) => s.name === call.source) ?? (sources[0] as LiveSource)
+  sources.find((s) => s.owns(call.source)) ?? (sources[0] as LiveSource)
 
 async function load(
   sources: readonly LiveSource[],

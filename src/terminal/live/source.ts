@@ -9,6 +9,8 @@ export interface LiveSource {
   readonly name: string
   /** Closing it loses what is not saved. */
   readonly own: boolean
+  /** Whether a call on the board, by its `source`, came from here: a manager speaks for several services. */
+  owns(source: string): boolean
   /** Calls the sink from now on. */
   start(sink: SourceSink): void
   /** The SIP messages of a call, in order. */

@@ -53,25 +53,25 @@ export function drawSensors(screen: Screen, signs: Signs): Line[] {
   return scrolled(lines, screen.scroll.sensors, listRows(screen.rows) + 1)
 }
 
-function drawSensor({ name, state, detail, stats }: SourceStatus, screen: Screen, signs: Signs): Line[] {
+function drawSensor({ name, state, detail, services = [] }: SourceStatus, screen: Screen, signs: Signs): Line[] {
   const bad = state === 'lost'
   const sign = bad ? signs.broken : signs.live
-  const head: Span[] = [
-    [bad ? 'bad' : state === 'live' ? 'good' : 'dim', `${sign} `],
-    [bad ? 'bad' : 'text', `${fitted(shown(name), NAME, false, signs.ellipsis)} `],
-  ]
-  if (stats === undefined) return [{ spans: [...head, [bad ? 'bad' : 'dim', shown(detail ?? state)]] }]
-  const lines: Line[] = [
-    {
-      spans: [
-        ...head,
-        ...columns.map((c): Span => [c.role?.(stats, screen) ?? 'text', `${fitted(c.value(stats, screen), c.width, true)} `]),
-      ],
-    },
-  ]
+  const words = bad ? (detail ?? 'connection lost') : state === 'live' ? '' : state
+  const head: Line = {
+    spans: [
+      [bad ? 'bad' : state === 'live' ? 'good' : 'dim', `${sign} `],
+      [bad ? 'bad' : 'title', `${shown(name)}  `],
+      [bad ? 'bad' : 'dim', shown(words)],
+    ],
+  }
+  return [head, ...services.flatMap((stats) => drawService(stats, screen, signs)), { spans: [] }]
+}
+
+function drawService(stats: SensorStats, screen: Screen, signs: Signs): Line[] {
+  const values = columns.map((c): Span => [c.role?.(stats, screen) ?? 'text', `${fitted(c.value(stats, screen), c.width, true)} `])
+  const lines: Line[] = [{ spans: [['text', `  ${fitted(shown(stats.service), NAME, false, signs.ellipsis)} `], ...values] }]
   const { records, spool, kernel } = stats
   const detailLine = (label: string, spans: Span[]): Line => ({ spans: [['dim', `    ${label.padEnd(NAME - 2)} `], ...spans] })
-  if (bad) lines.push(detailLine('connection', [['bad', shown(detail ?? state)]]))
   lines.push(
     detailLine('seen', [
       ['text', `${count(stats.calls)} calls, ${count(stats.sip)} SIP, ${count(stats.rtp)} RTP`],
@@ -101,6 +101,5 @@ function drawSensor({ name, state, detail, stats }: SourceStatus, screen: Screen
     )
   const odd = Object.entries(stats.odd).sort((a, b) => b[1] - a[1])
   for (const [reason, n] of odd.slice(0, 6)) lines.push(detailLine('odd', [['dim', `${count(n)} ${shown(reason)}`]]))
-  lines.push({ spans: [] })
   return lines
 }
