@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Counters } from '../../lib/base/counters.js'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
@@ -25,9 +25,13 @@ import { stepsOf } from './packets.js'
 import type { LiveSource, SourceSink } from './source.js'
 
 /** A running daemon, here or far away, through its manager: nothing is captured twice, and no root is needed. A lost connection is shown, and made again. */
+type Address = Exclude<ManagerAddress, { kind: 'voipmonitor' }>
+
 export interface ManagerSourceOptions {
   readonly name: string
-  readonly address: Exclude<ManagerAddress, { kind: 'voipmonitor' }>
+  readonly address: Address
+  /** Where it may be now: a service that was started again has another socket. */
+  readonly find?: (() => Promise<Address | undefined>) | undefined
   readonly client: ClientOptions
   /** The connection that is there already; undefined: it is still to be made. */
   readonly connected: ManagerClient | undefined
@@ -38,7 +42,7 @@ const RETRY_MS = [500, 1000, 2000, 5000]
 /** Packets of one call held in memory to be saved. */
 const PCAP_BYTES_MAX = 256 << 20
 
-export function managerSource({ name, address, client: options, connected }: ManagerSourceOptions): LiveSource {
+export function managerSource({ name, address, find, client: options, connected }: ManagerSourceOptions): LiveSource {
   const stop = new AbortController()
   let client = connected
   let done: Promise<void> = Promise.resolve()
@@ -46,7 +50,12 @@ export function managerSource({ name, address, client: options, connected }: Man
   const connect = async (): Promise<ManagerClient> => {
     if (client?.open === true) return client
     // Nobody can be asked while the screen stands.
-    client = await connectManager(address, { ...options, trust: async () => false, timeoutMs: 5000 })
+    const quiet = { ...options, trust: async () => false, timeoutMs: 5000 }
+    client = await connectManager(address, quiet).catch(async (error) => {
+      const other = await find?.()
+      if (other === undefined) throw error
+      return connectManager(other, quiet)
+    })
     return client
   }
   const fetched = async (call: BoardCall, part: 'sip' | undefined): Promise<HeldPacket[]> => {
@@ -138,20 +147,33 @@ export class Rates {
 }
 
 /** The managers of this host: serve-manager, which speaks for all its services, else each service's own socket. */
-export async function localManagers(runDirectory: string): Promise<ManagerAddress[]> {
+export async function localManagers(runDirectory: string): Promise<Address[]> {
   const names = (await readdir(runDirectory).catch(() => [] as string[])).filter((name) => name.endsWith('.sock'))
   const chosen = names.includes('serve-manager.sock') ? ['serve-manager.sock'] : names
   if (chosen.length > 0) return chosen.map((name) => ({ kind: 'unix', path: join(runDirectory, name) }))
-  return [parseAddress('127.0.0.1')]
+  return [parseAddress('127.0.0.1') as Address]
+}
+
+/** The same service after a new start: `sniff-4711.sock` has become `sniff-4712.sock`, and what a killed one left may be there still. */
+export async function startedAgain(runDirectory: string, address: Address): Promise<Address | undefined> {
+  if (address.kind !== 'unix') return undefined
+  const kind = (path: string): string => path.replace(/-\d+\.sock$/, '')
+  const paths = (await localManagers(runDirectory)).flatMap((a) =>
+    a.kind === 'unix' && kind(a.path) === kind(address.path) ? [a.path] : [],
+  )
+  const born = await Promise.all(paths.map(async (path) => ({ path, ms: (await stat(path)).mtimeMs })))
+  const path = born.sort((a, b) => b.ms - a.ms)[0]?.path
+  return path === undefined ? undefined : { kind: 'unix', path }
 }
 
 /** What is connected to before the screen stands: then a person can still be asked whether to believe a service. */
 export async function openManagers(
-  wanted: readonly { readonly name: string; readonly address: ManagerAddress }[],
+  wanted: readonly { readonly name: string; readonly address: ManagerAddress; readonly find?: () => Promise<Address | undefined> }[],
   clientFor: (address: string) => ClientOptions,
+  silent: 'show' | 'leave out',
 ): Promise<LiveSource[]> {
   const tried = await Promise.all(
-    wanted.map(async ({ name, address }) => {
+    wanted.map(async ({ name, address, find }) => {
       if (address.kind === 'voipmonitor')
         throw new OperatorError('VOIPMONITOR', `${name} is a VoIPmonitor sensor: it tells of no changes.`, {
           exit: exitCodes.usage,
@@ -159,16 +181,17 @@ export async function openManagers(
         })
       const client = clientFor(addressText(address))
       try {
-        return { name, address, client, connected: await connectManager(address, client) }
+        return { name, address, find, client, connected: await connectManager(address, client) }
       } catch (error) {
-        return { name, address, client, connected: undefined, error: error as Error }
+        return { name, address, find, client, connected: undefined, error: error as Error }
       }
     }),
   )
-  // One that does not answer is shown as lost and tried again; when none does, there is nothing to show.
+  // A sensor that does not answer is shown as lost and tried again, a socket that a killed service left is nothing; when
+  // none answers, there is nothing to show.
   const failed = tried.find((t) => t.connected === undefined)
   if (tried.every((t) => t.connected === undefined) && failed?.error !== undefined) throw failed.error
-  return tried.map(managerSource)
+  return (silent === 'show' ? tried : tried.filter((t) => t.connected !== undefined)).map(managerSource)
 }
 
 export function memorySink(): Sink & { bytes(): Uint8Array } {

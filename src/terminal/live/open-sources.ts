@@ -6,7 +6,7 @@ import { openAdmin, openReader } from '../../lib/store/index.js'
 import type { Sensor } from '../../lib/store/store-admin.js'
 import { readableState, runDir } from '../defaults.js'
 import { type AccessFlags, clientOptionsFor } from '../manager-access.js'
-import { localManagers, openManagers } from './manager-source.js'
+import { localManagers, openManagers, startedAgain } from './manager-source.js'
 import type { LiveSource } from './source.js'
 import { storeSource } from './store-source.js'
 
@@ -32,20 +32,22 @@ export async function openSources(flags: SourceFlags): Promise<LiveSource[]> {
     return openManagers(
       sensors.map((s) => ({ name: s.name ?? `sensor ${s.id}`, address: addressOf(s) })),
       clientFor,
+      'show',
     )
   }
   if (flags.sensor !== undefined) {
     const wanted = await Promise.all(flags.sensor.map((text) => named(text, flags)))
-    return openManagers(wanted, clientFor)
+    return openManagers(wanted, clientFor, 'show')
   }
   if (flags.store !== undefined) return [await openStore(flags, flags.store)]
   const here = await localManagers(runDir())
   const wanted = here.map((address) => ({
     name: address.kind === 'unix' ? (address.path.split('/').at(-1) as string).replace(/\.sock$/, '') : addressText(address),
     address,
+    find: () => startedAgain(runDir(), address),
   }))
   try {
-    return await openManagers(wanted, clientFor)
+    return await openManagers(wanted, clientFor, 'leave out')
   } catch (error) {
     if (!(error instanceof OperatorError) || error.code !== 'UNREACHABLE') throw error
     throw new OperatorError('NO_SERVICE', 'No service of Earshot runs here that could be watched.', {

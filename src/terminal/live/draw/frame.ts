@@ -114,7 +114,8 @@ function sourceSpans({ name, state, detail }: SourceStatus, signs: Signs): Span[
     connecting: ['fair', signs.live],
     lost: ['bad', signs.broken],
   }
-  const words = state === 'live' || state === 'done' ? (detail ?? '') : `${state}${detail === undefined ? '' : `: ${detail}`}`
+  const words =
+    state === 'lost' ? 'lost, trying again' : state === 'live' || state === 'done' ? (detail ?? '') : `${state} ${detail ?? ''}`.trim()
   return [sign[state], ['bar', ` ${shown(name)}${words === '' ? '' : ` (${shown(words)})`}`]]
 }
 
