@@ -3,6 +3,7 @@ import { type BoardCall, type CallView, viewJson } from '../../lib/live/index.js
 import { QueryError } from '../../lib/query/error.js'
 import { parseExpression } from '../../lib/query/parse.js'
 import { type CallPredicate, predicateOf } from '../../lib/query/predicate.js'
+import { asciiSigns } from './signs.js'
 
 /**
  * Which calls the list shows: an expression of `cdr query --where`, or simply a piece of text that is somewhere in the call.
@@ -15,6 +16,8 @@ export interface Filter {
 
 export const everyCall: Filter = { text: '', fits: () => true }
 
+const states: ReadonlySet<string> = new Set(Object.keys(asciiSigns.states))
+
 /** What makes a text an expression rather than a piece of a number. */
 const OPERATORS = /[=<>~()]|\b(?:and|or|not|in)\b/i
 
@@ -22,6 +25,8 @@ const OPERATORS = /[=<>~()]|\b(?:and|or|not|in)\b/i
 export function parseFilter(text: string, nowMs: number): Filter | string {
   const typed = text.trim()
   if (typed === '') return everyCall
+  // `ringing` alone asks for calls that ring, where in the language it is a time that is known.
+  if (states.has(typed.toLowerCase())) return remembering(typed, (view) => view.state === typed.toLowerCase())
   try {
     const asked = predicateOf(parseExpression(typed, nowMs))
     return remembering(typed, (view) => asks(asked, view))

@@ -26,9 +26,8 @@ export function flowAction(screen: Screen, action: FlowAction): Step {
   switch (action) {
     case 'alias': {
       const step = shownSteps(flow)[flow.cursor]
-      const address = screen.page === 'call' ? step?.source : currentCall(screen)?.view.callerAddr.ip
-      if (address === undefined) return stay(screen)
-      const ip = hostOf(address)
+      const ip = screen.page === 'call' ? step && hostOf(step.source) : currentCall(screen)?.view.callerAddr.ip
+      if (ip === undefined) return stay(screen)
       const text = settings.aliases.get(ip) ?? ''
       return stay({ ...screen, prompt: { kind: 'alias', ip, text, at: text.length } })
     }
@@ -88,5 +87,6 @@ export function withMessages(screen: Screen, { keys, steps, note }: Extract<Even
   const { flow } = screen
   if (flow.calls.map((c) => c.key).join() !== keys.join()) return screen
   const cursor = Math.max(0, Math.min(flow.cursor, steps.length - 1))
-  return { ...screen, flow: { ...flow, steps, note, state: 'here', cursor } }
+  const ordered = [...steps].sort((a, b) => a.time - b.time)
+  return { ...screen, flow: { ...flow, steps: ordered, note, state: 'here', cursor } }
 }

@@ -162,7 +162,7 @@ async function load(
   const keys = calls.map((call) => call.key)
   try {
     const found = await Promise.all(calls.map((call) => sourceOf(sources, call).messages(call)))
-    const steps = found.flatMap((m) => m.steps).sort((a, b) => a.time - b.time)
+    const steps = found.flatMap((m) => m.steps)
     return { keys, steps, note: found.find((m) => m.note !== undefined)?.note }
   } catch (error) {
     return { keys, steps: [], note: (error as Error).message }
@@ -176,7 +176,13 @@ async function save(
 ): Promise<string> {
   if (format === 'text') {
     const { steps } = await load(sources, calls)
-    saveFile(path, ladderText(calls, steps))
+    saveFile(
+      path,
+      ladderText(
+        calls,
+        [...steps].sort((a, b) => a.time - b.time),
+      ),
+    )
     return `Saved ${steps.length} messages of ${calls.length === 1 ? 'the call' : `${calls.length} calls`} to ${path}`
   }
   const found = await Promise.all(calls.map((call) => sourceOf(sources, call).packets(call, format === 'rtp')))
