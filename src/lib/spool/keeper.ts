@@ -328,7 +328,10 @@ export class Keeper {
       .filter(({ path, kind }) => kind === 'both' && !this.#running.has(path))
       .map(({ path }) => path)
     minute.untrimmed = 0
-    if (paths.length === 0) return this.#trimmedAll(minute)
+    if (paths.length === 0) {
+      this.#trimmedAll(minute)
+      return
+    }
     minute.busy = true
     this.#trimming = true
     if (this.#trimmer === undefined) {
