@@ -1,9 +1,9 @@
 import { Flags } from '@oclif/core'
-import { spoolLimitSettings, spoolLimitsOf, spoolSettings } from '../lib/settings/spool.js'
-import type { SettingTable } from '../lib/settings/table.js'
+import { spoolLimitSettings, spoolSettings } from '../lib/settings/spool.js'
+import type { ValuesOf } from '../lib/settings/table.js'
 import type { SpoolSummary } from '../lib/sniffer/run.js'
 import type { Spool, SpoolContent } from '../lib/spool/index.js'
-import { noLimits } from '../lib/spool/limits.js'
+import { noLimits, type SpoolLimits } from '../lib/spool/limits.js'
 import { count } from './progress.js'
 import { flagsFor, valuesOf } from './setting-flags.js'
 import { sizeText } from './size.js'
@@ -20,15 +20,15 @@ export const spoolFlags = {
     helpGroup: 'OUTPUT',
     summary: 'What goes into the pcaps: SIP only, SIP and RTP, RTP without payload, RTP with zeros as payload, or nothing.',
   }),
-  ...flagsFor(spoolSettings satisfies SettingTable, 'SPOOL'),
-  ...flagsFor(spoolLimitSettings satisfies SettingTable, 'SPOOL'),
+  ...flagsFor(spoolSettings, 'SPOOL'),
+  ...flagsFor(spoolLimitSettings, 'SPOOL'),
 }
 
 /** The spool these flags ask for, in `dir`; undefined when they ask for none. Throws an OperatorError. */
 export async function openSpoolOf(
   dir: string,
   flags: { readonly save: SpoolContent | 'none' } & Readonly<Record<string, unknown>>,
-  options: { readonly live: boolean; onNotice(text: string): void },
+  options: { readonly live: boolean; readonly canWait?: boolean; onNotice(text: string): void },
 ): Promise<Spool | undefined> {
   if (dir === 'none' || flags.save === 'none') return undefined
   const { openSpool } = await import('../lib/spool/index.js')
@@ -36,7 +36,7 @@ export async function openSpoolOf(
   return openSpool({
     dir,
     save: flags.save,
-    canWait: !options.live,
+    canWait: options.canWait ?? !options.live,
     layout: spool_layout,
     compression: pcap_dump_zip,
     maskDtmf: mask_dtmf === 'yes',
@@ -53,3 +53,18 @@ export function spoolLine({ files, packets, bytes, leftOut, kept }: SpoolSummary
   if (kept.trimmedFiles > 0) parts.push(`media taken out of ${count(kept.trimmedFiles)} old pcaps`)
   return parts.join(', ')
 }
+
+const MIB = 2 ** 20
+const GIB = 2 ** 30
+
+/** `live`: a file that is read deletes nothing because a disk is nearly full. */
+export const spoolLimitsOf = (v: ValuesOf<typeof spoolLimitSettings>, live = true): SpoolLimits => ({
+  bytes: v.maxpoolsize * MIB,
+  days: v.maxpooldays,
+  sipBytes: v.maxpoolsipsize * MIB,
+  sipDays: v.maxpoolsipdays,
+  mediaBytes: v.maxpoolrtpsize * MIB,
+  mediaDays: v.maxpoolrtpdays,
+  freePercent: live ? v.autocleanspoolminpercent : 0,
+  freeBytes: live ? v.autocleanmingb * GIB : 0,
+})

@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { spoolLimitSettings, spoolLimitsOf } from '../../lib/settings/spool.js'
+import { spoolLimitSettings } from '../../lib/settings/spool.js'
 import { flagName } from '../../lib/settings/table.js'
 import { diskOf } from '../../lib/spool/disk.js'
 import { Ledger } from '../../lib/spool/ledger.js'
@@ -12,6 +12,7 @@ import { count } from '../../terminal/progress.js'
 import { printRows } from '../../terminal/rows.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { sizeText } from '../../terminal/size.js'
+import { spoolLimitsOf } from '../../terminal/spool-flags.js'
 
 /** `earshot spool plan`: what the limits would take, and why; nothing is touched. */
 export default class SpoolPlan extends BaseCommand {

@@ -1,5 +1,4 @@
-import type { SpoolLimits } from '../spool/limits.js'
-import type { SettingTable, ValuesOf } from './table.js'
+import type { SettingTable } from './table.js'
 
 /** How much the spool may hold, and for how long. 0 is no limit. */
 export const spoolLimitSettings = {
@@ -65,18 +64,3 @@ export const spoolSettings = {
   },
   cleanspool: { type: 'choice', default: 'yes', options: ['yes', 'no'], help: 'Delete what exceeds the limits.' },
 } as const satisfies SettingTable
-
-const MIB = 2 ** 20
-const GIB = 2 ** 30
-
-/** `live`: a file that is read deletes nothing because a disk is nearly full. */
-export const spoolLimitsOf = (v: ValuesOf<typeof spoolLimitSettings>, live = true): SpoolLimits => ({
-  bytes: v.maxpoolsize * MIB,
-  days: v.maxpooldays,
-  sipBytes: v.maxpoolsipsize * MIB,
-  sipDays: v.maxpoolsipdays,
-  mediaBytes: v.maxpoolrtpsize * MIB,
-  mediaDays: v.maxpoolrtpdays,
-  freePercent: live ? v.autocleanspoolminpercent : 0,
-  freeBytes: live ? v.autocleanmingb * GIB : 0,
-})

@@ -88,6 +88,8 @@ export class PcapFiles {
   #brokenUntilMs = 0
   bytes = 0
   files = 0
+  /** Times that a file was written to. */
+  writes = 0
   /** The last thing the disk said, once. */
   trouble: { code: string; message: string } | undefined
 
@@ -336,6 +338,7 @@ export class PcapFiles {
       const replaced = this.#handles.append(open.path, packed, open.size, fresh)
       open.size += size
       this.bytes += size
+      this.writes++
       if (fresh) this.files++
       if (replaced !== undefined) this.#keeper.replaced(open.minute, replaced)
       this.#keeper.grew(open.minute, coming, fresh && replaced === undefined ? 1 : 0)

@@ -89,6 +89,7 @@ export interface ShipmentReply {
   /** Since the start. */
   readonly bytes: number
   readonly files: number
+  readonly writes: number
   /** Packets lost in the writing thread, by reason, since the start. */
   readonly dropped: [reason: string, count: number][]
   /** An error has been met, and the disk not been tried again since. */

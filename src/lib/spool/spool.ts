@@ -56,6 +56,8 @@ export interface SpoolOptions {
 
 export interface SpoolStats {
   readonly files: number
+  /** Times that a file was written to. */
+  readonly writes: number
   readonly packets: number
   readonly bytes: number
   readonly dropped: [reason: string, count: number][]
@@ -246,9 +248,17 @@ export class Spool {
   }
 
   stats(): SpoolStats {
-    const { files = 0, bytes = 0, dropped = [], kept = NOTHING_KEPT } = this.#reply ?? {}
+    const { files = 0, writes = 0, bytes = 0, dropped = [], kept = NOTHING_KEPT } = this.#reply ?? {}
     const lost = dropped.reduce((sum, [, count]) => sum + count, 0)
-    return { files, packets: this.#packets - lost, bytes, dropped: [...this.#dropped.entries(), ...dropped], leftOut: this.#leftOut, kept }
+    return {
+      files,
+      writes,
+      packets: this.#packets - lost,
+      bytes,
+      dropped: [...this.#dropped.entries(), ...dropped],
+      leftOut: this.#leftOut,
+      kept,
+    }
   }
 
   /** Gives the call a file. The tag is even: odd numbers are the writing thread's own. */

@@ -15,11 +15,11 @@ const shipments = new Map<number, Shipment>()
 let ticked = 0
 
 const reply = (id: number): void => {
-  const { bytes, dropped, trouble, waiting } = files
+  const { bytes, writes, dropped, trouble, waiting } = files
   const { notice, stats: kept } = keeper
   files.trouble = undefined
   keeper.notice = undefined
-  parentPort?.postMessage({ id, bytes, files: files.files, dropped, waiting, trouble, notice, kept } satisfies ShipmentReply)
+  parentPort?.postMessage({ id, bytes, files: files.files, writes, dropped, waiting, trouble, notice, kept } satisfies ShipmentReply)
 }
 
 const stepping = setInterval(() => keeper.step(), STEP_EVERY_MS)

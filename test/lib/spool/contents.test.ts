@@ -54,6 +54,12 @@ function tshark(file: string | Buffer, fields: readonly string[], ...more: strin
     .map((line) => line.split('\t'))
 }
 
+/** Times of the packets of a pcap, by a reader that is quicker to start. */
+const times = (pcap: Buffer): string[] =>
+  execFileSync('tcpdump', ['-nn', '-tt', '-q', '-r', '-'], { input: pcap, encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] })
+    .split('\n')
+    .flatMap((line) => /^\d+\.\d+/.exec(line)?.[0] ?? [])
+
 describe('compression', () => {
   const plain = one()
 
@@ -83,9 +89,9 @@ describe('compression', () => {
     const path = writer.pathOf(call) as string
     await expect.poll(() => existsSync(join(spool, path)), { timeout: 5000 }).toBe(true)
     const seen = await fetched(spool, path)
-    expect(tshark(seen, ['frame.number']).length).toBeGreaterThan(300)
+    expect(times(seen).length).toBeGreaterThan(300)
     await writer.close()
-    expect(tshark(await fetched(spool, path), ['frame.number'])).toHaveLength(500)
+    expect(times(await fetched(spool, path))).toHaveLength(500)
   })
 
   test.each(['gzip', 'lz4'] as const)('%s: a packet that comes very late is put in order', async (compression) => {
@@ -99,9 +105,9 @@ describe('compression', () => {
     }
     writer.ended(call)
     await writer.close()
-    const times = tshark(await fetched(spool, '2023-11-14/22/13/late.pcap'), ['frame.time_epoch']).map(([time]) => time)
-    expect(times).toHaveLength(501)
-    expect(times).toEqual([...times].sort())
+    const seen = times(await fetched(spool, '2023-11-14/22/13/late.pcap'))
+    expect(seen).toHaveLength(501)
+    expect(seen).toEqual([...seen].sort())
   })
 })
 

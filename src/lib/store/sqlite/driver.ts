@@ -10,6 +10,9 @@ export interface Statement {
   get(...values: unknown[]): unknown
   all(...values: unknown[]): unknown[]
   iterate(...values: unknown[]): IterableIterator<unknown>
+  /** From now on rows come as arrays. */
+  raw(): Statement
+  columns(): { readonly name: string }[]
 }
 
 export interface Database {
