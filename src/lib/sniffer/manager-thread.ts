@@ -62,6 +62,8 @@ export async function startManagerThread(
   return {
     addresses,
     async close() {
+      // Nothing else may be left to keep the program while it says good-bye.
+      worker.ref()
       worker.postMessage('close')
       await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 2000).unref())])
       await worker.terminate()
