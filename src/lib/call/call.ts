@@ -60,9 +60,9 @@ export class Call implements CallHandle {
   readonly number: number
   readonly callId: string
   readonly started: Micros
-  /** Who saw it. */
-  sensorId: number | undefined
   tag = -1
+  /** Which sensor saw it, where one process has the packets of several. */
+  sensorId: number | undefined
 
   caller: string | undefined
   callee: string | undefined
