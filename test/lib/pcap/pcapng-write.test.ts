@@ -3,7 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { Counters } from '../../../src/lib/base/counters.js'
 import { utf8Bytes } from '../../../src/lib/base/text.js'
+import { BatchFill } from '../../../src/lib/pcap/batch.js'
+import { PcapngReader } from '../../../src/lib/pcap/pcapng-reader.js'
 import {
   interfaceRoom,
   packetRoom,
@@ -21,6 +24,27 @@ import { numberedBatch } from '../../support/mirror.js'
 test.each(['', 'sip:alice', 'Zürich', '日本', '😀', '\ud800x'])('UTF-8 of "%s" is what the platform makes of it', (text) =>
   expect([...utf8Bytes(text)]).toEqual([...new TextEncoder().encode(text)]),
 )
+
+test('times of nanoseconds come back exactly from our own reader', () => {
+  let seed = 3
+  const random = (): number => {
+    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
+    return seed / 2 ** 32
+  }
+  const count = 2000
+  const micros = Float64Array.from({ length: count }, () => 1_700_000_000_000_000 + Math.floor(random() * 4e14))
+  const nanos = Uint16Array.from({ length: count }, () => Math.floor(random() * 1000))
+  const batch = { ...numberedBatch(0, count), micros, nanos, captured: new Uint32Array(count).fill(4) }
+  const bytes = new Uint8Array(100 + count * packetRoom(4))
+  const view = new DataView(bytes.buffer)
+  let at = writeInterface(view, writeSection(view, 0), 1, '', '')
+  for (let i = 0; i < count; i++) at = writePacket(bytes, view, at, 0, batch, i)
+  const fill = new BatchFill(bytes)
+  const read: number[] = []
+  for (const { count: n, micros: m, nanos: rest } of new PcapngReader(fill, new Counters()).read(bytes, 0, at))
+    for (let i = 0; i < n; i++) read.push(m[i] as number, (rest as Uint16Array)[i] as number)
+  expect(read).toEqual(Array.from({ length: count }, (_, i) => [micros[i], nanos[i]]).flat())
+})
 
 describe('a file with two interfaces', () => {
   const batch = { ...numberedBatch(0, 3, { nanos: true, startMicros: 1_800_000_000_123_456 }), captured: Uint32Array.of(100, 0, 33) }
