@@ -51,7 +51,7 @@ beforeAll(async () => {
     spool,
     certificate,
     sensorId: 5,
-    limits: { requestMs: 1500, stallMs: 1500, strangersMax: 20, connectionsMax: 60 },
+    limits: { requestMs: 700, stallMs: 700, strangersMax: 20, connectionsMax: 60 },
   })
   m.feed([...callPackets('one'), ...callPackets('two', 0.2)])
 })
@@ -177,7 +177,7 @@ describe('requests', () => {
     const client = await local()
     const slow = client.ask('fetch', { path: 'd/big.pcap' })
     await slow.next()
-    await sleep(2500)
+    await sleep(1300)
     expect(await code(gather(slow))).toBe('cancelled')
     expect((await client.all('ping')).trailer).toEqual({})
     client.close()
@@ -397,7 +397,7 @@ describe('what strangers do', () => {
         ...Array.from({ length: 10 }, (_, i) => frame(kinds.request, 2 + i, Buffer.from('{"do":"fetch","path":"d/big.pcap"}'))),
       ]),
     )
-    await sleep(2500)
+    await sleep(1300)
     await ends(socket)
     await well()
   })
