@@ -39,6 +39,7 @@ const sameRing: readonly (readonly [from: string, to: string, reason: string])[]
   ['call', 'rtp', 'streams belong to calls'],
   ['live', 'call', 'a view of the tracker’s calls'],
   ['live', 'rtp', 'and of the quality of their streams'],
+  ['query', 'call', 'questions are about a call and its JSON'],
   ['capture', 'native', 'system calls'],
   ['store', 'native', 'where a thread’s built file is'],
   ['access', 'native', 'making of directories'],
@@ -46,6 +47,7 @@ const sameRing: readonly (readonly [from: string, to: string, reason: string])[]
   ['manager', 'access', 'who may come in'],
   ['query', 'call', 'questions are about a call and its JSON'],
   ['spool', 'native', 'where a thread’s built file is, and locks'],
+  ['mirror', 'native', 'directories made without a loop'],
   ['spool', 'capture', 'a call’s file is read like any capture'],
   ['journal', 'native', 'a lock that ends with its process'],
 ]
@@ -56,6 +58,9 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   lz4: ['lib/codec'],
   mysql2: ['lib/store/mysql'],
   'cli-table3': ['terminal'],
+  ink: ['terminal/live'],
+  react: ['terminal/live'],
+  'string-width': ['terminal/live'],
   selfsigned: ['lib/access'],
   '@oclif/core': ['commands', 'terminal'],
 }

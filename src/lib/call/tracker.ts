@@ -37,6 +37,8 @@ export interface TrackerOptions {
   /** SIP is believed on these ports only; empty means on any. */
   readonly sipPorts: readonly number[]
   readonly sensorId: number | undefined
+  /** Shared by trackers that run side by side, so that calls have numbers of their own. */
+  readonly numbers?: { next: number }
   readonly filter: PacketFilter | undefined
 }
 
@@ -366,7 +368,10 @@ export class CallTracker {
       this.#counters.add('too many calls at once')
       return undefined
     }
-    const call = new Call(++this.#callsMade, callId, invite, context)
+    const { numbers, sensorId } = this.#options
+    this.#callsMade++
+    const call = new Call(numbers === undefined ? this.#callsMade : numbers.next++, callId, invite, context)
+    call.sensorId = sensorId
     this.#calls.set(callId, call)
     return call
   }

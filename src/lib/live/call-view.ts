@@ -88,6 +88,8 @@ export interface StreamView {
   readonly jitterMs?: number | undefined
   readonly jitterMeanMs?: number | undefined
   readonly jitterMaxMs?: number | undefined
+  /** How often 1, 2 … 9, and 10 or more packets in a row were missing at arrival; left out while none were. */
+  readonly lossRuns?: readonly number[] | undefined
   readonly first: Micros
   readonly last: Micros
   readonly srtp: boolean

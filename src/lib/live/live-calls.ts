@@ -33,7 +33,7 @@ export class LiveCalls {
   #removed: CallView[] = []
   #watching = false
   #now = 0 as Micros
-  #sampledAt = 0
+  #sampledSecond = 0
   /** Ends that no batch told of, because nobody fetched them. */
   removalsLost = 0
 
@@ -79,9 +79,10 @@ export class LiveCalls {
   /** Capture time has come this far. */
   tick(now: Micros): void {
     this.#now = now
-    // Capture time may go back (a clock was set): then the next sample is due as well.
-    if (Math.abs(now - this.#sampledAt) < SAMPLE_MICROS) return
-    this.#sampledAt = now
+    // Capture time may go back (a clock was set): then the next sample is due as well. Once in every second of the clock, so that no second goes without a sample while packets come.
+    const second = Math.floor(now / SAMPLE_MICROS)
+    if (second === this.#sampledSecond) return
+    this.#sampledSecond = second
     for (const live of this.#calls.values()) if (this.#sample(live) && this.#watching) this.#mark(live)
   }
 
@@ -159,6 +160,6 @@ export class LiveCalls {
   }
 
   #view(live: LiveCall): CallView {
-    return viewOf(live, this.#now, this.#sensorId, this.#pcapOf?.(live.call))
+    return viewOf(live, this.#now, live.call.sensorId ?? this.#sensorId, this.#pcapOf?.(live.call))
   }
 }

@@ -105,6 +105,7 @@ function streamView(sample: StreamSample): StreamView {
     jitterMs: jitter?.meanMs === undefined ? undefined : jitter.nowMs,
     jitterMeanMs: jitter?.meanMs,
     jitterMaxMs: jitter?.meanMs === undefined ? undefined : jitter.maxMs,
+    lossRuns: sequence.lost === 0 ? undefined : [...sequence.runsAtArrival],
     first: stream.first,
     last: stream.last,
     srtp: sample.srtp,

@@ -32,6 +32,7 @@ export type FromThread =
   | { readonly failed: { readonly code: string; readonly message: string; readonly suggestions: string[] } }
 
 const READY_MS = 15_000
+const CLOSE_MS = 2000
 
 export async function startManagerThread(
   options: ThreadOptions,
@@ -62,9 +63,12 @@ export async function startManagerThread(
   return {
     addresses,
     async close() {
-      worker.postMessage('close')
-      await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 2000).unref())])
-      await worker.terminate()
+      // Nothing else may be left that keeps the process.
+      worker.ref()
+      worker.postMessage({ close: true })
+      const patience = setTimeout(() => void worker.terminate(), CLOSE_MS)
+      await exited
+      clearTimeout(patience)
     },
   }
 }

@@ -33,8 +33,8 @@ async function start({ about, spool, sipPorts, socket, tcp, stateDirectory }: Th
     say({ notice: `${error.message.replace(/\.$/, '')}: this one answers on unix:${socket} only.` })
     return begin(false)
   })
-  port.on('message', (message: unknown) => {
-    if (message === 'close') void manager.close().then(() => port.close())
+  port.on('message', (message: { close?: true }) => {
+    if (message.close === true) void manager.close().then(() => port.close())
   })
   say({ ready: manager.addresses })
 }

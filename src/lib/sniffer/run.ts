@@ -1,4 +1,3 @@
-import { AddressBook } from '../base/address.js'
 import type { HeldPacket } from '../base/held.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import type { Micros } from '../base/units.js'
@@ -6,9 +5,10 @@ import type { Call } from '../call/call.js'
 import type { MediaIndex } from '../call/media.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import type { CallRecord } from '../call/record.js'
-import { CallTracker, type TrackerOptions, type TrackerTotals } from '../call/tracker.js'
+import type { TrackerOptions, TrackerTotals } from '../call/tracker.js'
 import type { LiveCalls } from '../live/index.js'
 import type { RecordsStatus } from './records-status.js'
+import { Trackers } from './trackers.js'
 
 /** Where the packets of calls go; src/lib/spool has the real one. */
 export interface PacketSpool {
@@ -102,7 +102,7 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     const record = parts.maskDtmf ? { ...found, dtmf: found.dtmf.map((press) => ({ ...press, digit: MASKED_DIGIT })) } : found
     return spool === undefined ? record : { ...record, pcap: spool.pathOf(call) }
   }
-  const tracker = new CallTracker(parts.tracker, new AddressBook(), {
+  const trackers = new Trackers(parts.tracker, {
     onRecord(found, call, news) {
       const record = withPcap(found, call)
       spool?.ended(call)
@@ -124,15 +124,17 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     }),
   })
   parts.onStart?.(() => ({
-    totals: tracker.totals,
-    oddities: [...source.oddities.entries(), ...tracker.oddities()],
+    totals: trackers.totals,
+    oddities: [...source.oddities.entries(), ...trackers.oddities()],
     records: records?.status,
     kernel: source.kernel?.(),
     bytes: source.progress().bytes,
-    captureTime: tracker.now,
+    captureTime: trackers.now,
   }))
+  const canWait = source.canWait ?? !source.live
   try {
     for await (const batch of source.batches(signal)) {
+      const tracker = trackers.of(batch)
       tracker.accept(batch)
       // A file's packets tell the time themselves; a wire that is silent still lets time pass.
       if (source.live) tracker.advance(batch.until)
@@ -140,12 +142,12 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       live?.tick(tracker.now)
       batch.release()
       records?.flush()
-      parts.onBatch?.(tracker.totals)
-      if (!source.live) {
+      parts.onBatch?.(trackers.totals)
+      if (canWait) {
         await spool?.drained()
         await records?.drained()
       }
-      if (parts.packetsMax !== undefined && tracker.totals.packets >= parts.packetsMax) break
+      if (parts.packetsMax !== undefined && trackers.totals.packets >= parts.packetsMax) break
     }
   } catch (error) {
     // Calls that have ended by now are stored, whatever ended the source.
@@ -154,12 +156,12 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
   }
   const kernel = source.kernel?.()
   records?.ending()
-  tracker.finish(source.live ? 'forced' : 'end of input')
+  trackers.finish(source.live ? 'forced' : 'end of input')
   const spooled = await spool?.close()
   const stored = await records?.close()
   return {
-    totals: tracker.totals,
-    oddities: [...source.oddities.entries(), ...tracker.oddities(), ...notKept(spooled?.dropped ?? [])],
+    totals: trackers.totals,
+    oddities: [...source.oddities.entries(), ...trackers.oddities(), ...notKept(spooled?.dropped ?? [])],
     seconds: (performance.now() - startedMs) / 1000,
     records: stored,
     spool: spooled,

@@ -18,7 +18,7 @@ import {
 } from './limits.js'
 import { type Minute, type Minutes, onDisk } from './minutes.js'
 import { isMinute, minuteOf } from './names.js'
-import type { TrimReply } from './trim-worker.js'
+import type { TrimOrder, TrimReply } from './trim-worker.js'
 
 /**
  * Keeps account of what the spool holds, and keeps it within its limits. It lives in the writing thread: so nothing is written
@@ -43,6 +43,8 @@ export interface KeeperStats {
 
 /** What a step takes at most of a thread that may have to write. */
 const STEP_MS = 10
+/** A warning that still holds is given again after this long. */
+const AGAIN_MS = 3_600_000
 /** The disk is asked for its free space this often, and after so much was written. */
 const DISK_MS = 1000
 const DISK_BYTES = 16 << 20
@@ -78,7 +80,8 @@ export class Keeper {
   #writtenSince = 0
   #notedMs = 0
   #refusedMs = Number.NEGATIVE_INFINITY
-  #lowDisk = false
+  /** When the low disk was last told of, on the machine's own clock. */
+  #lowDiskSaidMs = Number.NEGATIVE_INFINITY
   #deletedFiles = 0
   #deletedBytes = 0
   #trimmedFiles = 0
@@ -114,14 +117,16 @@ export class Keeper {
     minute.running++
     if (this.#options.owner) this.#count(minute)
     this.#running.add(path)
-    // A late call of a minute whose media went: it has some again.
+    // A late call of a minute whose media went: it will have some again.
     this.#minutes.trim(minute, false)
     if (minute.running === 1) this.#ledger.note(minute)
     return minute
   }
 
   closed(minute: Minute, path: string): void {
-    if (this.#running.delete(path)) minute.running--
+    if (!this.#running.delete(path)) return
+    minute.running--
+    minute.untrimmed++
     minute.changed = true
   }
 
@@ -212,6 +217,7 @@ export class Keeper {
     const { sipBytes, mediaBytes, files } = countMinute(this.#options.dir, minute, this.#minutes)
     minute.unsure = false
     this.#minutes.set(minute, sipBytes, mediaBytes, files)
+    minute.untrimmed = minute.trimmed ? 0 : files
     if (files === 0 && minute.running === 0) this.#finished(minute)
   }
 
@@ -241,10 +247,7 @@ export class Keeper {
       // One minute at a time has its files written anew; what that will free is not known before.
       const limits = this.#trimming ? { ...this.#limits, mediaDays: 0, mediaBytes: 0 } : this.#limits
       const going = nextToGo(this.#minutes, limits, this.#nowMs() / 1000, disk, coming)
-      if (going === undefined) {
-        this.#lowDisk = false
-        return false
-      }
+      if (going === undefined) return false
       this.#warn(going)
       const files = filesOfMinute(this.#options.dir, going.minute.key)
       const paths = files
@@ -255,8 +258,8 @@ export class Keeper {
         this.#removal = { ...going, paths, next: 0, removed: 0 }
         return true
       }
-      // Only calls in progress, or nothing at all, or files that are to be written anew.
-      if (going.what === 'media' && files.length > 0) this.#trim(going.minute)
+      if (going.what === 'media') this.#trim(going.minute)
+      // Only calls in progress, or nothing at all.
       else if (going.minute.running === 0) this.#finished(going.minute)
       else this.#minutes.set(going.minute, going.minute.sipBytes, going.minute.mediaBytes, going.minute.running)
     }
@@ -297,8 +300,7 @@ export class Keeper {
     this.#removal = undefined
     const { minute, what } = removal
     if (what === 'media') {
-      if (filesOfMinute(this.#options.dir, minute.key).some(({ kind }) => kind === 'both')) this.#trim(minute)
-      else this.#minutes.trim(minute, true)
+      this.#trim(minute)
       return
     }
     // Calls may have come and gone since the files were listed. And what cannot be deleted must not be tried for ever.
@@ -320,7 +322,13 @@ export class Keeper {
     this.#ledger.gone(minute)
   }
 
+  /** Has the media taken out of the files that hold both, those of finished calls. */
   #trim(minute: Minute): void {
+    const paths = filesOfMinute(this.#options.dir, minute.key)
+      .filter(({ path, kind }) => kind === 'both' && !this.#running.has(path))
+      .map(({ path }) => path)
+    minute.untrimmed = 0
+    if (paths.length === 0) return this.#trimmedAll(minute)
     minute.busy = true
     this.#trimming = true
     if (this.#trimmer === undefined) {
@@ -332,26 +340,32 @@ export class Keeper {
       })
       this.#trimmer.unref()
     }
-    this.#trimmer.postMessage(minute.key)
+    this.#trimmer.postMessage({ key: minute.key, paths } satisfies TrimOrder)
   }
 
-  #trimmed({ key, bytes, files, trimmed, failed }: TrimReply): void {
+  #trimmed({ key, freedBytes, trimmed, failed }: TrimReply): void {
     this.#trimming = false
     const minute = isMinute(key) ? this.#minutes.get(key) : undefined
     if (minute === undefined) return
     minute.busy = false
     this.#trimmedFiles += trimmed
     if (failed > 0) this.notice = `${failed} pcaps of ${key} could not be read or written to take the media out; they stay as they are.`
-    // A call that began meanwhile has its bytes in the sums already: then the next look decides.
-    if (minute.running > 0) return
-    this.#minutes.set(minute, bytes, 0, files)
+    this.#minutes.add(minute, 0, -freedBytes, 0)
+    this.#trimmedAll(minute)
+  }
+
+  /** Once the last call of a minute has ended and lost its media, what is left is signalling. */
+  #trimmedAll(minute: Minute): void {
+    if (minute.running > 0 || minute.untrimmed > 0) return
+    this.#minutes.set(minute, minute.sipBytes + minute.mediaBytes, 0, minute.files)
     this.#minutes.trim(minute, true)
   }
 
   #warn({ why }: Going): void {
     if (why !== 'autocleanmingb' && why !== 'autocleanspoolminpercent') return
-    if (this.#lowDisk) return
-    this.#lowDisk = true
+    // A disk at its brim is low and not low by turns.
+    if (performance.now() - this.#lowDiskSaidMs < AGAIN_MS) return
+    this.#lowDiskSaidMs = performance.now()
     this.notice = `The disk of the spool "${this.#options.dir}" is nearly full (${why}): the oldest calls' packets are deleted. A limit keeps it from happening: --maxpoolsize MiB`
   }
 }

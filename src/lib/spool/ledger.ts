@@ -102,6 +102,7 @@ export class Ledger {
         minutes.set(minute, sipBytes, mediaBytes, files)
         minutes.trim(minute, state === 'trimmed')
         minute.unsure = state === 'open'
+        minute.untrimmed = state === 'trimmed' ? 0 : files
         minute.changed = false
       }
     }

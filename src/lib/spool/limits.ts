@@ -131,4 +131,4 @@ export function nextToGo(
 }
 
 const mayGo = (minute: Minute): boolean => !minute.busy && minute.files > minute.running
-const mayBeTrimmed = (minute: Minute): boolean => !minute.busy && minute.running === 0 && minute.files > 0
+const mayBeTrimmed = (minute: Minute): boolean => !minute.busy && minute.untrimmed > 0

@@ -14,6 +14,8 @@ export interface Minute {
   files: number
   /** Files of calls in progress. */
   running: number
+  /** Files of finished calls that may have media in them. */
+  untrimmed: number
   /** Its media are gone, its signalling stays. */
   trimmed: boolean
   /** Not counted since some writer last opened it: the disk knows better. */
@@ -70,6 +72,7 @@ export class Minutes {
       mediaBytes: 0,
       files: 0,
       running: 0,
+      untrimmed: 0,
       trimmed: false,
       unsure: false,
       busy: false,

@@ -2,37 +2,40 @@
 // that must not wait.
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
-import { bytesOf, filesOfMinute } from './disk.js'
+import { bytesOf } from './disk.js'
 import { trimFile } from './trim.js'
+
+/** Files of one minute, below the spool; none of a call in progress. */
+export interface TrimOrder {
+  readonly key: string
+  readonly paths: readonly string[]
+}
 
 export interface TrimReply {
   readonly key: string
-  /** What the minute's files take on the disk now. */
-  readonly bytes: number
-  readonly files: number
+  /** What the disk got back. */
+  readonly freedBytes: number
   readonly trimmed: number
   readonly failed: number
 }
 
 const { dir } = workerData as { dir: string }
 
-parentPort?.on('message', async (key: string) => {
-  let bytes = 0
-  let files = 0
+parentPort?.on('message', async ({ key, paths }: TrimOrder) => {
+  let freedBytes = 0
   let trimmed = 0
   let failed = 0
-  for (const { path, kind } of filesOfMinute(dir, key)) {
-    if (kind === 'both') {
-      try {
-        if (await trimFile(dir, path)) trimmed++
-      } catch {
-        failed++
-      }
+  for (const path of paths) {
+    const full = join(dir, path)
+    const before = bytesOf(full)
+    if (before === undefined) continue
+    try {
+      if (!(await trimFile(dir, path))) continue
+      trimmed++
+      freedBytes += before - (bytesOf(full) ?? 0)
+    } catch {
+      failed++
     }
-    const size = bytesOf(join(dir, path))
-    if (size === undefined) continue
-    bytes += size
-    files++
   }
-  parentPort?.postMessage({ key, bytes, files, trimmed, failed } satisfies TrimReply)
+  parentPort?.postMessage({ key, freedBytes, trimmed, failed } satisfies TrimReply)
 })

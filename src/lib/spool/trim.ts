@@ -1,4 +1,4 @@
-import { renameSync, rmSync } from 'node:fs'
+import { lstatSync, renameSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openFiles } from '../capture/file-source.js'
@@ -41,7 +41,10 @@ export async function trimFile(spool: string, path: string): Promise<boolean> {
   // An earlier one was killed in the middle.
   rmSync(part, { force: true })
   try {
+    const before = lstatSync(full)
     const dropped = await writeSignalling(full, part, compressionOf(path))
+    const { ino, size, mtimeMs } = lstatSync(full)
+    if (ino !== before.ino || size !== before.size || mtimeMs !== before.mtimeMs) throw new Error(`"${path}" was written to meanwhile`)
     if (dropped > 0) renameSync(part, full)
     return dropped > 0
   } finally {

@@ -47,6 +47,7 @@ export function readMinutes(dir: string): Minutes {
     const { sipBytes, mediaBytes, files } = countMinute(dir, minute, minutes)
     minutes.set(minute, sipBytes, mediaBytes, files)
     if (known !== undefined) minute.running = files
+    minute.untrimmed = files - minute.running
   }
   return minutes
 }
@@ -77,6 +78,7 @@ export function planOf(minutes: Minutes, limits: SpoolLimits, nowSeconds: number
     if (what === 'calls') minutes.delete(minute)
     else {
       minutes.set(minute, minute.sipBytes, 0, minute.files)
+      minute.untrimmed = 0
       minutes.trim(minute, true)
     }
   }

@@ -43,7 +43,8 @@ const stories: Story[] = [
   { name: 'only calls in progress: the next', limits: { bytes: 1 }, running: { [OLD]: 4 }, want: `${MIDDLE} calls maxpoolsize` },
   { name: 'some have ended: those', limits: { bytes: 1 }, running: { [OLD]: 3 }, want: `${OLD} calls maxpoolsize` },
   { name: 'everywhere in progress', limits: { bytes: 1, days: 1 }, running: { [OLD]: 4, [MIDDLE]: 4, [NEW]: 4 }, want: undefined },
-  { name: 'media of a minute in progress stay', limits: { mediaBytes: 1 }, running: { [OLD]: 1 }, want: `${MIDDLE} media maxpoolrtpsize` },
+  { name: 'media of calls in progress stay', limits: { mediaBytes: 1 }, running: { [OLD]: 4 }, want: `${MIDDLE} media maxpoolrtpsize` },
+  { name: 'those of the others go', limits: { mediaBytes: 1 }, running: { [OLD]: 3 }, want: `${OLD} media maxpoolrtpsize` },
   { name: 'another thread is at it', limits: { bytes: 1 }, busy: [OLD], want: `${MIDDLE} calls maxpoolsize` },
   { name: 'free space: enough', limits: { freeBytes: 5 * GIB }, disk: { bytes: 1000, free: 101 }, want: undefined },
   {
@@ -76,6 +77,7 @@ function spoolOf({ running = {}, trimmed = [], busy = [] }: Story): Minutes {
     minute.busy = busy.includes(key)
     minutes.set(minute, 10, trimmed.includes(key) ? 0 : 90, 4)
     minutes.trim(minute, trimmed.includes(key))
+    minute.untrimmed = trimmed.includes(key) ? 0 : 4 - minute.running
   }
   return minutes
 }
@@ -103,7 +105,11 @@ describe('what comes is counted before it is written', () => {
 
 test('a plan goes on until the limits hold, and joins what goes for one reason on one day', () => {
   const minutes = new Minutes()
-  for (let i = 0; i < 10; i++) minutes.set(minutes.make(`2026-11-01/10/0${i}`), 10, 90, 4)
+  for (let i = 0; i < 10; i++) {
+    const minute = minutes.make(`2026-11-01/10/0${i}`)
+    minutes.set(minute, 10, 90, 4)
+    minute.untrimmed = 4
+  }
   const plan = planOf(minutes, { ...noLimits, bytes: 650, mediaBytes: 500 }, NOW, undefined)
   expect(plan).toEqual([{ what: 'media', why: 'maxpoolrtpsize', from: '2026-11-01/10/00', to: '2026-11-01/10/04', files: 20, bytes: 450 }])
   expect([minutes.bytes, minutes.mediaBytes]).toEqual([550, 450])
