@@ -53,7 +53,9 @@ if (values.child !== undefined) {
   console.log(JSON.stringify(measured))
 } else {
   if (file === undefined) throw new Error('Say which capture: npx tsx bench/spool.ts FILE [DIR]')
-  console.log('| spool | CPU µs a packet | of which the spool | packets/s | files | writes/s | MiB | lost |\n|---|---|---|---|---|---|---|---|')
+  console.log(
+    '| spool | CPU µs a packet | of which the spool | packets/s | files | writes/s | MiB | lost |\n|---|---|---|---|---|---|---|---|',
+  )
   let bare = 0
   for (const name of Object.keys(variants)) {
     const m = child(name)

@@ -28,7 +28,12 @@ const earshot = (...args: string[]): Ran =>
   })
 /** What a sniffer with these limits would have done by then. */
 async function clean(limits: Partial<typeof noLimits>): Promise<void> {
-  const keeper = new Keeper({ dir: spool, limits: { ...noLimits, ...limits }, owner: true, nowMs: () => Date.parse('2027-01-01T00:00:00Z') })
+  const keeper = new Keeper({
+    dir: spool,
+    limits: { ...noLimits, ...limits },
+    owner: true,
+    nowMs: () => Date.parse('2027-01-01T00:00:00Z'),
+  })
   for (let quiet = 0; quiet < 10; quiet++) {
     keeper.step()
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -58,17 +63,35 @@ describe('spool usage', () => {
       totals: { files: 7 },
     })
   })
-  test('where there is none', () => expect(earshot('spool', 'usage', '--spool', join(dir, 'nope'))).toMatchObject({ status: 1, stderr: expect.stringMatching(/no spool/) }))
+  test('where there is none', () =>
+    expect(earshot('spool', 'usage', '--spool', join(dir, 'nope'))).toMatchObject({ status: 1, stderr: expect.stringMatching(/no spool/) }))
 })
 
 describe('spool plan', () => {
   test('nothing has to go, for nothing is limited', () =>
     expect(earshot('spool', 'plan', '--spool', spool).stdout).toMatch(/There is no limit: nothing is ever deleted/))
   test('what would go, were there limits; and nothing does', () => {
-    const ran = earshot('spool', 'plan', '--spool', spool, '--maxpooldays', '0', '--autocleanmingb', '0', '--autocleanspoolminpercent', '0', '--maxpoolsipdays', '1', '-o', 'json')
+    const ran = earshot(
+      'spool',
+      'plan',
+      '--spool',
+      spool,
+      '--maxpooldays',
+      '0',
+      '--autocleanmingb',
+      '0',
+      '--autocleanspoolminpercent',
+      '0',
+      '--maxpoolsipdays',
+      '1',
+      '-o',
+      'json',
+    )
     const { steps, totals } = JSON.parse(ran.stdout)
     // The fixture was recorded on 2026-11-24: by now that is more than a day ago.
-    expect(steps).toEqual([{ what: 'calls', why: 'maxpoolsipdays', from: '2026-11-24/17/01', to: '2026-11-24/17/01', files: 7, bytes: totals.bytes_before }])
+    expect(steps).toEqual([
+      { what: 'calls', why: 'maxpoolsipdays', from: '2026-11-24/17/01', to: '2026-11-24/17/01', files: 7, bytes: totals.bytes_before },
+    ])
     expect(totals.bytes_after).toBe(0)
     expect(readdirSync(join(spool, '2026-11-24/17/01'))).toHaveLength(7)
   })
@@ -76,7 +99,10 @@ describe('spool plan', () => {
 
 test('spool reindex', () => {
   rmSync(join(spool, '.index'), { recursive: true })
-  expect(earshot('spool', 'reindex', '--spool', spool)).toMatchObject({ status: 0, stderr: expect.stringMatching(/^7 files in 1 minutes: SIP .*RTP/) })
+  expect(earshot('spool', 'reindex', '--spool', spool)).toMatchObject({
+    status: 0,
+    stderr: expect.stringMatching(/^7 files in 1 minutes: SIP .*RTP/),
+  })
   expect(readFileSync(join(spool, '.index/2026-11-24'), 'utf8')).toMatch(/^17\/01\tdone\t7\t\d+\t\d+\n$/)
 })
 
@@ -117,7 +143,9 @@ describe('sniff', () => {
     expect(digits('--mask-dtmf', 'yes')).toMatch(/^X+$/)
   })
   test('lz4 for VoIPmonitor’s layout is a usage error', () =>
-    expect(earshot('sniff', '-r', fixture, '--spool', join(dir, 'x'), '--spool-layout', 'voipmonitor', '--pcap-dump-zip', 'lz4')).toMatchObject({
+    expect(
+      earshot('sniff', '-r', fixture, '--spool', join(dir, 'x'), '--spool-layout', 'voipmonitor', '--pcap-dump-zip', 'lz4'),
+    ).toMatchObject({
       status: 2,
       stderr: expect.stringMatching(/gzip/),
     }))

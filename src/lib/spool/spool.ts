@@ -250,7 +250,15 @@ export class Spool {
   stats(): SpoolStats {
     const { files = 0, writes = 0, bytes = 0, dropped = [], kept = NOTHING_KEPT } = this.#reply ?? {}
     const lost = dropped.reduce((sum, [, count]) => sum + count, 0)
-    return { files, writes, packets: this.#packets - lost, bytes, dropped: [...this.#dropped.entries(), ...dropped], leftOut: this.#leftOut, kept }
+    return {
+      files,
+      writes,
+      packets: this.#packets - lost,
+      bytes,
+      dropped: [...this.#dropped.entries(), ...dropped],
+      leftOut: this.#leftOut,
+      kept,
+    }
   }
 
   /** Gives the call a file. The tag is even: odd numbers are the writing thread's own. */

@@ -44,8 +44,7 @@ export async function trimFile(spool: string, path: string): Promise<boolean> {
     const before = lstatSync(full)
     const dropped = await writeSignalling(full, part, compressionOf(path))
     const { ino, size, mtimeMs } = lstatSync(full)
-    if (ino !== before.ino || size !== before.size || mtimeMs !== before.mtimeMs)
-      throw new Error(`"${path}" was written to meanwhile`)
+    if (ino !== before.ino || size !== before.size || mtimeMs !== before.mtimeMs) throw new Error(`"${path}" was written to meanwhile`)
     if (dropped > 0) renameSync(part, full)
     return dropped > 0
   } finally {
