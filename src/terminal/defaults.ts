@@ -16,6 +16,20 @@ export const defaultStore = (): string => `sqlite:${join(stateDir(), 'calls.db')
 export const defaultQueue = (): string => join(stateDir(), 'queue')
 export const defaultSpool = (): string => join(stateDir(), 'spool')
 
+/**
+ * Where services put their sockets: systemd's RUNTIME_DIRECTORY, /run/earshot for root, else the person's own run directory.
+ * All services of a host share it, so that `serve-manager` finds them.
+ */
+export function runDir(): string {
+  const given = process.env['RUNTIME_DIRECTORY']?.split(':')[0]
+  if (given !== undefined && given !== '') return given
+  if (process.getuid?.() === 0) return '/run/earshot'
+  return join(process.env['XDG_RUNTIME_DIR'] ?? join(stateDir(), 'run'), 'earshot')
+}
+
+/** What a person's client remembers: fingerprints of services, a token. */
+export const configDir = (): string => join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'earshot')
+
 /** For commands that read: a person's own database first, else the service's. */
 export function readableState(): { store: string; spool: string } {
   const dir = [stateDir(), SERVICE_DIR].find((candidate) => readable(join(candidate, 'calls.db'))) ?? stateDir()

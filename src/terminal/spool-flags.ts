@@ -28,7 +28,7 @@ export const spoolFlags = {
 export async function openSpoolOf(
   dir: string,
   flags: { readonly save: SpoolContent | 'none' } & Readonly<Record<string, unknown>>,
-  options: { readonly live: boolean; onNotice(text: string): void },
+  options: { readonly live: boolean; readonly canWait?: boolean; onNotice(text: string): void },
 ): Promise<Spool | undefined> {
   if (dir === 'none' || flags.save === 'none') return undefined
   const { openSpool } = await import('../lib/spool/index.js')
@@ -36,7 +36,7 @@ export async function openSpoolOf(
   return openSpool({
     dir,
     save: flags.save,
-    canWait: !options.live,
+    canWait: options.canWait ?? !options.live,
     layout: spool_layout,
     compression: pcap_dump_zip,
     maskDtmf: mask_dtmf === 'yes',

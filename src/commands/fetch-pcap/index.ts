@@ -1,69 +1,270 @@
-import { createWriteStream, existsSync } from 'node:fs'
-import { pipeline } from 'node:stream/promises'
+import { createReadStream, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
+import type { CallJson } from '../../lib/call/json.js'
+import { type Sink, tarEnd, tarHeader, tarPadding } from '../../lib/manager/index.js'
+import { safeName } from '../../lib/spool/index.js'
 import { packetsOf } from '../../lib/spool/packets.js'
-import { openReader } from '../../lib/store/index.js'
+import { openAdmin, openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
+import { CallPackets, nameOf } from '../../terminal/call-packets.js'
 import { readableState } from '../../terminal/defaults.js'
+import { fetchProgress } from '../../terminal/fetch-progress.js'
 import { findCall } from '../../terminal/find-call.js'
-import { localPcap } from '../../terminal/local-pcap.js'
+import { accessFlags } from '../../terminal/manager-access.js'
+import { expressionOf, queryFlags } from '../../terminal/query-flags.js'
+import { fileSink, stdoutSink } from '../../terminal/sinks.js'
 
-/** `earshot fetch-pcap ID`: one call's packets from the local spool. */
+/** Calls fetched at a time. */
+const AT_ONCE = 4
+
+/** `earshot fetch-pcap`: packets of calls, from the spool here or from the sensor that saw them. */
 export default class FetchPcap extends BaseCommand {
-  static override summary = "Get one call's packets as a pcap."
+  static override summary = 'Get the packets of calls as a pcap, from wherever they are kept.'
   static override description =
-    `Whole and in order of time, whatever lies in the spool: compressed files are unpacked; a call seen on interfaces of two kinds comes as pcapng.
-Exit codes: 3 no such call, or nothing was kept of it; 4 its media are gone, the signalling is there; 6 its packets are gone.`
+    `The packets of a call stay on the sensor that saw it. This finds the record, asks that sensor (its address is in the list of
+sensors: earshot sensor add), checks what comes against its checksum, and goes on where it was when the connection breaks.
+Several calls become one pcap in order of time, or with -w FILE.tar an archive of one pcap each.
+A sensor that is a real VoIPmonitor is asked in its own protocol: --sensor voipmonitor://HOST.
+Whatever lies in a spool comes as one capture in order of time; a call seen on interfaces of two kinds comes as pcapng.
+Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the sensor does not answer; 6 its packets are gone.`
   static override examples = [
     { description: 'To a file', command: '<%= config.bin %> <%= command.id %> 4711 -w call.pcap' },
     { description: 'Straight into another tool', command: '<%= config.bin %> <%= command.id %> 4711 | tshark -r - -q -z rtp,streams' },
+    {
+      description: 'The bad calls of an hour',
+      command: "<%= config.bin %> <%= command.id %> --where 'mos < 3 and start > -1h' -w bad.tar",
+    },
+    {
+      description: 'From a VoIPmonitor sensor',
+      command: '<%= config.bin %> <%= command.id %> 4711 --sensor voipmonitor://10.0.0.5 -w call.pcap',
+    },
   ]
-  static override args = { id: Args.string({ required: true, description: 'Number of the record (cdr query shows it), or a Call-ID.' }) }
+  static override strict = false
+  static override args = {
+    id: Args.string({ description: 'Number of the record (cdr query shows it), or a Call-ID. Several may be given.' }),
+  }
   static override flags = {
-    store: Flags.string({ helpValue: 'URL', summary: 'Where records are: sqlite:PATH.' }),
-    spool: Flags.string({ helpValue: 'DIR', summary: 'Where the pcaps are.' }),
+    where: queryFlags.where,
+    limit: Flags.integer({ char: 'l', min: 1, default: 1000, helpGroup: 'FILTER', summary: 'Of what --where finds, at most this many.' }),
+    store: Flags.string({ helpValue: 'URL', summary: 'Where records are: sqlite:PATH or mysql://user@host/database.' }),
+    spool: Flags.string({ helpValue: 'DIR', summary: 'Where the pcaps of this host are.' }),
+    sensor: Flags.string({
+      helpValue: 'ADDRESS',
+      summary: 'Ask this manager, whatever the record says: HOST[:PORT], unix:PATH, voipmonitor://HOST[:PORT].',
+    }),
+    'all-sensors': Flags.boolean({
+      exclusive: ['sensor'],
+      summary: 'Ask all sensors on the list, in parallel; the first that has it gives it.',
+    }),
     write: Flags.string({
       char: 'w',
       aliases: ['output'],
       charAliases: ['O'],
       default: '-',
       helpValue: 'FILE',
-      summary: 'Where to; - is stdout.',
+      summary: 'Where to; - is stdout. FILE.tar: one pcap a call.',
     }),
-    'sip-only': Flags.boolean({ summary: 'Without media.' }),
+    'sip-only': Flags.boolean({ summary: 'Leave the media out.' }),
     force: Flags.boolean({ summary: 'Replace FILE when it exists.' }),
+    quiet: Flags.boolean({ char: 'q', summary: 'No progress on stderr.' }),
+    ...accessFlags,
   }
 
   async run(): Promise<void> {
-    const { flags, args } = await this.parse(FetchPcap)
-    const toStdout = flags.write === '-'
-    if (toStdout && process.stdout.isTTY) {
+    const { flags, argv } = await this.parse(FetchPcap)
+    const ids = argv as string[]
+    const { write } = flags
+    this.#check(ids, flags)
+    const state = readableState()
+    const storeUrl = flags.store ?? state.store
+    const calls = await this.#calls(storeUrl, ids, flags)
+    const beside = write === '-' ? tmpdir() : dirname(write)
+    const progress = fetchProgress(flags.quiet ? ({ isTTY: false } as NodeJS.WriteStream) : process.stderr)
+    const say = (text: string): void => {
+      progress.clear()
+      process.stderr.write(`${text}\n`)
+    }
+    const packets = new CallPackets({
+      spool: flags.spool ?? state.spool,
+      sipOnly: flags['sip-only'],
+      sensor: flags.sensor,
+      allSensors: flags['all-sensors'],
+      access: flags,
+      sensors: once(async () => {
+        const admin = await openAdmin(storeUrl)
+        return admin.sensors().finally(() => admin.close())
+      }),
+      temporary: () => beside,
+      onProgress: (bytes, total) => progress.update(bytes, total),
+      say,
+    })
+    try {
+      const [only] = calls
+      if (calls.length === 1 && only !== undefined && !write.endsWith('.tar'))
+        this.#note(await this.#into(write, (sink) => packets.fetch(only, sink)))
+      else await this.#several(calls, packets, write, beside, say)
+    } finally {
+      progress.clear()
+      packets.close()
+    }
+  }
+
+  #check(ids: readonly string[], { write, force, where }: { write: string; force: boolean; where?: string[] | undefined }): void {
+    if ((ids.length === 0) === (where === undefined)) {
+      throw new OperatorError('WHICH', ids.length === 0 ? 'Which call?' : 'Name calls, or ask for them with --where, not both.', {
+        exit: exitCodes.usage,
+        suggestions: ['earshot fetch-pcap 4711 -w call.pcap', "earshot fetch-pcap --where 'mos < 3 and start > -1h' -w bad.tar"],
+      })
+    }
+    const what = ids[0] ?? "--where '…'"
+    if (write === '-' && process.stdout.isTTY) {
       throw new OperatorError('BINARY', 'A pcap would only upset this terminal.', {
         exit: exitCodes.usage,
-        suggestions: [`Write it to a file: earshot fetch-pcap ${args.id} -w call.pcap`, `Or look at the call: earshot cdr show ${args.id}`],
+        suggestions: [
+          `Write it to a file: earshot fetch-pcap ${what} -w call.pcap`,
+          ...(ids[0] === undefined ? [] : [`Or look at the call: earshot cdr show ${ids[0]}`]),
+        ],
       })
     }
-    if (!toStdout && !flags.force && existsSync(flags.write)) {
-      throw new OperatorError('EXISTS', `"${flags.write}" exists already.`, {
-        suggestions: ['Give another name, or --force to replace it.'],
-      })
+    if (write !== '-' && !force && existsSync(write)) {
+      throw new OperatorError('EXISTS', `"${write}" exists already.`, { suggestions: ['Give another name, or --force to replace it.'] })
     }
-    const state = readableState()
-    const store = await openReader(flags.store ?? state.store)
-    const call = await findCall(store, args.id).finally(() => store.close())
-    const { files, note } = localPcap(flags.spool ?? state.spool, call, args.id)
-    await pipeline(packetsOf(files, { sipOnly: flags['sip-only'] }), toStdout ? process.stdout : createWriteStream(flags.write)).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'EPIPE') return
-        throw new OperatorError('COPY', `Cannot copy the pcap to "${flags.write}": ${error.message}.`, {
-          cause: error,
-          suggestions: ['Check the path and the space on its disk.'],
-        })
-      },
-    )
-    if (note === undefined || flags['sip-only']) return
+  }
+
+  async #calls(
+    storeUrl: string,
+    ids: readonly string[],
+    { where, limit }: { where?: string[] | undefined; limit: number },
+  ): Promise<CallJson[]> {
+    const store = await openReader(storeUrl)
+    try {
+      if (where === undefined) {
+        const found: CallJson[] = []
+        for (const id of ids) found.push(await findCall(store, id))
+        return found
+      }
+      const found: CallJson[] = []
+      const expression = expressionOf({ where })
+      for await (const call of store.find({ ...(expression && { where: expression }), limit, lists: false })) found.push(call)
+      if (found.length > 0) return found
+      throw new OperatorError('NOT_FOUND', 'No call fits.', {
+        exit: exitCodes.notFound,
+        suggestions: ['earshot cdr query --where … shows what does.'],
+      })
+    } finally {
+      await store.close()
+    }
+  }
+
+  /** Something is there, but not all: told, and exit code 4. */
+  #note(note: string | undefined): void {
+    if (note === undefined) return
     process.stderr.write(`${note}\n`)
     process.exitCode = exitCodes.partial
+  }
+
+  /** Into a file that appears only when it is whole, or to stdout. */
+  async #into<T>(write: string, work: (sink: Sink) => Promise<T>): Promise<T> {
+    if (write === '-') return work(stdoutSink)
+    const sink = fileSink(write)
+    try {
+      const result = await work(sink)
+      await sink.commit()
+      return result
+    } catch (error) {
+      await sink.discard()
+      throw error
+    }
+  }
+
+  async #several(
+    calls: readonly CallJson[],
+    packets: CallPackets,
+    write: string,
+    beside: string,
+    say: (text: string) => void,
+  ): Promise<void> {
+    const directory = mkdtempSync(join(beside, '.earshot-calls-'))
+    try {
+      const failures: unknown[] = []
+      const got: { call: CallJson; file: string }[] = []
+      const waiting = calls.map((call, i) => ({ call, file: join(directory, String(i)) }))
+      const work = async (): Promise<void> => {
+        for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
+          const { call, file } = job
+          try {
+            const note = await this.#into(file, (sink) => packets.fetch(call, sink))
+            got.push(job)
+            if (note !== undefined) this.#note(`${nameOf(call)}: ${note}`)
+          } catch (error) {
+            failures.push(error)
+            say(`${nameOf(call)}: ${(error as Error).message}`)
+          }
+        }
+      }
+      await Promise.all(Array.from({ length: AT_ONCE }, work))
+      if (got.length === 0) throw failures[0]
+      got.sort((a, b) => calls.indexOf(a.call) - calls.indexOf(b.call))
+      await this.#into(write, (sink) =>
+        write.endsWith('.tar')
+          ? archive(got, sink)
+          : merged(
+              got.map((g) => g.file),
+              directory,
+              sink,
+            ),
+      )
+      if (failures.length > 0) {
+        process.stderr.write(`Packets of ${got.length} calls; of ${failures.length} not.\n`)
+        process.exitCode = exitCodes.partial
+      }
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
+  }
+}
+
+/** Captures merged at a time: so many files are open at once. More are merged in rounds. */
+const MERGE_MAX = 200
+
+async function merged(files: readonly string[], directory: string, sink: Sink): Promise<void> {
+  let round = files
+  for (let n = 0; round.length > MERGE_MAX; n++) {
+    const next: string[] = []
+    for (let i = 0; i < round.length; i += MERGE_MAX) {
+      const file = join(directory, `round-${n}-${next.length}`)
+      const part = fileSink(file)
+      for await (const chunk of packetsOf(round.slice(i, i + MERGE_MAX))) await part.write(chunk)
+      await part.commit()
+      next.push(file)
+    }
+    round = next
+  }
+  for await (const chunk of packetsOf(round)) await sink.write(chunk)
+}
+
+async function archive(got: readonly { call: CallJson; file: string }[], sink: Sink): Promise<void> {
+  for (const { call, file } of got) {
+    const { size } = statSync(file)
+    const name = `${call.id ?? 0}_${safeName(call.call_id).slice(0, 80)}.pcap`
+    await sink.write(tarHeader(name, size, Math.floor(Date.parse(call.started) / 1000)))
+    await copy(file, sink)
+    await sink.write(tarPadding(size))
+  }
+  await sink.write(tarEnd())
+}
+
+async function copy(file: string, sink: Sink): Promise<void> {
+  for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 })) await sink.write(chunk as Uint8Array)
+}
+
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined
+  return () => {
+    result ??= work()
+    return result
   }
 }

@@ -13,6 +13,7 @@ export default class SpoolReindex extends BaseCommand {
   static override description =
     `Every file is read, to tell signalling from media. Needed when files were copied into the spool, or deleted from it, by hand;
 at every start the sniffer compares the index with the disk by itself, but opens no file for it. Not while a sniffer writes to the spool.`
+  static override examples = ['<%= config.bin %> <%= command.id %> --spool /var/lib/earshot/spool']
   static override flags = {
     spool: Flags.string({ helpValue: 'DIR', summary: 'Where the pcaps are. Default: your own spool, else the service’s.' }),
     quiet: Flags.boolean({ char: 'q', summary: 'No summary and no progress on stderr.' }),

@@ -123,7 +123,7 @@ function streamRecord(stream: CallStream, call: Call, media: MediaIndex): Stream
 }
 
 /** What goes to an endpoint that the callee announced was sent by the caller; the announced address of the sender says the same the other way. */
-function directionOf(stream: CallStream, call: Call): 'a' | 'b' {
+export function directionOf(stream: CallStream, call: Call): 'a' | 'b' {
   const sides = (endpoint: Endpoint): string[] =>
     call.claims.filter((c) => c.endpoint === endpoint && !c.rtcp && !c.learned).map((c) => c.side)
   const receivers = sides(stream.destination)

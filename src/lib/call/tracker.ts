@@ -37,6 +37,8 @@ export interface TrackerOptions {
   /** SIP is believed on these ports only; empty means on any. */
   readonly sipPorts: readonly number[]
   readonly sensorId: number | undefined
+  /** Shared by trackers that run side by side, so that calls have numbers of their own. */
+  readonly numbers?: { next: number }
   readonly filter: PacketFilter | undefined
 }
 
@@ -246,7 +248,12 @@ export class CallTracker {
       for (const call of stream.owners) this.#digit(call, time, digit, 'rfc4733', source, destination)
     }
     // From its first RTP on, a call has another limit than before.
-    if (stream.packets === 1) for (const call of stream.owners) this.#file(call)
+    if (stream.packets === 1) {
+      for (const call of stream.owners) {
+        this.#file(call)
+        this.#outputs.onChange?.(call, this.#media)
+      }
+    }
     if (frame.bytes !== batch.bytes) for (const call of stream.owners) call.fragmentedRtp = true
     if (this.#outputs.onPacket === undefined) return
     this.#emitStream(stream, batch, index, Math.min(headerEnd, end))
@@ -352,6 +359,7 @@ export class CallTracker {
     const side = call.accept(message, context)
     if (message.bodyEnd > message.bodyAt) this.#body(call, side, message, context)
     this.#file(call)
+    this.#outputs.onChange?.(call, this.#media)
     return call
   }
 
@@ -360,7 +368,10 @@ export class CallTracker {
       this.#counters.add('too many calls at once')
       return undefined
     }
-    const call = new Call(++this.#callsMade, callId, invite, context)
+    const { numbers, sensorId } = this.#options
+    this.#callsMade++
+    const call = new Call(numbers === undefined ? this.#callsMade : numbers.next++, callId, invite, context)
+    call.sensorId = sensorId
     this.#calls.set(callId, call)
     return call
   }
@@ -379,6 +390,7 @@ export class CallTracker {
   #digit(call: Call, time: Micros, digit: string, type: 'rfc4733' | 'info', source: Endpoint, destination: Endpoint): void {
     if (call.digits.length >= this.#options.limits.digitsPerCallMax) return
     call.digits.push({ time, digit, type, src: this.#media.endpointText(source).ip, dst: this.#media.endpointText(destination).ip })
+    this.#outputs.onChange?.(call, this.#media)
   }
 
   #file(call: Call): void {
@@ -416,6 +428,7 @@ export class CallTracker {
     // A call that is over, and only waits for stragglers, is not cut short by the end of the program.
     const why = cause === 'forced' && call.endConfirmed ? 'finished' : cause
     const record = finishCall(call, why, this.#media, this.#options.sensorId)
+    this.#outputs.onEnd?.(call)
     this.#media.forget(call)
     this.#outputs.onRecord(record, call, call.early === undefined || !sameButRevision(call.early, record))
   }

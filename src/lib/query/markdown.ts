@@ -78,7 +78,7 @@ export function queriesMarkdown(): string {
     'A table shows the last 50 unless told otherwise. Memory does not grow with the number of calls; `--sort` by something else than `started` and `id` holds 8 bytes a call, for 5 million calls at most.',
     '`--follow` prints new records as they are stored (looked for every half second). A record that is stored early and completed later is printed once, as it was first seen.',
     '',
-    'Fast, by an index, are time, `caller`, `callee`, `number` (whole, beginning, end), `call_id` (whole, beginning), `caller_ip` and `callee_ip`; the rest is tested on the calls that these, or the time, leave. Give `--since` with everything else on a large database.',
+    'Fast, by an index, are time, `caller`, `callee`, `number` (whole, beginning, end), `call_id` (whole, beginning), `caller_ip` and `callee_ip`; `ip`, `media_ip` and `ssrc` read the table of streams once (seconds for millions of calls), or only the calls of the time that is given; the rest is tested on the calls that these, or the time, leave. Give `--since` on a large database.',
     'In a database that VoIPmonitor made, calls that VoIPmonitor itself wrote are not found: what is asked of lies in part in `earshot_cdr`, where it writes nothing.',
     'In MySQL an index does not help a number with letters in it, because it tells the cases apart. Without the option `ipv6` its columns hold no IPv6 addresses, and `ip` does not find them.',
     '',

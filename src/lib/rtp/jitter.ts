@@ -64,6 +64,11 @@ export class Jitter {
     return count === 0 ? undefined : cells[this.#row + column.jitterSumMs]! / count
   }
 
+  /** The running value. */
+  get nowMs(): number {
+    return this.#rows.cells[this.#row + column.jitterMs]!
+  }
+
   get maxMs(): number {
     return this.#rows.cells[this.#row + column.jitterMaxMs]!
   }

@@ -18,6 +18,8 @@ export interface SipMessage {
   /** All lines of it, in order. */
   headers(name: HeaderName): string[]
   readonly bytes: Uint8Array
+  /** Where its start line begins. */
+  readonly at: number
   readonly bodyAt: number
   readonly bodyEnd: number
   /** Where the message ends: the next one may begin there. */
@@ -41,6 +43,7 @@ class Message implements SipMessage {
   status: number | undefined
   reasonPhrase: string | undefined
   readonly bytes: Uint8Array
+  readonly at: number
   bodyAt = 0
   bodyEnd = 0
   end = 0
@@ -49,8 +52,9 @@ class Message implements SipMessage {
   /** Texts that were asked for. */
   readonly #values: (string | undefined)[] = []
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, at: number) {
     this.bytes = bytes
+    this.at = at
   }
 
   add(name: HeaderName, from: number, to: number): void {
@@ -84,7 +88,7 @@ class Message implements SipMessage {
 export function readSip(bytes: Uint8Array, at: number, end: number): SipMessage | SipProblem {
   const start = skipEmptyLines(bytes, at, end)
   if (!beginsSip(bytes, start, end)) return 'not SIP'
-  const message = new Message(bytes)
+  const message = new Message(bytes, start)
   const startLineEnd = lineEnd(bytes, start, end)
   readStartLine(message, latin1Trimmed(bytes, start, startLineEnd))
   let i = nextLine(bytes, startLineEnd, end)

@@ -57,6 +57,7 @@ const usualTiming: RecorderTiming = {
   syncMs: 1000,
 }
 
+const SILENT = 'STORE_SILENT'
 const BATCH_MAX = 1000
 /** A single record that fails this often, each time right after another one went in, is itself the trouble. */
 const STRIKES_MAX = 6
@@ -280,7 +281,8 @@ export class Recorder {
       }
       this.#otherWentIn = false
     }
-    void this.#closeStore()
+    // One that is silent may be so for ever; what it still does is harmless.
+    if (this.#store?.broken === true || (error as { code?: string }).code === SILENT) void this.#closeStore()
     this.#outage(kind === 'transient' ? 'retrying' : 'refused', error)
     const { giveUpSeconds, backlog } = this.#options
     if (giveUpSeconds !== undefined && Date.now() - (this.#failure?.sinceMs ?? 0) >= giveUpSeconds * 1000) return this.#giveUp()
@@ -423,7 +425,7 @@ async function within<T>(ms: number | undefined, work: Promise<T>, failure?: str
   const late = new Promise<T>((resolve, reject) => {
     timer = setTimeout(() => {
       if (failure === undefined) resolve(undefined as T)
-      else reject(new StoreFailure('transient', 'STORE_SILENT', `The store ${failure} (${Math.round(ms / 1000)} s).`, { suggestions: [] }))
+      else reject(new StoreFailure('transient', SILENT, `The store ${failure} (${Math.round(ms / 1000)} s).`, { suggestions: [] }))
     }, ms)
   })
   try {

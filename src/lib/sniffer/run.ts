@@ -1,11 +1,14 @@
-import { AddressBook } from '../base/address.js'
 import type { HeldPacket } from '../base/held.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import type { Micros } from '../base/units.js'
+import type { Call } from '../call/call.js'
+import type { MediaIndex } from '../call/media.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import type { CallRecord } from '../call/record.js'
-import { CallTracker, type TrackerOptions, type TrackerTotals } from '../call/tracker.js'
+import type { TrackerOptions, TrackerTotals } from '../call/tracker.js'
+import type { LiveCalls } from '../live/index.js'
 import type { RecordsStatus } from './records-status.js'
+import { Trackers } from './trackers.js'
 
 /** Where the packets of calls go; src/lib/spool has the real one. */
 export interface PacketSpool {
@@ -43,6 +46,7 @@ export interface RecordSink {
   /** No packet comes any more: all calls that are still open follow at once. */
   ending(): void
   close(): Promise<RecordsStatus>
+  readonly status: RecordsStatus
 }
 
 export interface SnifferParts {
@@ -57,8 +61,23 @@ export interface SnifferParts {
   onRecord(record: CallRecord): void
   /** After each batch; for a progress line. */
   onBatch?(totals: TrackerTotals): void
+  /** The running calls, for those who watch; undefined when nobody can. */
+  readonly live?: LiveCalls | undefined
+  /** The run begins; the function tells at any time how it goes. */
+  onStart?(status: () => SnifferStatus): void
   /** Stop after this many packets. */
   readonly packetsMax: number | undefined
+}
+
+/** How a run goes, while it goes. */
+export interface SnifferStatus {
+  readonly totals: TrackerTotals
+  readonly oddities: [reason: string, count: number][]
+  readonly records: RecordsStatus | undefined
+  readonly kernel: { readonly received: number; readonly dropped: number } | undefined
+  /** Bytes read from the source. */
+  readonly bytes: number
+  readonly captureTime: Micros
 }
 
 export interface SnifferResult {
@@ -77,13 +96,13 @@ const MASKED_DIGIT = 'X'
 
 /** The pipeline: await between batches, plain calls within. A file waits for the slowest consumer; a wire never does. */
 export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
-  const { source, spool, records, signal } = parts
+  const { source, spool, records, signal, live } = parts
   const startedMs = performance.now()
   const withPcap = (found: CallRecord, call: CallHandle): CallRecord => {
     const record = parts.maskDtmf ? { ...found, dtmf: found.dtmf.map((press) => ({ ...press, digit: MASKED_DIGIT })) } : found
     return spool === undefined ? record : { ...record, pcap: spool.pathOf(call) }
   }
-  const tracker = new CallTracker(parts.tracker, new AddressBook(), {
+  const trackers = new Trackers(parts.tracker, {
     onRecord(found, call, news) {
       const record = withPcap(found, call)
       spool?.ended(call)
@@ -93,6 +112,10 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     // Who reads a store after a live call does not wait for stragglers; who reads a file gets each call once.
     ...(source.live &&
       records !== undefined && { onEarlyRecord: (found: CallRecord, call: CallHandle) => records.offer(withPcap(found, call)) }),
+    ...(live && {
+      onChange: (call: Call, media: MediaIndex) => live.changed(call, media),
+      onEnd: (call: Call) => live.ended(call),
+    }),
     ...(spool && {
       onPacket: (call: CallHandle, batch: PacketBatch, index: number, kind: PacketKind, headersEnd: number) =>
         spool.packet(call, batch, index, kind, headersEnd),
@@ -100,20 +123,31 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       onHeldPacket: (call: CallHandle, packet: HeldPacket, kind: PacketKind) => spool.held(call, packet, kind),
     }),
   })
+  parts.onStart?.(() => ({
+    totals: trackers.totals,
+    oddities: [...source.oddities.entries(), ...trackers.oddities()],
+    records: records?.status,
+    kernel: source.kernel?.(),
+    bytes: source.progress().bytes,
+    captureTime: trackers.now,
+  }))
+  const canWait = source.canWait ?? !source.live
   try {
     for await (const batch of source.batches(signal)) {
+      const tracker = trackers.of(batch)
       tracker.accept(batch)
       // A file's packets tell the time themselves; a wire that is silent still lets time pass.
       if (source.live) tracker.advance(batch.until)
       spool?.settle(batch, tracker.now)
+      live?.tick(tracker.now)
       batch.release()
       records?.flush()
-      parts.onBatch?.(tracker.totals)
-      if (!source.live) {
+      parts.onBatch?.(trackers.totals)
+      if (canWait) {
         await spool?.drained()
         await records?.drained()
       }
-      if (parts.packetsMax !== undefined && tracker.totals.packets >= parts.packetsMax) break
+      if (parts.packetsMax !== undefined && trackers.totals.packets >= parts.packetsMax) break
     }
   } catch (error) {
     // Calls that have ended by now are stored, whatever ended the source.
@@ -122,12 +156,12 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
   }
   const kernel = source.kernel?.()
   records?.ending()
-  tracker.finish(source.live ? 'forced' : 'end of input')
+  trackers.finish(source.live ? 'forced' : 'end of input')
   const spooled = await spool?.close()
   const stored = await records?.close()
   return {
-    totals: tracker.totals,
-    oddities: [...source.oddities.entries(), ...tracker.oddities(), ...notKept(spooled?.dropped ?? [])],
+    totals: trackers.totals,
+    oddities: [...source.oddities.entries(), ...trackers.oddities(), ...notKept(spooled?.dropped ?? [])],
     seconds: (performance.now() - startedMs) / 1000,
     records: stored,
     spool: spooled,

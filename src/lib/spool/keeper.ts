@@ -43,6 +43,8 @@ export interface KeeperStats {
 
 /** What a step takes at most of a thread that may have to write. */
 const STEP_MS = 10
+/** A warning that still holds is given again after this long. */
+const AGAIN_MS = 3_600_000
 /** The disk is asked for its free space this often, and after so much was written. */
 const DISK_MS = 1000
 const DISK_BYTES = 16 << 20
@@ -78,7 +80,8 @@ export class Keeper {
   #writtenSince = 0
   #notedMs = 0
   #refusedMs = Number.NEGATIVE_INFINITY
-  #lowDiskMs = Number.NEGATIVE_INFINITY
+  /** When the low disk was last told of, on the machine's own clock. */
+  #lowDiskSaidMs = Number.NEGATIVE_INFINITY
   #deletedFiles = 0
   #deletedBytes = 0
   #trimmedFiles = 0
@@ -366,10 +369,9 @@ export class Keeper {
 
   #warn({ why }: Going): void {
     if (why !== 'autocleanmingb' && why !== 'autocleanspoolminpercent') return
-    const now = performance.now()
-    const news = now - this.#lowDiskMs > QUIET_MS
-    this.#lowDiskMs = now
-    if (!news) return
+    // A disk at its brim is low and not low by turns.
+    if (performance.now() - this.#lowDiskSaidMs < AGAIN_MS) return
+    this.#lowDiskSaidMs = performance.now()
     this.notice = `The disk of the spool "${this.#options.dir}" is nearly full (${why}): the oldest calls' packets are deleted. A limit keeps it from happening: --maxpoolsize MiB`
   }
 }

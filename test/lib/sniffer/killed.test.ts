@@ -5,11 +5,14 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { CallRecord } from '../../../src/lib/call/record.js'
+import { openRecordQueue } from '../../../src/lib/sniffer/record-queue.js'
 import type { RecordsStatus } from '../../../src/lib/sniffer/records-status.js'
 import { openWriter } from '../../../src/lib/store/index.js'
 import { openDatabase } from '../../../src/lib/store/sqlite/driver.js'
+import { sampleRecords } from '../../contract/records.js'
 import { haveMariadb, startMariadb, type TestServer } from '../../support/mariadb.js'
-import { callIdOf, hasLastWord, type RecordOrder } from '../../support/record-child.js'
+import { callIdOf, hasLastWord, type RecordOrder, recordsOf } from '../../support/record-child.js'
 
 // kill -9 of the sniffer and of the database at random moments while calls end: each call that was given out is stored exactly once.
 
@@ -139,5 +142,35 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
         await server.start()
       },
     )
+  })
+
+  test('killed and started again: said once, and nobody takes us for another writer', { timeout: 120_000 }, async () => {
+    const notices: string[] = []
+    const queue = await openRecordQueue({
+      storeUrl: server.url('restarted'),
+      sensorId: 7,
+      live: true,
+      queue: { dir: mkdtempSync(join(dir, 'queue-')), bytesMax: 1 << 30, drop: 'oldest' },
+      memoryBytesMax: 64 << 20,
+      drop: 'oldest',
+      onNotice: ({ kind, message }) => notices.push(`${kind}: ${message}`),
+    })
+    const [sample] = sampleRecords() as [CallRecord]
+    const stored = async (n: number): Promise<void> => {
+      while (queue.status.stored < n) await sleep(20)
+    }
+    for (const n of [0, 1, 2]) {
+      for (const record of recordsOf(n, sample)) queue.offer(record)
+      queue.flush()
+      if (n === 1) {
+        while (queue.status.state === 'ok') await sleep(20)
+        expect(queue.status).toMatchObject({ state: 'retrying', failure: { code: 'STORE_UNREACHABLE' } })
+        await server.start()
+      }
+      await stored(n + 1)
+      if (n === 0) await server.kill()
+    }
+    expect(await queue.close()).toMatchObject({ stored: 3, waiting: 0, dropped: 0 })
+    expect(notices).toEqual([expect.stringMatching(/^trouble: .* Records wait in/), expect.stringMatching(/^good: /)])
   })
 })

@@ -99,7 +99,7 @@ function dialectOf(form: Form): Dialect {
       return bytes.length === 4 ? bytes.readUInt32BE(0) : bytes.length === 16 ? bytes.toString('hex') : undefined
     },
     calldate: !form.partitioned ? undefined : (ours) => (form.milliseconds ? ours : `date_format(${ours}, '%Y-%m-%d %H:%i:%s')`),
-    join: 'STRAIGHT_JOIN',
+    joinCdr: 'STRAIGHT_JOIN cdr c FORCE INDEX (PRIMARY)',
     byTime: 'earshot_cdr e FORCE INDEX (once)',
   }
 }

@@ -80,7 +80,7 @@ const sqlite: Dialect = {
   addressValue: (value) =>
     typeof value === 'number' ? value : value instanceof Uint8Array && value.length === 16 ? hexadecimal(value) : undefined,
   calldate: undefined,
-  join: 'CROSS JOIN',
+  joinCdr: 'CROSS JOIN cdr c',
   byTime: 'earshot_cdr e INDEXED BY earshot_cdr_once',
 }
 

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs'
+import { Args, Flags } from '@oclif/core'
+import { type Role, roleNames, roles } from '../../../lib/access/index.js'
+import { OperatorError } from '../../../lib/base/errors.js'
+import { BaseCommand } from '../../../terminal/base-command.js'
+import { openTokens, stateFlag } from '../../../terminal/tokens.js'
+
+/** `earshot manager token add`: lets a client in. */
+export default class ManagerTokenAdd extends BaseCommand {
+  static override summary = 'Let a client in: make a token for it, or name its certificate.'
+  static override description = `The token is printed once and kept nowhere; the services of this host know it at once.
+Roles: ${Object.entries(roles)
+    .map(([name, { help }]) => `${name} (${help})`)
+    .join('; ')}.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> laptop --role fetch',
+    '<%= config.bin %> <%= command.id %> central --role fetch --certificate central.pem',
+  ]
+  static override args = { name: Args.string({ required: true, description: 'Name of the client, as the audit log will show it.' }) }
+  static override flags = {
+    role: Flags.option({ options: roleNames })({ required: true, summary: 'What it may do.' }),
+    certificate: Flags.string({ helpValue: 'FILE', summary: 'Know it by this certificate (PEM) instead of a token.' }),
+    state: stateFlag,
+  }
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(ManagerTokenAdd)
+    const tokens = openTokens(flags.state)
+    const role = flags.role as Role
+    if (flags.certificate === undefined) {
+      process.stdout.write(`${tokens.addToken(args.name, role, new Date())}\n`)
+      process.stderr.write(
+        `That is the token of "${args.name}" (${role}); it is not shown again. On the client: EARSHOT_TOKEN, or a file for --token-file.\n`,
+      )
+      return
+    }
+    let pem: string
+    try {
+      pem = readFileSync(flags.certificate, 'utf8')
+    } catch (error) {
+      throw new OperatorError('READ', `Cannot read "${flags.certificate}": ${(error as Error).message}.`, {
+        cause: error,
+        exit: 2,
+        suggestions: ['Check the path.'],
+      })
+    }
+    process.stderr.write(`"${args.name}" (${role}) is known by ${tokens.addCertificate(args.name, role, pem, new Date())}\n`)
+  }
+}

@@ -1,0 +1,55 @@
+import { Args } from '@oclif/core'
+import { exitCodes, OperatorError } from '../../lib/base/errors.js'
+import { openAdmin } from '../../lib/store/index.js'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { readableState } from '../../terminal/defaults.js'
+import { accessFlags } from '../../terminal/manager-access.js'
+import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
+import { printRows } from '../../terminal/plain-rows.js'
+import { askSensor, sensorColumns } from '../../terminal/sensor-status.js'
+import { storeFlag } from '../../terminal/store-flags.js'
+
+/** `earshot sensor status`: asks every sensor how it is, all at once. */
+export default class SensorStatus extends BaseCommand {
+  static override summary = 'Ask all sensors how they are.'
+  static override description =
+    'All are asked at once, those on the list of the store or those that are named. Exit code 4 when some do not answer, 5 when none does.'
+  static override examples = [
+    "<%= config.bin %> <%= command.id %> --store 'mysql://earshot@db/voipmonitor'",
+    '<%= config.bin %> <%= command.id %> 127.0.0.1 voipmonitor://10.0.0.5 -o json',
+  ]
+  static override strict = false
+  static override args = {
+    address: Args.string({
+      description: 'Managers to ask instead of the list: HOST[:PORT], unix:PATH, voipmonitor://HOST. Several may be given.',
+    }),
+  }
+  static override flags = { store: storeFlag, ...accessFlags, output: outputFlag, json: jsonFlag }
+
+  async run(): Promise<void> {
+    const { flags, argv } = await this.parse(SensorStatus)
+    const named = (argv as string[]).map((address) => ({ id: null, name: null, address }))
+    const sensors = named.length > 0 ? named : await this.#listed(flags.store ?? readableState().store)
+    const rows = (await Promise.all(sensors.map((sensor) => askSensor(sensor, flags)))).flat()
+    await printRows(outputFormat(flags), process.stdout, sensorColumns, rows)
+    const silent = rows.filter(({ error }) => error !== null)
+    for (const { address, error } of silent) process.stderr.write(`${address}: ${error}\n`)
+    if (silent.length > 0) process.exitCode = silent.length === rows.length ? exitCodes.unreachable : exitCodes.partial
+  }
+
+  async #listed(store: string): Promise<{ id: number; name: string | null; address: string | null }[]> {
+    const admin = await openAdmin(store)
+    const sensors = await admin.sensors().finally(() => admin.close())
+    if (sensors.length === 0) {
+      throw new OperatorError('NO_SENSORS', 'No sensor is on the list.', {
+        exit: exitCodes.notFound,
+        suggestions: ["earshot sensor add 3 'Prague' --host 10.0.3.5", 'Or name one: earshot sensor status 127.0.0.1'],
+      })
+    }
+    return sensors.map(({ id, name, host, port }) => ({
+      id,
+      name,
+      address: host === null ? null : host.includes(':') ? `[${host}]:${port ?? 5029}` : `${host}:${port ?? 5029}`,
+    }))
+  }
+}

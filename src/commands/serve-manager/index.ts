@@ -1,0 +1,126 @@
+import { hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+import { Flags } from '@oclif/core'
+import { serverCertificate, Tokens } from '../../lib/access/index.js'
+import { OperatorError } from '../../lib/base/errors.js'
+import { spoolSource } from '../../lib/sniffer/spool-source.js'
+import { openReader } from '../../lib/store/index.js'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { readableState, runDir, stateDir } from '../../terminal/defaults.js'
+import { knownServers } from '../../terminal/manager-access.js'
+import { recordSource } from '../../terminal/record-source.js'
+import { stopOnSignals } from '../../terminal/stop-signals.js'
+
+/** `earshot serve-manager`: a service over a spool and a store, that also speaks for every other service of the host. */
+export default class ServeManager extends BaseCommand {
+  static override summary = 'Serve calls, records and packets of this host: VoIPmonitor’s manager protocol and our own.'
+  static override description =
+    `Listens on TCP 5029 of loopback, for VoIPmonitor's plain protocol (scripts, GUIs) and for earshot. On other addresses only
+TLS is answered, and a client needs a token (earshot manager token add) or a certificate that is known here.
+The certificate is yours (--tls-cert), or one that is made at the first start; its fingerprint is shown.
+Every fetch of packets is written to manager/audit.log in the state directory.`
+  static override examples = [
+    { description: 'For scripts on this host', command: '<%= config.bin %> <%= command.id %>' },
+    { description: 'For the centre', command: '<%= config.bin %> <%= command.id %> --listen 10.0.3.5:5029' },
+  ]
+  static override flags = {
+    listen: Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      delimiter: ',',
+      default: ['127.0.0.1:5029'],
+      helpValue: 'HOST:PORT',
+      summary: 'Addresses to listen on. Off loopback only TLS is answered.',
+    }),
+    store: Flags.string({ helpValue: 'URL', summary: 'Where records are, or none. Default: the state directory.' }),
+    spool: Flags.string({ helpValue: 'DIR', summary: 'Where the pcaps are, or none. Default: the state directory.' }),
+    'tls-cert': Flags.string({ helpValue: 'FILE', dependsOn: ['tls-key'], summary: 'Certificate (PEM, with its chain) to show.' }),
+    'tls-key': Flags.string({ helpValue: 'FILE', dependsOn: ['tls-cert'], summary: 'Its key.' }),
+    'insecure-voipmonitor': Flags.boolean({
+      summary:
+        'DANGER: answer VoIPmonitor’s protocol on all addresses, unencrypted and without asking who it is. Whoever reaches the port reads calls and packets.',
+    }),
+    'id-sensor': Flags.integer({ min: 0, max: 65_534, default: 0, summary: 'Number of this sensor in the records; 0 means none.' }),
+    quiet: Flags.boolean({ char: 'q', summary: 'Say nothing but errors.' }),
+  }
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(ServeManager)
+    const say = (text: string): void => {
+      if (!flags.quiet) process.stderr.write(`${text}\n`)
+    }
+    const { addressText, auditLog, hostBackend, isLoopback, parseAddress, startManager } = await import('../../lib/manager/index.js')
+    const tcp = flags.listen.map((text) => {
+      const address = parseAddress(text)
+      if (address.kind !== 'tcp')
+        throw new OperatorError('LISTEN', `"${text}" is no address to listen on.`, { exit: 2, suggestions: ['HOST:PORT'] })
+      return { host: address.host, port: address.port, text: addressText(address) }
+    })
+    const far = tcp.some(({ host }) => !isLoopback(host))
+    const cert = flags['tls-cert']
+    const key = flags['tls-key']
+    const directory = join(stateDir(), 'manager')
+    const certificate =
+      far || cert !== undefined
+        ? await serverCertificate(directory, cert !== undefined && key !== undefined ? { certificate: cert, key } : undefined)
+        : undefined
+    const state = readableState()
+    const storeUrl = flags.store ?? state.store
+    const store = storeUrl === 'none' ? undefined : await this.#openStore(storeUrl, flags.store === undefined, say)
+    const spool = flags.spool === 'none' ? undefined : resolve(flags.spool ?? state.spool)
+    const socket = join(runDir(), 'serve-manager.sock')
+    const backend = hostBackend({
+      about: {
+        service: 'serve-manager',
+        version: this.config.version,
+        pid: process.pid,
+        host: hostname(),
+        sensorId: flags['id-sensor'] === 0 ? undefined : flags['id-sensor'],
+      },
+      runDirectory: runDir(),
+      ownSocket: socket,
+      spool: spool === undefined ? undefined : spoolSource(spool),
+      records: store && recordSource(store),
+      known: knownServers(),
+      startedMs: performance.now(),
+    })
+    const manager = await startManager({
+      backend,
+      socket,
+      tcp,
+      certificate,
+      tokens: new Tokens(join(directory, 'tokens.json')),
+      audit: auditLog(join(directory, 'audit.log'), (error) => say(`Fetches are not logged: ${error.message}`)),
+      plainForEverybody: flags['insecure-voipmonitor'],
+    }).catch(async (error: unknown) => {
+      backend.close()
+      await store?.close()
+      throw error
+    })
+    say(`Listening on ${manager.addresses.join(' ')}`)
+    say(`Records: ${storeUrl}   Pcaps: ${spool ?? 'none'}`)
+    if (certificate) say(`Certificate${certificate.selfSigned ? ' (made here)' : ''}: ${certificate.fingerprint}`)
+    if (flags['insecure-voipmonitor'] && far) say('DANGER: whoever reaches the port reads calls and packets (--insecure-voipmonitor).')
+    const stop = stopOnSignals()
+    if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener('abort', resolve, { once: true }))
+    await manager.close()
+    backend.close()
+    await store?.close()
+    stop.dispose()
+  }
+
+  /** A store that nobody named and that is not there yet is no reason not to serve packets. */
+  async #openStore(
+    url: string,
+    implied: boolean,
+    say: (text: string) => void,
+  ): ReturnType<typeof openReader> extends Promise<infer R> ? Promise<R | undefined> : never {
+    try {
+      return await openReader(url)
+    } catch (error) {
+      if (!implied) throw error
+      say(`No records: ${(error as Error).message}`)
+      return undefined
+    }
+  }
+}

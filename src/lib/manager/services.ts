@@ -1,0 +1,125 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { KnownServers } from '../access/index.js'
+import type { About, CallSource, ManagerBackend, RecordSource, ServiceCall, ServiceChanges, ServiceStats, SpoolSource } from './backend.js'
+import { mergeCalls } from './call-source.js'
+import { connectManager, type ManagerClient } from './client.js'
+
+/**
+ * What `serve-manager` speaks for: its own spool and records, and every service of this host, which it finds by their sockets
+ * in the run directory.
+ */
+export interface HostOptions {
+  readonly about: About
+  /** Where services put their sockets. */
+  readonly runDirectory: string
+  /** Its own socket there, not to be asked. */
+  readonly ownSocket: string
+  readonly spool: SpoolSource | undefined
+  readonly records: RecordSource | undefined
+  readonly known: KnownServers
+  readonly startedMs: number
+}
+
+export function hostBackend(options: HostOptions): ManagerBackend & { close(): void } {
+  const services = new Services(options)
+  return {
+    about: options.about,
+    spool: options.spool,
+    records: options.records,
+    sipPorts: [],
+    calls: mergeCalls(async () => new Map([...(await services.clients())].map(([path, client]) => [path, remoteCalls(client)]))),
+    others: async () => [...(await services.clients()).values()],
+    async stats() {
+      const clients = [...(await services.clients()).values()]
+      const theirs = await Promise.all(clients.map((client) => statsOf(client).catch(() => [])))
+      return [ownStats(options.about, options.startedMs), ...theirs.flat()]
+    },
+    close: () => services.close(),
+  }
+}
+
+/** A service that captures nothing counts only itself. */
+export function ownStats(about: About, startedMs: number): ServiceStats {
+  const { rss, heapUsed } = process.memoryUsage()
+  const { user, system } = process.cpuUsage()
+  return {
+    service: `${about.service}-${about.pid}`,
+    version: about.version,
+    pid: about.pid,
+    sensorId: about.sensorId,
+    uptimeSeconds: Math.floor((performance.now() - startedMs) / 1000),
+    packets: 0,
+    rtp: 0,
+    rtcp: 0,
+    sip: 0,
+    filtered: 0,
+    calls: 0,
+    open: 0,
+    odd: {},
+    cpuSeconds: (user + system) / 1e6,
+    rssBytes: rss,
+    heapBytes: heapUsed,
+  }
+}
+
+export async function statsOf(client: ManagerClient): Promise<ServiceStats[]> {
+  const { items } = await client.all<{ stats: ServiceStats[] }>('stats')
+  return items.flatMap(({ stats }) => stats)
+}
+
+/** The running calls of a manager that is asked over a connection. */
+export function remoteCalls(client: ManagerClient): CallSource {
+  return {
+    count: async () => (await statsOf(client)).reduce((sum, { open }) => sum + open, 0),
+    async *pages() {
+      for await (const answer of client.ask('calls')) {
+        if (answer.kind === 'item') yield (answer.value as { calls: ServiceCall[] }).calls
+      }
+    },
+    async *watch(signal) {
+      try {
+        for await (const answer of client.ask('watch', {}, signal)) {
+          if (answer.kind !== 'item') continue
+          yield { reset: false, added: [], changed: [], removed: [], left: 0, ...(answer.value as object) } as unknown as ServiceChanges
+        }
+      } catch (error) {
+        if (!signal.aborted) throw error
+      }
+    },
+  }
+}
+
+/** Connections to the sockets of the run directory, opened when needed and kept. */
+class Services {
+  readonly #options: HostOptions
+  readonly #clients = new Map<string, ManagerClient>()
+
+  constructor(options: HostOptions) {
+    this.#options = options
+  }
+
+  async clients(): Promise<ReadonlyMap<string, ManagerClient>> {
+    const { runDirectory, ownSocket, known } = this.#options
+    const names = await readdir(runDirectory).catch(() => [])
+    const paths = names.filter((name) => name.endsWith('.sock')).map((name) => join(runDirectory, name))
+    await Promise.all(
+      paths.map(async (path) => {
+        if (path === ownSocket || this.#clients.get(path)?.open === true) return
+        this.#clients.delete(path)
+        try {
+          this.#clients.set(path, await connectManager({ kind: 'unix', path }, { known, trust: async () => false, timeoutMs: 2000 }))
+        } catch {
+          // A socket that a killed process left behind, or a service that only now begins.
+        }
+      }),
+    )
+    for (const [path, client] of this.#clients) if (!client.open || !paths.includes(path)) this.#clients.delete(path)
+    return this.#clients
+  }
+
+  close(): void {
+    for (const client of this.#clients.values()) client.close()
+    this.#clients.clear()
+  }
+}

@@ -1,0 +1,140 @@
+import { connect } from 'node:net'
+import { exitCodes, OperatorError } from '../base/errors.js'
+import type { Micros } from '../base/units.js'
+import { civilTime } from '../call/json.js'
+import type { Sink } from './fetch.js'
+
+/**
+ * A call's packets from a real VoIPmonitor sensor, through its plain protocol: it keeps SIP and RTP apart, in files or in
+ * archives of a minute, whose names its clients compose themselves (spool.md 1, 2).
+ */
+export interface VoipmonitorAddress {
+  readonly host: string
+  readonly port: number
+}
+
+const SILENCE_MS = 30_000
+const ANSWER_MAX = 1 << 20
+
+/** Sends one command; yields the answer as it comes. */
+export async function* plainAsk({ host, port }: VoipmonitorAddress, command: string): AsyncGenerator<Uint8Array, void, void> {
+  const socket = connect({ host, port })
+  socket.setTimeout(SILENCE_MS, () => socket.destroy(new Error(`nothing came for ${SILENCE_MS / 1000} s`)))
+  socket.write(`${command}\r\n\r\n`)
+  try {
+    for await (const chunk of socket) yield chunk as Uint8Array
+  } catch (error) {
+    throw new OperatorError('UNREACHABLE', `Cannot ask voipmonitor://${host}:${port}: ${(error as Error).message}.`, {
+      cause: error,
+      exit: exitCodes.unreachable,
+      suggestions: [
+        'Is its manager reachable from here (managerip, managerport)? It listens on 127.0.0.1 by default: ssh -L 5029:127.0.0.1:5029 SENSOR',
+      ],
+    })
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** A short answer as text. */
+export async function plainText(address: VoipmonitorAddress, command: string): Promise<string> {
+  let text = ''
+  for await (const chunk of plainAsk(address, command)) {
+    text += Buffer.from(chunk).toString('latin1')
+    if (text.length > ANSWER_MAX) break
+  }
+  return text
+}
+
+export interface VoipmonitorCall {
+  readonly callId: string
+  readonly started: Micros
+  /** cdr.ID, where the record is VoIPmonitor's own. */
+  readonly id: number | null
+}
+
+/** Every character that VoIPmonitor does not keep in a file name becomes `_`. */
+export const voipmonitorName = (callId: string): string => callId.replace(/[^A-Za-z0-9:\-.@]/g, '_')
+
+const ARCHIVE_ENDS = ['.tar', '.tar.zst', '.tar.gz', '.tar.xz', '']
+
+/**
+ * Fetches the kinds that exist, each into a sink of its own. Answers which came: an empty list means that nothing is kept
+ * of this call.
+ */
+export async function fetchFromVoipmonitor(
+  address: VoipmonitorAddress,
+  call: VoipmonitorCall,
+  kinds: readonly ('SIP' | 'RTP')[],
+  open: (kind: string) => Sink,
+  onProgress: (bytes: number) => void,
+): Promise<string[]> {
+  const day = await minuteOf(address, call.started)
+  const name = `${voipmonitorName(call.callId)}.pcap`
+  const came: string[] = []
+  for (const kind of ['ALL', ...kinds]) {
+    if (came.includes('ALL')) break
+    const command = await find(address, day, kind, name, call)
+    if (command === undefined) continue
+    const sink = open(kind)
+    let bytes = 0
+    let head = ''
+    for await (const chunk of plainAsk(address, command)) {
+      if (head.length < 16) head += Buffer.from(chunk.subarray(0, 16)).toString('latin1')
+      await sink.write(chunk)
+      bytes += chunk.length
+      onProgress(chunk.length)
+    }
+    if (bytes === 0 || /^(error|access denied|command not)/.test(head)) {
+      await sink.restart?.()
+      continue
+    }
+    const check = /^getfile_in_tar (\S+ \S+ \S+)/.exec(command)?.[1]
+    if (check !== undefined && (await plainText(address, `getfile_in_tar_check_complete ${check}`)) !== 'OK') {
+      throw new OperatorError('INCOMPLETE', `${kind} of call "${call.callId}" did not come out whole.`, {
+        exit: exitCodes.partial,
+        suggestions: ['The archive may still be written: try again in a minute.'],
+      })
+    }
+    came.push(kind)
+  }
+  return came
+}
+
+interface Minute {
+  /** `2026-11-23/04/37` */
+  readonly directory: string
+  /** `2026-11-23-04-37` */
+  readonly stamp: string
+}
+
+/** The sensor names its directories in its own local time. */
+async function minuteOf(address: VoipmonitorAddress, started: Micros): Promise<Minute> {
+  const answer = await plainText(address, 'sql_time_information')
+  const offsetSeconds = Number(answer.split(',')[1]) || 0
+  const { year, month, day, hour, minute } = civilTime(Math.floor(started / 1e6) + offsetSeconds)
+  const [y, mo, d, h, mi] = [year, month, day, hour, minute].map((n) => String(n).padStart(2, '0'))
+  return { directory: `${y}-${mo}-${d}/${h}/${mi}`, stamp: `${y}-${mo}-${d}-${h}-${mi}` }
+}
+
+/** The command that fetches this kind, or undefined when there is neither a file nor an archive. */
+async function find(
+  address: VoipmonitorAddress,
+  { directory, stamp }: Minute,
+  kind: string,
+  name: string,
+  { id, started }: VoipmonitorCall,
+): Promise<string | undefined> {
+  const plain = `${directory}/${kind}/${name}`
+  const archives = kind === 'ALL' ? [] : ARCHIVE_ENDS.slice(0, -1).map((end) => `${directory}/${kind}/${kind.toLowerCase()}_${stamp}${end}`)
+  const answer = await plainText(address, `file_exists ${[plain, ...archives].join('|')}${archives.length === 0 ? '|' : ''}`)
+  const there = answer.startsWith('ok\n')
+    ? answer
+        .slice(3)
+        .split('\n')
+        .map((line) => line.slice(0, line.lastIndexOf(':')).split(';')[0] as string)
+    : []
+  if (there.some((file) => file.startsWith(plain))) return `getfile ${plain}`
+  const archive = archives.find((path) => there.some((file) => file === path || file.startsWith(`${path}:`)))
+  return archive === undefined ? undefined : `getfile_in_tar ${archive} ${name} ${Math.floor(started / 1e6)} ${id ?? 0} cdr 0 0 -1 end`
+}

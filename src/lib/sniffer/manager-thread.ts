@@ -1,0 +1,74 @@
+import { Worker } from 'node:worker_threads'
+import { OperatorError } from '../base/errors.js'
+import type { LiveCalls } from '../live/index.js'
+import type { About, ServiceStats } from '../manager/index.js'
+import { localLive, serveLive } from '../manager/index.js'
+import { builtFile } from '../native/built-file.js'
+
+/**
+ * The manager of a service that reads packets, in a thread of its own: whatever clients ask, fetch or send, the thread of the
+ * packets only answers short questions about its calls.
+ */
+export interface ThreadOptions {
+  readonly about: About
+  readonly spool: string | undefined
+  readonly sipPorts: readonly number[]
+  /** Path of the service's socket. */
+  readonly socket: string
+  /** Listened to when it is free; else the socket only, and a notice. */
+  readonly tcp: { readonly host: string; readonly port: number } | undefined
+  /** Tokens and audit log. */
+  readonly stateDirectory: string
+}
+
+export interface ManagerThread {
+  readonly addresses: readonly string[]
+  close(): Promise<void>
+}
+
+export type FromThread =
+  | { readonly ready: readonly string[] }
+  | { readonly notice: string }
+  | { readonly failed: { readonly code: string; readonly message: string; readonly suggestions: string[] } }
+
+const READY_MS = 15_000
+const CLOSE_MS = 2000
+
+export async function startManagerThread(
+  options: ThreadOptions,
+  live: LiveCalls,
+  stats: () => ServiceStats,
+  onNotice: (text: string) => void,
+): Promise<ManagerThread> {
+  const worker = new Worker(builtFile(import.meta.url, './manager-worker.js'), { workerData: options })
+  serveLive(worker, localLive(live, stats))
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  const addresses = await new Promise<readonly string[]>((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error('The manager’s thread does not start.')), READY_MS)
+    worker.on('message', (message: FromThread | { ask: string }) => {
+      if ('ready' in message) resolve(message.ready)
+      else if ('notice' in message) onNotice(message.notice)
+      else if ('failed' in message)
+        reject(new OperatorError(message.failed.code, message.failed.message, { suggestions: message.failed.suggestions }))
+      else return
+      clearTimeout(late)
+    })
+    worker.once('error', (error) => {
+      // The packets are what this program is for: it goes on without its manager.
+      onNotice(`The manager has stopped: ${error.message}`)
+      reject(error)
+    })
+  })
+  worker.unref()
+  return {
+    addresses,
+    async close() {
+      // Nothing else may be left that keeps the process.
+      worker.ref()
+      worker.postMessage({ close: true })
+      const patience = setTimeout(() => void worker.terminate(), CLOSE_MS)
+      await exited
+      clearTimeout(patience)
+    },
+  }
+}

@@ -1,0 +1,46 @@
+// The manager's own thread: serves clients, and asks the thread of the packets about the running calls.
+import { join } from 'node:path'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { Tokens } from '../access/index.js'
+import { OperatorError } from '../base/errors.js'
+import { askLive, auditLog, callsOf, startManager } from '../manager/index.js'
+import type { FromThread, ThreadOptions } from './manager-thread.js'
+import { spoolSource } from './spool-source.js'
+
+const port = parentPort as MessagePort
+const say = (message: FromThread): void => port.postMessage(message)
+
+async function start({ about, spool, sipPorts, socket, tcp, stateDirectory }: ThreadOptions): Promise<void> {
+  const live = askLive(port)
+  const options = {
+    backend: {
+      about,
+      spool: spool === undefined ? undefined : spoolSource(spool),
+      records: undefined,
+      sipPorts,
+      calls: callsOf(`${about.service}-${about.pid}`, live),
+      stats: async () => [await live.stats()],
+    },
+    certificate: undefined,
+    tokens: new Tokens(join(stateDirectory, 'manager', 'tokens.json')),
+    audit: auditLog(join(stateDirectory, 'manager', 'audit.log'), (error) => say({ notice: `Fetches are not logged: ${error.message}` })),
+    plainForEverybody: false,
+  }
+  const begin = (withTcp: boolean): ReturnType<typeof startManager> =>
+    startManager({ ...options, socket, tcp: withTcp && tcp ? [tcp] : [] })
+  const manager = await begin(true).catch((error: unknown) => {
+    if (!(error instanceof OperatorError) || error.code !== 'IN_USE') throw error
+    say({ notice: `${error.message.replace(/\.$/, '')}: this one answers on unix:${socket} only.` })
+    return begin(false)
+  })
+  port.on('message', (message: { close?: true }) => {
+    if (message.close === true) void manager.close().then(() => port.close())
+  })
+  say({ ready: manager.addresses })
+}
+
+start(workerData as ThreadOptions).catch((error: unknown) => {
+  const { code = 'MANAGER', message, suggestions = [] } = error as OperatorError
+  say({ failed: { code, message, suggestions } })
+  port.close()
+})

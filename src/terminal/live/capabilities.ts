@@ -1,0 +1,32 @@
+import type { ColourDepth, Theme } from './style.js'
+
+/** What the terminal can show, from what it says of itself and what the person wants. */
+export type ColourChoice = 'auto' | 'always' | 'never'
+
+export interface TerminalFacts {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Of the stream, as Node knows it: 1, 4, 8, 24 bits. */
+  readonly depth: number
+  readonly colour: ColourChoice
+  readonly ascii: boolean
+}
+
+export function themeFor({ env, depth, colour, ascii }: TerminalFacts): Theme {
+  return { depth: colourDepth(env, depth, colour), unicode: !ascii && knowsUnicode(env) }
+}
+
+function colourDepth(env: TerminalFacts['env'], depth: number, colour: ColourChoice): ColourDepth {
+  if (colour === 'never') return 1
+  // no-color.org: present and not empty, whatever it is.
+  if (colour === 'auto' && (env['NO_COLOR'] ?? '') !== '') return 1
+  if (env['TERM'] === 'dumb' && colour !== 'always') return 1
+  const known = depth >= 24 ? 24 : depth >= 8 ? 8 : depth >= 4 ? 4 : 1
+  return colour === 'always' && known === 1 ? 4 : known
+}
+
+/** POSIX: LC_ALL over LC_CTYPE over LANG. The Linux console has glyphs for little more than Latin. */
+function knowsUnicode(env: TerminalFacts['env']): boolean {
+  if (env['TERM'] === 'linux' || env['TERM'] === 'dumb') return false
+  const locale = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find((value) => (value ?? '') !== '') ?? ''
+  return /utf-?8/i.test(locale)
+}

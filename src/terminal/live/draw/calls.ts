@@ -1,0 +1,96 @@
+import type { BoardCall } from '../../../lib/live/index.js'
+import { type ColumnContext, columnNames, columnOf, type PlacedColumn, placeColumns } from '../columns.js'
+import { listRows } from '../list.js'
+import type { Prompt, Screen } from '../model.js'
+import type { Signs } from '../signs.js'
+import type { Line, Span } from '../style.js'
+import { cellsOf, fitted } from '../text.js'
+import { padLines, scrolled } from './parts.js'
+
+/** The list of calls: a header, then only the rows that are on the screen, however many there are. */
+const MARGIN = 2
+
+export function drawCalls(screen: Screen, signs: Signs): Line[] {
+  const { list, settings, columns, rows } = screen
+  const names =
+    screen.sources.length > 1 && !settings.columns.includes('sensor') ? [...settings.columns, 'sensor' as const] : settings.columns
+  const placed = placeColumns(names, columns - MARGIN)
+  const context: ColumnContext = { nowMicros: screen.nowMicros, signs, aliases: settings.aliases, parties: settings.parties }
+  const height = listRows(rows)
+  const shown = list.rows.slice(list.top, list.top + height)
+  const body =
+    shown.length === 0
+      ? emptyLines(screen)
+      : shown.map((call, i) => row(call, placed, context, list.top + i === list.cursorAt, list.marked))
+  return [header(placed, screen, signs), ...padLines(body, height)]
+}
+
+function header(placed: readonly PlacedColumn[], { settings: { sort } }: Screen, signs: Signs): Line {
+  const spans: Span[] = [['dim', ' '.repeat(MARGIN)]]
+  for (const { name, column, width } of placed) {
+    const sorted = name === sort.column
+    const arrow = sorted ? (sort.descending ? signs.down : signs.up) : ''
+    const room = width - cellsOf(arrow)
+    const title = column.right === true ? arrow + column.title : column.title + arrow
+    spans.push([
+      sorted ? 'accent' : 'dim',
+      fitted(room < column.title.length ? column.title.slice(0, room) + arrow : title, width, column.right),
+    ])
+    spans.push(['dim', ' '])
+  }
+  return { spans }
+}
+
+function row(
+  call: BoardCall,
+  placed: readonly PlacedColumn[],
+  context: ColumnContext,
+  current: boolean,
+  marked: ReadonlySet<string>,
+): Line {
+  const { signs } = context
+  const spans: Span[] = [
+    ['key', current ? signs.cursor : ' '],
+    ['mark', marked.has(call.key) ? signs.marked : ' '],
+  ]
+  for (const { column, width } of placed) {
+    const role = column.role?.(call, context) ?? 'text'
+    // What a call was when its source ended is no state that it is in.
+    const calm = call.over && (role === 'accent' || role === 'good') ? 'dim' : role
+    spans.push([calm, fitted(column.value(call, context, width), width, column.right, signs.ellipsis)])
+    spans.push(['text', ' '])
+  }
+  return { spans, on: current ? 'cursor' : undefined }
+}
+
+function emptyLines({ board, list, sources, keymap }: Screen): Line[] {
+  const say = (text: string): Line => ({ spans: [['dim', `  ${text}`]] })
+  if (list.filter.text !== '' && board.calls.size > 0) {
+    const key = [...keymap].find(([, action]) => action === 'filter')?.[0].split(' ')[1] ?? '/'
+    return [{ spans: [] }, say(`None of ${board.calls.size} calls fits "${list.filter.text}".`), say(`${key} changes the filter.`)]
+  }
+  const where = sources.map((s) => s.name).join(', ')
+  return [{ spans: [] }, say(`Waiting for calls${where === '' ? '' : ` on ${where}`} …`)]
+}
+
+/** The selector of columns, in place of the list. */
+export function drawColumns(prompt: Extract<Prompt, { kind: 'columns' }>, screen: Screen, signs: Signs): Line[] {
+  const height = listRows(screen.rows) + 1
+  const widest = Math.max(...columnNames.map((name) => columnOf(name).title.length))
+  const lines = prompt.order.map((name, i): Line => {
+    const { title, help } = columnOf(name)
+    const chosen = prompt.chosen.includes(name)
+    return {
+      on: i === prompt.cursor ? 'cursor' : undefined,
+      spans: [
+        ['key', i === prompt.cursor ? ` ${signs.cursor} ` : '   '],
+        ['mark', chosen ? `[${signs.marked}] ` : '[ ] '],
+        [chosen ? 'text' : 'dim', title.padEnd(widest + 2)],
+        ['dim', help],
+      ],
+    }
+  })
+  return [{ spans: [['title', '  Columns']] }, ...scrolled(lines, prompt.cursor - Math.floor(height / 2), height - 1)]
+}
+
+export const filterHint = 'mos < 3.6 and caller ~ 555 · status = 4xx · or any piece of a call'

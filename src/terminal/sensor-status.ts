@@ -1,0 +1,70 @@
+import { connectManager, parseAddress, plainText, type ServiceStats, statsOf } from '../lib/manager/index.js'
+import { type AccessFlags, clientOptionsFor } from './manager-access.js'
+import type { PlainRow } from './plain-rows.js'
+
+/** One line a service of a sensor: what it counts, or why it does not answer. */
+export const sensorColumns = [
+  'id',
+  'name',
+  'address',
+  'service',
+  'version',
+  'uptime_s',
+  'calls',
+  'packets',
+  'dropped',
+  'stored',
+  'waiting',
+  'rss_mb',
+  'error',
+] as const
+
+export interface AskedSensor {
+  readonly id: number | null
+  readonly name: string | null
+  readonly address: string | null
+}
+
+type Row = PlainRow & { readonly address: string | null; readonly error: string | null }
+
+export async function askSensor({ id, name, address }: AskedSensor, access: AccessFlags): Promise<Row[]> {
+  const head = { id, name, address }
+  if (address === null) return [{ ...head, error: 'it has no address: earshot sensor add ID NAME --host HOST' }]
+  try {
+    const where = parseAddress(address)
+    if (where.kind === 'voipmonitor') {
+      const stat = JSON.parse(await plainText(where, 'sniffer_stat')) as Record<string, string>
+      return [
+        {
+          ...head,
+          service: 'voipmonitor',
+          version: stat['version'] ?? null,
+          uptime_s: Number(stat['uptime']),
+          calls: Number(await plainText(where, 'totalcalls')),
+          dropped: Number(stat['pbCountPacketDrop']),
+          error: null,
+        },
+      ]
+    }
+    const client = await connectManager(where, { ...clientOptionsFor(address, access), timeoutMs: 5000 })
+    try {
+      return (await statsOf(client)).map((s) => ({ ...head, ...rowOf(s), error: null }))
+    } finally {
+      client.close()
+    }
+  } catch (error) {
+    return [{ ...head, error: (error as Error).message }]
+  }
+}
+
+const rowOf = (s: ServiceStats): PlainRow => ({
+  service: s.service,
+  version: s.version,
+  uptime_s: s.uptimeSeconds,
+  calls: s.open,
+  packets: s.packets,
+  dropped: s.kernel?.dropped ?? null,
+  stored: s.records?.stored ?? null,
+  waiting: s.records?.waiting ?? null,
+  rss_mb: Math.round(s.rssBytes / 1e6),
+})
