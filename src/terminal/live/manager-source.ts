@@ -58,12 +58,12 @@ export function managerSource({ name, address, find, client: options, connected 
     })
     return client
   }
-  const fetched = async (call: BoardCall, sipOnly: boolean): Promise<HeldPacket[]> => {
+  const fetched = async (call: BoardCall, part: 'sip' | undefined): Promise<HeldPacket[]> => {
     const { pcap } = call.view
     if (pcap === undefined) throw new Error('The sensor keeps no packets of this call.')
     const sink = memorySink()
     try {
-      await fetchPcap(connect, sink, { path: pcap, sipOnly, triesMax: 2 })
+      await fetchPcap(connect, sink, { path: pcap, sipOnly: part === 'sip', triesMax: 2 })
     } catch (error) {
       throw fetchError(error, `call ${call.view.callId}`, addressText(address))
     }
@@ -76,8 +76,8 @@ export function managerSource({ name, address, find, client: options, connected 
     start(sink) {
       done = run(sink)
     },
-    messages: async (call) => ({ steps: stepsOf(await fetched(call, true), [call.view.callId]) }),
-    packets: async (call, rtp) => ({ packets: await fetched(call, !rtp) }),
+    messages: async (call) => ({ steps: stepsOf(await fetched(call, 'sip'), [call.view.callId]) }),
+    packets: async (call, rtp) => ({ packets: await fetched(call, rtp ? undefined : 'sip') }),
     async close() {
       stop.abort()
       client?.close()
