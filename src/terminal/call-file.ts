@@ -7,7 +7,8 @@ import { openFiles } from '../lib/capture/file-source.js'
 
 /** What the spool holds of one call, read in one pass: its ladder, its packets by kind, its quality over time. */
 export interface CallFile {
-  readonly path: string
+  /** One as a rule; packets of another link type, or media in VoIPmonitor's layout, lie beside. */
+  readonly paths: readonly string[]
   readonly bytes: number
   readonly packets: number
   /** Of the call's own streams, and UDP of any other kind (RTCP, T.38 …). */
@@ -22,7 +23,7 @@ export interface CallFile {
   readonly quality: { readonly from: string; readonly stepSeconds: number; readonly streams: readonly StreamSeries[] } | undefined
 }
 
-export async function readCallFile(path: string, call: CallJson): Promise<CallFile> {
+export async function readCallFile(paths: readonly string[], call: CallJson): Promise<CallFile> {
   let [packets, rtp, other, cut] = [0, 0, 0, 0]
   let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
   const ladder: LadderReader = new LadderReader(call.call_id, (frame, time) => {
@@ -30,7 +31,7 @@ export async function readCallFile(path: string, call: CallJson): Promise<CallFi
     else other++
   })
   const series = call.streams.length === 0 ? undefined : new QualitySeries(call.streams, ladder.addresses, isoMicros)
-  const source = await openFiles([path])
+  const source = await openFiles(paths)
   for await (const batch of source.batches(new AbortController().signal)) {
     packets += batch.count
     for (let i = 0; i < batch.count; i++) {
@@ -43,15 +44,16 @@ export async function readCallFile(path: string, call: CallJson): Promise<CallFi
   }
   const streams = series?.series() ?? []
   return {
-    path,
-    bytes: statSync(path).size,
+    paths,
+    bytes: paths.reduce((sum, path) => sum + statSync(path).size, 0),
     packets,
     rtp,
     other,
     cut,
     first: packets === 0 ? null : isoTime(first as Micros),
     last: packets === 0 ? null : isoTime(last as Micros),
-    ladder: ladder.steps,
+    // Several files are read one after the other.
+    ladder: [...ladder.steps].sort((a, b) => a.time - b.time),
     messagesLeft: ladder.left,
     quality:
       series === undefined || streams.length === 0

@@ -1,4 +1,4 @@
-import { closeSync, createReadStream, existsSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { exitCodes, OperatorError } from '../lib/base/errors.js'
 import type { Micros } from '../lib/base/units.js'
@@ -13,11 +13,11 @@ import {
   type ManagerClient,
   parseAddress,
   type Sink,
-  selectPart,
 } from '../lib/manager/index.js'
-import { mergeCaptures } from '../lib/pcap/merge.js'
-import { spoolFile } from '../lib/spool/find.js'
+import { callFiles } from '../lib/spool/find.js'
+import { packetsOf } from '../lib/spool/packets.js'
 import type { Sensor } from '../lib/store/store-admin.js'
+import { localPcap } from './local-pcap.js'
 import { type AccessFlags, clientOptionsFor } from './manager-access.js'
 import { fileSink } from './sinks.js'
 
@@ -45,17 +45,19 @@ export class CallPackets {
     this.#options = options
   }
 
-  /** Everything of one call into the sink; fails as an operator's error with the exit code that fits. */
-  async fetch(call: CallJson, sink: Sink): Promise<void> {
-    const { sensor, allSensors, spool } = this.#options
+  /** Everything of one call into the sink. Answers what the operator should know; fails as an operator's error with the exit code that fits. */
+  async fetch(call: CallJson, sink: Sink): Promise<string | undefined> {
+    const { sensor, allSensors, spool, sipOnly } = this.#options
     if (sensor !== undefined) return this.#from(parseAddress(sensor), call, sink)
     if (allSensors) return this.#fromAny(await this.#addresses(), call, sink)
-    const local = call.pcap === null ? undefined : spoolFile(spool, call.pcap)
-    if (local !== undefined && existsSync(local)) return this.#fromFile(local, sink)
-    const listed = call.sensor_id === null ? undefined : (await this.#options.sensors()).find((s) => s.id === call.sensor_id)
+    const here = call.pcap === null ? [] : callFiles(spool, call.pcap, { media: false })
+    const listed =
+      call.sensor_id === null || here.length > 0 ? undefined : (await this.#options.sensors()).find((s) => s.id === call.sensor_id)
     const address = listed && addressOf(listed)
     if (address !== undefined) return this.#from(address, call, sink)
-    throw local === undefined ? noPcap(call) : gone(call, spool, listed)
+    const { files, note } = localPcap(spool, call, String(call.id ?? call.call_id))
+    for await (const chunk of packetsOf(files, { sipOnly })) await sink.write(chunk)
+    return sipOnly ? undefined : note
   }
 
   close(): void {
@@ -71,29 +73,28 @@ export class CallPackets {
     })
   }
 
-  async #fromFile(path: string, sink: Sink): Promise<void> {
-    const stream = createReadStream(path, { highWaterMark: 256 * 1024 })
-    for await (const chunk of this.#options.sipOnly ? selectPart(stream, 'sip') : stream) await sink.write(chunk as Uint8Array)
-  }
-
-  async #from(address: ManagerAddress, call: CallJson, sink: Sink): Promise<void> {
-    if (address.kind === 'voipmonitor') return this.#fromVoipmonitor(address, call, sink)
+  async #from(address: ManagerAddress, call: CallJson, sink: Sink): Promise<string | undefined> {
+    if (address.kind === 'voipmonitor') {
+      await this.#fromVoipmonitor(address, call, sink)
+      return undefined
+    }
     if (call.pcap === null) throw noPcap(call)
     const { sipOnly, onProgress, say } = this.#options
     try {
-      await fetchPcap(() => this.#client(address), sink, {
+      const { note } = await fetchPcap(() => this.#client(address), sink, {
         path: call.pcap,
-        part: sipOnly ? 'sip' : undefined,
+        sipOnly,
         onProgress,
         onNotice: say,
       })
+      return note
     } catch (error) {
       throw fetchError(error, nameOf(call), addressText(address))
     }
   }
 
   /** The first that has it; when none has, the most telling of the failures. */
-  async #fromAny(addresses: readonly ManagerAddress[], call: CallJson, sink: Sink): Promise<void> {
+  async #fromAny(addresses: readonly ManagerAddress[], call: CallJson, sink: Sink): Promise<string | undefined> {
     const having = await Promise.all(
       addresses.map(async (address) => {
         try {
@@ -131,8 +132,13 @@ export class CallPackets {
   /** One connection an address, opened again when it broke. */
   async #client(address: Exclude<ManagerAddress, { kind: 'voipmonitor' }>): Promise<ManagerClient> {
     const name = addressText(address)
-    const known = await this.#clients.get(name)?.catch(() => undefined)
-    if (known?.open === true) return known
+    const before = this.#clients.get(name)
+    if (before !== undefined) {
+      const known = await before.catch(() => undefined)
+      if (known?.open === true) return known
+      // Several that lost it at once: the first opens it, the others wait for that.
+      if (this.#clients.get(name) !== before) return this.#client(address)
+    }
     const opening = connectManager(address, clientOptionsFor(name, this.#options.access))
     this.#clients.set(name, opening)
     return opening
@@ -165,51 +171,10 @@ export class CallPackets {
           suggestions: ['They have expired there, or were never saved (savesip, savertp).'],
         })
       }
-      const merged = join(directory, 'merged')
-      mergeFiles(
-        kinds.map((kind) => join(directory, kind)),
-        merged,
-      )
-      await this.#fromFile(merged, sink)
+      for await (const chunk of packetsOf(kinds.map((kind) => join(directory, kind)))) await sink.write(chunk)
     } finally {
       rmSync(directory, { recursive: true, force: true })
     }
-  }
-}
-
-/** Files merged at a time; more are merged in rounds. */
-const MERGE_MAX = 200
-
-/** Several captures into one, by time. The inputs stay as they are. */
-export function mergeFiles(paths: readonly string[], to: string): void {
-  if (paths.length > MERGE_MAX) {
-    const groups: string[] = []
-    for (let i = 0; i < paths.length; i += MERGE_MAX) {
-      const part = `${to}.merge-${groups.length}`
-      mergeFiles(paths.slice(i, i + MERGE_MAX), part)
-      groups.push(part)
-    }
-    mergeFiles(groups, to)
-    for (const part of groups) rmSync(part)
-    return
-  }
-  const inputs = paths.map((path) => openSync(path, 'r'))
-  const out = openSync(to, 'wx')
-  try {
-    mergeCaptures(
-      inputs.map((fd) => ({ read: (bytes) => readSync(fd, bytes) })),
-      (bytes) => {
-        for (let at = 0; at < bytes.length; ) at += writeSync(out, bytes, at)
-      },
-    )
-  } catch (error) {
-    rmSync(to)
-    throw new OperatorError('MERGE', `The captures cannot be merged: ${(error as Error).message}.`, {
-      cause: error,
-      suggestions: ['Take them one by one into an archive: -w calls.tar'],
-    })
-  } finally {
-    for (const fd of [...inputs, out]) closeSync(fd)
   }
 }
 
@@ -230,24 +195,3 @@ const noPcap = (call: CallJson): OperatorError =>
     exit: exitCodes.notFound,
     suggestions: ['sniff keeps them with --spool DIR (and unless --save none).'],
   })
-
-function gone(call: CallJson, spool: string, sensor: Sensor | undefined): OperatorError {
-  const oldest = existsSync(spool)
-    ? readdirSync(spool)
-        .filter((name) => /^\d{4}-\d\d-\d\d$/.test(name))
-        .sort()[0]
-    : undefined
-  const since = oldest === undefined ? `"${spool}" keeps nothing` : `what is kept in "${spool}" begins on ${oldest}`
-  const elsewhere =
-    call.sensor_id === null
-      ? []
-      : [
-          sensor === undefined
-            ? `Sensor ${call.sensor_id} is not on the list: earshot sensor add ${call.sensor_id} NAME --host HOST`
-            : `Sensor ${call.sensor_id} has no address: earshot sensor add ${call.sensor_id} NAME --host HOST`,
-        ]
-  return new OperatorError('EXPIRED', `The packets of ${nameOf(call)} are gone: ${since}.`, {
-    exit: exitCodes.expired,
-    suggestions: ['They were cleaned away, or the spool is another: --spool DIR', ...elsewhere],
-  })
-}

@@ -15,6 +15,11 @@ export function fileSink(path: string): FileSink {
   const partial = `${path}.part-${process.pid}`
   const fd = attempt(path, () => openSync(partial, 'wx', 0o644))
   let at = 0
+  let open = true
+  const close = (): void => {
+    if (open) closeSync(fd)
+    open = false
+  }
   return {
     async write(bytes) {
       attempt(path, () => {
@@ -27,11 +32,11 @@ export function fileSink(path: string): FileSink {
       at = 0
     },
     async commit() {
-      closeSync(fd)
+      close()
       await rename(partial, path)
     },
     async discard() {
-      closeSync(fd)
+      close()
       await rm(partial, { force: true })
     },
   }

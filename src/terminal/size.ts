@@ -11,3 +11,12 @@ export function parseSize(text: string): number {
   }
   return Math.floor(Number(m[1]) * unit)
 }
+
+/** "1.4 GiB" */
+export function sizeText(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
+  let value = bytes
+  let unit = 0
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
+}

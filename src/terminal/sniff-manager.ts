@@ -1,7 +1,8 @@
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { LiveCalls } from '../lib/live/index.js'
-import type { ManagerThread, ServiceStats } from '../lib/manager/index.js'
+import type { ServiceStats } from '../lib/manager/index.js'
+import type { ManagerThread } from '../lib/sniffer/manager-thread.js'
 import type { SnifferStatus } from '../lib/sniffer/run.js'
 import type { Spool } from '../lib/spool/index.js'
 import { runDir, stateDir } from './defaults.js'
@@ -38,7 +39,7 @@ export function sniffManager(options: SniffManagerOptions): SniffManager {
     live,
     start(status) {
       starting = (async () => {
-        const { startManagerThread } = await import('../lib/manager/index.js')
+        const { startManagerThread } = await import('../lib/sniffer/manager-thread.js')
         return startManagerThread(
           {
             about,

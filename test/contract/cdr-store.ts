@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type CallJson, callJson } from '../../src/lib/call/json.js'
+import { type CallJson, callJson, isoMicros } from '../../src/lib/call/json.js'
 import type { CallRecord } from '../../src/lib/call/record.js'
 import type { Expression } from '../../src/lib/query/expression.js'
+import type { CallFacts } from '../../src/lib/query/groups.js'
+import { addressValue } from '../../src/lib/query/network.js'
 import { parseExpression } from '../../src/lib/query/parse.js'
 import { endingWith } from '../../src/lib/query/pattern.js'
 import { predicateOf } from '../../src/lib/query/predicate.js'
@@ -117,6 +119,8 @@ export function cdrStoreContract(
         'caller',
         'caller = none',
         'callee ~ O',
+        'callee = "bob "',
+        'call_id = "busy "',
         'number = *0*',
         'number = *1',
         'number = "*\\*[?*"',
@@ -246,6 +250,40 @@ export function cdrStoreContract(
 
     test('all of them, whatever the filter is not', async () =>
       expect((await find({})).map((c) => c.call_id).filter((id) => all.includes(id)).length).toBeGreaterThanOrEqual(all.length))
+
+    test.each(['id > 0', 'caller = *01', 'status = 486 and sensor = 42'])(
+      'facts for statistics are those of the records: %s',
+      async (text) => {
+        const needs = ['caller', 'callee', 'callerIp', 'calleeIp', 'sensorId', 'codec', 'hungUpBy'] as const
+        const facts: CallFacts[] = []
+        await store.facts({ where: says(text), needs }, (call) => facts.push(call))
+        const wanted = (await find({ where: says(text) })).map(
+          (c): CallFacts => ({
+            startedMicros: isoMicros(c.started),
+            state: c.state,
+            status: c.status,
+            answered: c.answered !== null,
+            ringing: c.ringing !== null,
+            byeSeen: c.hung_up_by !== null,
+            talkMs: c.talk_ms,
+            pddMs: c.pdd_ms,
+            mos: c.mos,
+            lossPct: c.loss_pct,
+            jitterMs: c.jitter_ms,
+            caller: c.caller,
+            callee: c.callee,
+            callerIp: ipv6 || !c.caller_addr.startsWith('[') ? (addressValue(c.caller_addr) ?? null) : null,
+            calleeIp: ipv6 || !c.callee_addr.startsWith('[') ? (addressValue(c.hops.at(-1) ?? '') ?? null) : null,
+            sensorId: c.sensor_id,
+            codec: c.codec,
+            hungUpBy: c.hung_up_by,
+          }),
+        )
+        const byTime = (a: CallFacts, b: CallFacts): number => a.startedMicros - b.startedMicros || (a.sensorId ?? 0) - (b.sensorId ?? 0)
+        expect(facts.sort(byTime)).toEqual(wanted.sort(byTime))
+        expect(facts.length).toBeGreaterThan(0)
+      },
+    )
 
     test('tells what the JSON does not', async () => {
       const [busy] = await find({ where: says('call_id = busy') })

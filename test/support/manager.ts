@@ -18,6 +18,7 @@ import {
 } from '../../src/lib/manager/index.js'
 import { localLive } from '../../src/lib/manager/live-source.js'
 import { ownStats } from '../../src/lib/manager/services.js'
+import { spoolSource } from '../../src/lib/sniffer/spool-source.js'
 import { trackerOptions } from './analyse.js'
 import { batchOf, type Packet } from './ladder.js'
 
@@ -58,7 +59,7 @@ export async function testManager(
   }))
   const backend: ManagerBackend = {
     about,
-    spool: options.spool,
+    spool: options.spool === undefined ? undefined : spoolSource(options.spool),
     records: undefined,
     sipPorts: [5060],
     calls: callsOf(`${about.service}-${about.pid}`, source),

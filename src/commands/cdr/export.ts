@@ -18,6 +18,7 @@ export default class CdrExport extends BaseCommand {
   static override description =
     `The same flags as cdr query choose the calls. The format is that of the name (.csv, .tsv, .json, .ndjson; .gz behind it
 compresses), or -o says it. The file appears when it is complete; a run that is stopped leaves nothing behind.`
+  static override usage = '<%= command.id %> FILE [--where EXPR] [FILTER FLAGS] [--fields A,B,C] [--sort FIELD] [--limit N] [--force]'
   static override examples = [
     { description: 'A month for a spreadsheet', command: '<%= config.bin %> <%= command.id %> calls.csv --between 2026-10-01..2026-11-01' },
     { description: 'Everything, compressed', command: '<%= config.bin %> <%= command.id %> calls.ndjson.gz' },

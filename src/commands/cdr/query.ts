@@ -28,6 +28,8 @@ export default class CdrQuery extends BaseCommand {
     `Everything given must fit; of one flag's several values any. A number is found whole or by its end (5550100 finds +15550100);
 * stands for anything (+420*). --where takes any question in the language of docs/queries.md. Times are UTC.
 A table shows the last 50 calls unless --last, --limit, --sort or --after say otherwise; the other formats print all.`
+  static override usage =
+    '<%= command.id %> [--where EXPR] [FILTER FLAGS] [-o FORMAT] [--fields A,B,C] [--sort FIELD] [--last N | --limit N] [--after ID] [--follow]'
   static override examples = [
     { description: 'The last calls', command: '<%= config.bin %> <%= command.id %>' },
     {
@@ -139,7 +141,7 @@ A table shows the last 50 calls unless --last, --limit, --sort or --after say ot
     },
   ): Promise<void> {
     const stop = stopOnSignals()
-    for await (const call of follow(store, { where, lists, known, signal: stop.signal })) {
+    for await (const call of follow(store, { where, lists, known, signal: stop.signal, onAway: (error) => this.printError(error) })) {
       printer.call(call)
       await printer.drained()
     }

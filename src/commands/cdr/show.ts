@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs'
 import { Args, Flags } from '@oclif/core'
-import { spoolFile } from '../../lib/spool/find.js'
+import { callFiles, expiryOf, spoolFile } from '../../lib/spool/find.js'
 import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { type CallFile, readCallFile } from '../../terminal/call-file.js'
@@ -39,8 +38,9 @@ the same numbers. Quality over time is counted from the packets in the spool; wi
       const call = await findCall(store, args.id)
       const details = await store.details(call.id as number)
       const { related, cut } = await relatedCalls(store, call)
-      const pcap = call.pcap === null ? undefined : spoolFile(flags.spool ?? state.spool, call.pcap)
-      const file = pcap !== undefined && existsSync(pcap) ? await readCallFile(pcap, call) : undefined
+      const spool = flags.spool ?? state.spool
+      const paths = call.pcap === null ? [] : callFiles(spool, call.pcap)
+      const file = paths.length > 0 ? await readCallFile(paths, call) : undefined
       if (flags.json) {
         const legs = related.map(({ call: leg, because }) => ({ id: leg.id, call_id: leg.call_id, started: leg.started, because }))
         process.stdout.write(`${jsonText({ ...call, details: details ?? null, legs, spool: file ?? null })}\n`)
@@ -51,26 +51,31 @@ the same numbers. Quality over time is counted from the packets in the spool; wi
       for (const { call: leg, because } of related)
         lines.push(`  ${leg.id}  ${callLine(leg)}  (${because.join(', ').replaceAll('_', ' ')})`)
       if (cut) lines.push('  (so many calls began then that only some were looked at)')
-      lines.push('', ...this.#spool(pcap, file))
+      lines.push('', ...(file === undefined ? [whyNoPackets(spool, call.pcap)] : packetLines(file)))
       process.stdout.write(`${lines.join('\n')}\n`)
     } finally {
       await store.close()
     }
   }
+}
 
-  #spool(pcap: string | undefined, file: CallFile | undefined): string[] {
-    if (pcap === undefined) return ['No pcap was kept of this call.']
-    if (file === undefined) return [`Its pcap is not there: ${pcap} (cleaned away, or another spool: --spool DIR)`]
-    const lines = ['SIP', ...drawLadder(file.ladder)]
-    if (file.messagesLeft > 0) lines.push(`… and ${count(file.messagesLeft)} more messages`)
-    if (file.quality !== undefined) lines.push('', ...qualityPlot(file.quality))
-    const sip = file.packets - file.rtp - file.other
-    lines.push(
-      '',
-      `Spool  ${file.path}`,
-      `       ${count(file.bytes)} bytes, ${count(file.packets)} packets: ${count(sip)} SIP, ${count(file.rtp)} RTP, ${count(file.other)} other; ${file.first ?? ''} to ${file.last ?? ''}`,
-    )
-    if (file.cut > 0) lines.push(`       ${count(file.cut)} of them without their end (headers only were kept, or a short snaplen)`)
-    return lines
-  }
+function packetLines(file: CallFile): string[] {
+  const lines = ['SIP', ...drawLadder(file.ladder)]
+  if (file.messagesLeft > 0) lines.push(`… and ${count(file.messagesLeft)} more messages`)
+  if (file.quality !== undefined) lines.push('', ...qualityPlot(file.quality))
+  const sip = file.packets - file.rtp - file.other
+  lines.push(
+    '',
+    ...file.paths.map((path, i) => `${i === 0 ? 'Spool' : '     '}  ${path}`),
+    `       ${count(file.bytes)} bytes, ${count(file.packets)} packets: ${count(sip)} SIP, ${count(file.rtp)} RTP, ${count(file.other)} other; ${file.first ?? ''} to ${file.last ?? ''}`,
+  )
+  if (file.cut > 0) lines.push(`       ${count(file.cut)} of them without their end (headers only were kept, or a short snaplen)`)
+  return lines
+}
+
+function whyNoPackets(spool: string, pcap: string | null): string {
+  if (pcap === null) return 'No pcap was kept of this call.'
+  const gone = expiryOf(spool, pcap, 'calls')
+  if (gone !== undefined) return `Its packets are gone since ${gone.at} (${gone.why}).`
+  return `Its pcap is not there: ${spoolFile(spool, pcap)} (cleaned away, or another spool: --spool DIR)`
 }

@@ -21,6 +21,7 @@ export default class CdrStats extends BaseCommand {
   static override description =
     `The same flags as cdr query choose the calls. Definitions and the lists of responses behind the ratios: docs/queries.md.
 A call is of the first trunk whose networks it came from or went to. Times are UTC, and steps begin on round ones.`
+  static override usage = '<%= command.id %> [--where EXPR] [FILTER FLAGS] [--every TIME] [--by GROUP,…] [--trunk NAME=CIDR,…] [-o FORMAT]'
   static override examples = [
     { description: 'Today, hour by hour', command: '<%= config.bin %> <%= command.id %> --since today --every 1h' },
     {

@@ -6,9 +6,10 @@ import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { CallJson } from '../../lib/call/json.js'
 import { type Sink, tarEnd, tarHeader, tarPadding } from '../../lib/manager/index.js'
 import { safeName } from '../../lib/spool/index.js'
+import { packetsOf } from '../../lib/spool/packets.js'
 import { openAdmin, openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { CallPackets, mergeFiles, nameOf } from '../../terminal/call-packets.js'
+import { CallPackets, nameOf } from '../../terminal/call-packets.js'
 import { readableState } from '../../terminal/defaults.js'
 import { fetchProgress } from '../../terminal/fetch-progress.js'
 import { findCall } from '../../terminal/find-call.js'
@@ -26,7 +27,9 @@ export default class FetchPcap extends BaseCommand {
     `The packets of a call stay on the sensor that saw it. This finds the record, asks that sensor (its address is in the list of
 sensors: earshot sensor add), checks what comes against its checksum, and goes on where it was when the connection breaks.
 Several calls become one pcap in order of time, or with -w FILE.tar an archive of one pcap each.
-A sensor that is a real VoIPmonitor is asked in its own protocol: --sensor voipmonitor://HOST.`
+A sensor that is a real VoIPmonitor is asked in its own protocol: --sensor voipmonitor://HOST.
+Whatever lies in a spool comes as one capture in order of time; a call seen on interfaces of two kinds comes as pcapng.
+Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the sensor does not answer; 6 its packets are gone.`
   static override examples = [
     { description: 'To a file', command: '<%= config.bin %> <%= command.id %> 4711 -w call.pcap' },
     { description: 'Straight into another tool', command: '<%= config.bin %> <%= command.id %> 4711 | tshark -r - -q -z rtp,streams' },
@@ -100,7 +103,8 @@ A sensor that is a real VoIPmonitor is asked in its own protocol: --sensor voipm
     })
     try {
       const [only] = calls
-      if (calls.length === 1 && only !== undefined && !write.endsWith('.tar')) await this.#into(write, (sink) => packets.fetch(only, sink))
+      if (calls.length === 1 && only !== undefined && !write.endsWith('.tar'))
+        this.#note(await this.#into(write, (sink) => packets.fetch(only, sink)))
       else await this.#several(calls, packets, write, beside, say)
     } finally {
       progress.clear()
@@ -155,17 +159,25 @@ A sensor that is a real VoIPmonitor is asked in its own protocol: --sensor voipm
     }
   }
 
+  /** Something is there, but not all: told, and exit code 4. */
+  #note(note: string | undefined): void {
+    if (note === undefined) return
+    process.stderr.write(`${note}\n`)
+    process.exitCode = exitCodes.partial
+  }
+
   /** Into a file that appears only when it is whole, or to stdout. */
-  async #into(write: string, work: (sink: Sink) => Promise<void>): Promise<void> {
+  async #into<T>(write: string, work: (sink: Sink) => Promise<T>): Promise<T> {
     if (write === '-') return work(stdoutSink)
     const sink = fileSink(write)
     try {
-      await work(sink)
+      const result = await work(sink)
+      await sink.commit()
+      return result
     } catch (error) {
       await sink.discard()
       throw error
     }
-    await sink.commit()
   }
 
   async #several(
@@ -184,8 +196,9 @@ A sensor that is a real VoIPmonitor is asked in its own protocol: --sensor voipm
         for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
           const { call, file } = job
           try {
-            await this.#into(file, (sink) => packets.fetch(call, sink))
+            const note = await this.#into(file, (sink) => packets.fetch(call, sink))
             got.push(job)
+            if (note !== undefined) this.#note(`${nameOf(call)}: ${note}`)
           } catch (error) {
             failures.push(error)
             say(`${nameOf(call)}: ${(error as Error).message}`)
@@ -195,7 +208,15 @@ A sensor that is a real VoIPmonitor is asked in its own protocol: --sensor voipm
       await Promise.all(Array.from({ length: AT_ONCE }, work))
       if (got.length === 0) throw failures[0]
       got.sort((a, b) => calls.indexOf(a.call) - calls.indexOf(b.call))
-      await this.#into(write, (sink) => (write.endsWith('.tar') ? archive(got, sink) : merged(got, join(directory, 'merged'), sink)))
+      await this.#into(write, (sink) =>
+        write.endsWith('.tar')
+          ? archive(got, sink)
+          : merged(
+              got.map((g) => g.file),
+              directory,
+              sink,
+            ),
+      )
       if (failures.length > 0) {
         process.stderr.write(`Packets of ${got.length} calls; of ${failures.length} not.\n`)
         process.exitCode = exitCodes.partial
@@ -206,12 +227,23 @@ A sensor that is a real VoIPmonitor is asked in its own protocol: --sensor voipm
   }
 }
 
-async function merged(got: readonly { file: string }[], file: string, sink: Sink): Promise<void> {
-  mergeFiles(
-    got.map((g) => g.file),
-    file,
-  )
-  await copy(file, sink)
+/** Captures merged at a time: so many files are open at once. More are merged in rounds. */
+const MERGE_MAX = 200
+
+async function merged(files: readonly string[], directory: string, sink: Sink): Promise<void> {
+  let round = files
+  for (let n = 0; round.length > MERGE_MAX; n++) {
+    const next: string[] = []
+    for (let i = 0; i < round.length; i += MERGE_MAX) {
+      const file = join(directory, `round-${n}-${next.length}`)
+      const part = fileSink(file)
+      for await (const chunk of packetsOf(round.slice(i, i + MERGE_MAX))) await part.write(chunk)
+      await part.commit()
+      next.push(file)
+    }
+    round = next
+  }
+  for await (const chunk of packetsOf(round)) await sink.write(chunk)
 }
 
 async function archive(got: readonly { call: CallJson; file: string }[], sink: Sink): Promise<void> {

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { serverCertificate, Tokens } from '../../lib/access/index.js'
 import { OperatorError } from '../../lib/base/errors.js'
+import { spoolSource } from '../../lib/sniffer/spool-source.js'
 import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { readableState, runDir, stateDir } from '../../terminal/defaults.js'
@@ -78,7 +79,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
       },
       runDirectory: runDir(),
       ownSocket: socket,
-      spool,
+      spool: spool === undefined ? undefined : spoolSource(spool),
       records: store && recordSource(store),
       known: knownServers(),
       startedMs: performance.now(),

@@ -22,7 +22,18 @@ export interface PacketBatch {
   readonly linkType: number
   /** Capture time reached when the batch closed; moves every timer, also when `count` is 0. */
   readonly until: Micros
+  /** Name of the interface; undefined for files and where several are one. */
+  readonly interfaceName?: string | undefined
+  /** Who sent it, when it came through a mirror; undefined for what was captured here. */
+  readonly origin?: BatchOrigin | undefined
   release(): void
+}
+
+/** A remote sensor, or several that see parts of the same calls. One object per origin: compare by identity. */
+export interface BatchOrigin {
+  /** Number for the records; undefined means none. */
+  readonly sensorId: number | undefined
+  readonly name: string
 }
 
 /** The part of AbortSignal that a source needs; the core has no platform types. */
@@ -42,6 +53,8 @@ export interface SourceProgress {
 export interface PacketSource {
   /** A live source never waits for its consumer: what does not fit in its ring is lost and counted. */
   readonly live: boolean
+  /** A live source whose senders keep what the consumer cannot take yet: it waits after all. */
+  readonly canWait?: boolean
   /** Ends when the input ends, or soon after `signal` aborts. The consumer calls `release` on every batch before it asks for the next one. */
   batches(signal: StopSignal): AsyncIterable<PacketBatch>
   progress(): SourceProgress

@@ -7,7 +7,7 @@ import type { CallRecord } from './record.js'
 
 /** What the tracker shows of a call while it runs: enough to name its pcap, no more. */
 export interface CallHandle {
-  /** Counts up from 1 within one tracker. */
+  /** Counts up from 1 within one tracker, or within those that share their numbers. */
   readonly number: number
   readonly callId: string
   /** Capture time of the first INVITE. */

@@ -37,6 +37,8 @@ export interface TrackerOptions {
   /** SIP is believed on these ports only; empty means on any. */
   readonly sipPorts: readonly number[]
   readonly sensorId: number | undefined
+  /** Shared by trackers that run side by side, so that calls have numbers of their own. */
+  readonly numbers?: { next: number }
   readonly filter: PacketFilter | undefined
 }
 
@@ -278,12 +280,16 @@ export class CallTracker {
     }
   }
 
-  /** Hands out a packet of a call, after the fragments that made it whole. */
+  /**
+   * Hands out a packet of a call, after the fragments that made it whole. The last fragment has no headers to be cut after:
+   * of media they end where it begins, of signalling where it ends.
+   */
   #emit(call: Call, batch: PacketBatch, index: number, kind: PacketKind, headersEnd: number): void {
     const { frame, parts } = this.#dissector
     for (const part of parts) this.#outputs.onHeldPacket?.(call, part, kind)
-    const whole = frame.bytes !== batch.bytes
-    this.#outputs.onPacket?.(call, batch, index, kind, whole ? batch.at[index]! + batch.captured[index]! : headersEnd)
+    const at = batch.at[index]!
+    const ofFragment = kind === 'sip' ? at + batch.captured[index]! : at
+    this.#outputs.onPacket?.(call, batch, index, kind, frame.bytes === batch.bytes ? headersEnd : ofFragment)
   }
 
   /** Reads the SIP message of a datagram. Answers false when it is not SIP. */
@@ -362,7 +368,10 @@ export class CallTracker {
       this.#counters.add('too many calls at once')
       return undefined
     }
-    const call = new Call(++this.#callsMade, callId, invite, context)
+    const { numbers, sensorId } = this.#options
+    this.#callsMade++
+    const call = new Call(numbers === undefined ? this.#callsMade : numbers.next++, callId, invite, context)
+    call.sensorId = sensorId
     this.#calls.set(callId, call)
     return call
   }

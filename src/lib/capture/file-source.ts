@@ -5,11 +5,12 @@ import { createGunzip } from 'node:zlib'
 import { Counters } from '../base/counters.js'
 import { OperatorError } from '../base/errors.js'
 import type { PacketBatch, PacketSource, SourceProgress, StopSignal } from '../base/packets.js'
+import { isLz4Frame, Lz4FrameReader } from '../codec/index.js'
 import { BatchFill } from '../pcap/batch.js'
 import { type CaptureReader, readerFor } from '../pcap/reader.js'
 
 /**
- * Packets from capture files: several in the order given, directories in order of time, `-` for stdin, gzip by its magic.
+ * Packets from capture files: several in the order given, directories in order of time, `-` for stdin, gzip and lz4 by their magic.
  * While the consumer works on one block of a file, the next is read into another.
  */
 const BLOCK_BYTES = 1 << 20
@@ -116,27 +117,38 @@ interface Blocks {
   close(): Promise<void>
 }
 
-/** A file, a gzip file or stdin as blocks; what a reader leaves over is put before the next block. */
+/** A file, a compressed file or stdin as blocks; what a reader leaves over is put before the next block. */
 async function openBlocks(name: string, onBytes: (bytes: number) => void): Promise<Blocks> {
   if (name === '-') {
     const stream = process.stdin
     const head = await firstChunk(stream)
     const chunks = prepend(head, stream)
-    const { source } = isGzip(head) ? { source: Readable.from(chunks).pipe(createGunzip()) } : { source: chunks }
+    const source = isGzip(head) ? Readable.from(chunks).pipe(createGunzip()) : isLz4Frame(head) ? unpackedLz4(chunks) : chunks
     return { read: () => fromStream(source, onBytes), close: async () => stream.pause() as unknown as undefined }
   }
   const file = await openFile(name)
-  const head = new Uint8Array(2)
-  const { bytesRead } = await file.read(head, 0, 2, 0).catch((error: Error) => {
+  const head = new Uint8Array(4)
+  const { bytesRead } = await file.read(head, 0, 4, 0).catch((error: Error) => {
     throw cannotRead(name, error)
   })
-  if (bytesRead < 2 || !isGzip(head)) return { read: () => fromFile(file, onBytes), close: () => file.close() }
+  const lz4 = bytesRead === 4 && isLz4Frame(head)
+  if (!lz4 && !(bytesRead >= 2 && isGzip(head))) return { read: () => fromFile(file, onBytes), close: () => file.close() }
   let compressed = 0
-  const raw = file.createReadStream({ start: 0, autoClose: false, highWaterMark: BLOCK_BYTES })
-  raw.on('data', (chunk) => {
-    compressed += chunk.length
+  const onPacked = (length: number): void => {
+    compressed += length
     onBytes(compressed)
-  })
+  }
+  const raw = file.createReadStream({ start: 0, autoClose: false, highWaterMark: BLOCK_BYTES })
+  if (lz4) {
+    return {
+      read: () => fromStream(unpackedLz4(raw, onPacked), () => {}),
+      close: async () => {
+        raw.destroy()
+        await file.close()
+      },
+    }
+  }
+  raw.on('data', (chunk) => onPacked(chunk.length))
   const gunzip = createGunzip({ chunkSize: BLOCK_BYTES })
   raw.on('error', (error) => gunzip.destroy(error))
   raw.pipe(gunzip)
@@ -231,6 +243,18 @@ function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
   return whole
 }
 
+async function* unpackedLz4(
+  stream: AsyncIterable<Uint8Array>,
+  onPacked: (bytes: number) => void = () => {},
+): AsyncGenerator<Uint8Array, void, void> {
+  const reader = new Lz4FrameReader()
+  for await (const chunk of stream) {
+    onPacked(chunk.length)
+    yield* reader.read(chunk)
+  }
+  if (!reader.whole) throw new Error('the last lz4 frame is cut')
+}
+
 const isGzip = (head: Uint8Array): boolean => head[0] === 0x1f && head[1] === 0x8b
 
 async function firstChunk(stream: NodeJS.ReadableStream): Promise<Uint8Array> {
@@ -261,7 +285,7 @@ async function directory(path: string, oddities: Counters): Promise<FileInput[]>
   if (found.length === 0) {
     throw new OperatorError('NO_CAPTURES', `There is no capture file in "${path}".`, {
       suggestions: [
-        'earshot reads pcap and pcapng files, also gzipped. Give the directory that holds them; subdirectories are not searched.',
+        'earshot reads pcap and pcapng files, also gzip or lz4. Give the directory that holds them; subdirectories are not searched.',
       ],
     })
   }
@@ -328,6 +352,6 @@ function notACapture(name: string, head: Uint8Array): OperatorError {
     known ??
     (text ? 'text' : `something unknown (first bytes ${[...head.subarray(0, 8)].map((b) => b.toString(16).padStart(2, '0')).join(' ')})`)
   return new OperatorError('NOT_A_CAPTURE', `"${name}" is not a capture file: it looks like ${what}.`, {
-    suggestions: ['earshot reads pcap (microseconds or nanoseconds) and pcapng, each also gzipped.'],
+    suggestions: ['earshot reads pcap (microseconds or nanoseconds) and pcapng, each also as gzip or lz4.'],
   })
 }

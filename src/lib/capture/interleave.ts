@@ -95,6 +95,7 @@ function runOf(held: Held, limit: number): BlockBatch {
     micros: block.micros.subarray(from, to),
     nanos: block.nanos?.subarray(from, to),
     linkType: block.linkType,
+    interfaceName: block.interfaceName,
     capturedBytes,
     lastMicros: block.micros[to - 1] as Micros,
     release: to >= block.count ? block.release : () => {},

@@ -76,7 +76,7 @@ function openTap(name: string, options: LiveOptions): Tap {
   const program = kernelProgram(options.expression ?? '', ethernet, options.snaplenBytes)
   let ring: PacketRing | undefined
   try {
-    ring = new PacketRing({ ringBytes: options.ringBytes, snaplenBytes: options.snaplenBytes, ethernet, program })
+    ring = new PacketRing({ name, ringBytes: options.ringBytes, snaplenBytes: options.snaplenBytes, ethernet, program })
     ring.bindTo(index, options.promiscuous)
     return { name, ring, index, up: true }
   } catch (error) {

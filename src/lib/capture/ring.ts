@@ -91,6 +91,8 @@ const PACKET_BYTES_MIN = 96
 export const RETIRE_MS = 40
 
 export interface RingOptions {
+  /** For who reads the batches: the interface's name. */
+  readonly name?: string
   readonly ringBytes: number
   readonly snaplenBytes: number
   /** Frames with their Ethernet headers; otherwise packets of any interface, each with a cooked header (LINKTYPE_LINUX_SLL2) that we write. */
@@ -102,6 +104,7 @@ export interface RingOptions {
 export class PacketRing implements BlockSource {
   readonly fd: number
   readonly linkType: typeof LINKTYPE_ETHERNET | typeof LINKTYPE_SLL2
+  readonly #name: string | undefined
   readonly #snaplenBytes: number
   readonly #blocks: Block[] = []
   #map = MAP_FAILED
@@ -120,6 +123,7 @@ export class PacketRing implements BlockSource {
   /** Throws a SystemError when the kernel refuses; then nothing is left open. */
   constructor(options: RingOptions) {
     this.linkType = options.ethernet ? LINKTYPE_ETHERNET : LINKTYPE_SLL2
+    this.#name = options.name
     this.#snaplenBytes = options.snaplenBytes
     // Protocol 0: nothing arrives before `bindTo`.
     this.fd = socket(AF_PACKET, SOCK_RAW, 0)
@@ -236,6 +240,7 @@ export class PacketRing implements BlockSource {
       micros: this.#micros,
       nanos: this.#nanos,
       linkType: this.linkType,
+      interfaceName: this.#name,
       capturedBytes,
       lastMicros: (count > 0 ? this.#micros[count - 1] : 0) as Micros,
       release: () => this.#giveBack(block),

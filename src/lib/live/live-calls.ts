@@ -160,6 +160,6 @@ export class LiveCalls {
   }
 
   #view(live: LiveCall): CallView {
-    return viewOf(live, this.#now, this.#sensorId, this.#pcapOf?.(live.call))
+    return viewOf(live, this.#now, live.call.sensorId ?? this.#sensorId, this.#pcapOf?.(live.call))
   }
 }

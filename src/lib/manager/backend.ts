@@ -8,14 +8,27 @@ import type { CallView, LiveChanges } from '../live/index.js'
 export interface ManagerBackend {
   readonly about: About
   readonly calls: CallSource
-  /** Directory of the pcaps. */
-  readonly spool: string | undefined
+  readonly spool: SpoolSource | undefined
   readonly records: RecordSource | undefined
   /** Other services of this host, each with a spool of its own perhaps: asked for what is not here. */
   others?(): Promise<readonly OtherService[]>
   stats(): Promise<ServiceStats[]>
   /** As `sipports` tells it: empty means any. */
   readonly sipPorts: readonly number[]
+}
+
+/** Where the packets of calls are kept. Paths are those of records, relative to the directory. */
+export interface SpoolSource {
+  readonly directory: string
+  /**
+   * Full paths of all files of the call with this path in its record: compressed, of several link types, SIP and media apart.
+   * Empty when nothing is kept of it. Throws an OperatorError for a path that leads out of the spool.
+   */
+  files(path: string, media: boolean): readonly string[]
+  /** All their packets as one capture, whatever they are: always the same bytes for the same files. */
+  packets(files: readonly string[], sipOnly: boolean): AsyncIterable<Uint8Array>
+  /** Since when, and why, the packets or the media of the call are gone; undefined when the spool did not let them go. */
+  expired(path: string, what: 'calls' | 'media'): { readonly at: string; readonly why: string } | undefined
 }
 
 export interface OtherService {

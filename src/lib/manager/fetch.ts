@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { exitCodes, OperatorError } from '../base/errors.js'
 import { AnswerError, ConnectionLost, type ManagerClient } from './client.js'
-import type { Part } from './part.js'
 
 /**
  * One pcap from a manager to wherever it goes: checked against the sender's checksum, and gone on with where it was when the
@@ -16,7 +15,7 @@ export interface Sink {
 
 export interface FetchOptions {
   readonly path: string
-  readonly part?: Part | undefined
+  readonly sipOnly?: boolean | undefined
   /** Follow a call that still runs. */
   readonly follow?: boolean | undefined
   /** Connections tried in a row without a byte. */
@@ -28,9 +27,15 @@ export interface FetchOptions {
 const TRIES_MAX = 5
 const PAUSE_MS = 250
 
-/** `connect` opens a connection (again); the caller closes what it opened last. Answers the bytes. */
-export async function fetchPcap(connect: () => Promise<ManagerClient>, sink: Sink, options: FetchOptions): Promise<number> {
-  const { path, part, follow } = options
+/** What came: its bytes, and what the operator should know (its media are gone, say). */
+export interface Fetched {
+  readonly bytes: number
+  readonly note: string | undefined
+}
+
+/** `connect` opens a connection (again); the caller closes what it opened last. */
+export async function fetchPcap(connect: () => Promise<ManagerClient>, sink: Sink, options: FetchOptions): Promise<Fetched> {
+  const { path, sipOnly, follow } = options
   let hash = createHash('sha256')
   let done = 0
   let identity: string | undefined
@@ -53,22 +58,22 @@ export async function fetchPcap(connect: () => Promise<ManagerClient>, sink: Sin
       client = await connect()
       const answers = client.ask('fetch', {
         path,
-        ...(part && { part }),
+        ...(sipOnly && { sipOnly }),
         ...(follow && { follow }),
         ...(done > 0 && { offset: done, identity }),
       })
       for (;;) {
         const next = await answers.next()
         if (next.done === true) {
-          if (next.value['sha256'] === hash.digest('hex')) return done
+          if (next.value['sha256'] === hash.digest('hex')) return { bytes: done, note: noteOf(next.value['mediaGone']) }
           throw new OperatorError('CHECKSUM', `"${path}" arrived damaged: its checksum is not the sender's.`, {
             suggestions: ['Fetch it again; if it happens again, look for bad memory or disks at both ends.'],
           })
         }
         if (next.value.kind === 'item') {
-          const about = next.value.value as { size: number; identity: string }
+          const about = next.value.value as { size?: number; identity: string }
           identity = about.identity
-          total = part === undefined && follow !== true ? about.size : undefined
+          total = follow === true ? undefined : about.size
           continue
         }
         const { bytes } = next.value
@@ -85,12 +90,16 @@ export async function fetchPcap(connect: () => Promise<ManagerClient>, sink: Sin
       }
       const broken = error instanceof ConnectionLost || (done > 0 && error instanceof OperatorError && error.exit === exitCodes.unreachable)
       if (!broken || ++tries >= (options.triesMax ?? TRIES_MAX)) throw broken ? lost(path, error as Error) : error
-      // A part is cut out on the way: there is no offset to go on from.
-      if (part !== undefined) await again()
       options.onNotice?.(`${(error as Error).message} Going on at byte ${done}.`)
       await sleep(PAUSE_MS * 2 ** tries)
     }
   }
+}
+
+function noteOf(gone: unknown): string | undefined {
+  if (typeof gone !== 'object' || gone === null) return undefined
+  const { at, why } = gone as { at?: unknown; why?: unknown }
+  return `Its media are gone since ${at} (${why}); the signalling is here.`
 }
 
 const lost = (path: string, cause: Error): OperatorError =>
@@ -105,8 +114,9 @@ export function fetchError(error: unknown, what: string, sensor: string): unknow
   if (!(error instanceof AnswerError)) return error
   const { code, message, detail } = error
   if (code === 'expired') {
+    const since = typeof detail['at'] === 'string' ? ` since ${detail['at']} (${detail['why']})` : ''
     const oldest = typeof detail['oldest'] === 'string' ? ` What is kept there begins on ${detail['oldest']}.` : ' Nothing is kept there.'
-    return new OperatorError('EXPIRED', `The packets of ${what} have expired on ${sensor}.${oldest}`, {
+    return new OperatorError('EXPIRED', `The packets of ${what} are gone on ${sensor}${since}.${since === '' ? oldest : ''}`, {
       cause: error,
       exit: exitCodes.expired,
       suggestions: ['The record stays: earshot cdr show. Longer retention of pcaps is a matter of the sensor’s spool.'],

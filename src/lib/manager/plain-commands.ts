@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream'
 import { promisify } from 'node:util'
 import { createGzip, gzip } from 'node:zlib'
 import type { Audit } from './audit.js'
-import type { ManagerBackend, ServiceCall, ServiceStats } from './backend.js'
+import type { ManagerBackend, ServiceCall, ServiceStats, SpoolSource } from './backend.js'
 import { type ConfinedFile, openConfined } from './confined.js'
 import { drawGraph, graphKinds } from './graph.js'
 import type { History } from './history.js'
@@ -111,8 +111,11 @@ export const plainCommands: Readonly<Record<string, PlainCommand>> = {
   flush_tar: { help: 'nothing is held back here', answer: () => 'OK' },
   listopentars: { help: 'open archives', answer: () => '' },
   listtartimemap: { help: 'open archives', answer: () => '' },
-  get_oldest_spooldir_date: { help: 'the oldest day in the spool', answer: (_, { backend }) => oldestDay(backend.spool) },
-  printspool: { help: 'sizes of the spool [refresh]', answer: ([word], { backend }) => printSpool(backend.spool, word === 'refresh') },
+  get_oldest_spooldir_date: { help: 'the oldest day in the spool', answer: (_, { backend }) => oldestDay(backend.spool?.directory) },
+  printspool: {
+    help: 'sizes of the spool [refresh]',
+    answer: ([word], { backend }) => printSpool(backend.spool?.directory, word === 'refresh'),
+  },
 
   sniffer_stat: { help: '[plain]: state of the sniffer', answer: ([word], context) => snifferStat(context, word === 'plain') },
   pcapstat: {
@@ -219,17 +222,17 @@ async function callInfo({ backend }: PlainContext, line: string): Promise<string
   })
 }
 
-async function callPcap(spool: string | undefined, path: string | undefined): Promise<Uint8Array | undefined> {
-  if (spool === undefined || path === undefined) return undefined
-  const file = await openConfined(spool, path)
-  if (typeof file === 'string') return undefined
-  try {
-    const bytes = new Uint8Array(Math.min(file.size, INFO_BYTES_MAX))
-    const { bytesRead } = await file.handle.read(bytes, 0, bytes.length, 0)
-    return bytes.subarray(0, bytesRead)
-  } finally {
-    await file.handle.close()
+async function callPcap(spool: SpoolSource | undefined, path: string | undefined): Promise<Uint8Array | undefined> {
+  const files = spool === undefined || path === undefined ? [] : spool.files(path, false)
+  if (spool === undefined || files.length === 0) return undefined
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of spool.packets(files, true)) {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes > INFO_BYTES_MAX) break
   }
+  return Buffer.concat(chunks)
 }
 
 async function getFile(
@@ -243,14 +246,23 @@ async function getFile(
   const { backend, audit, peer } = context
   const tell = (bytes: number, outcome: string): void =>
     audit({ client: 'unnamed', peer, request, path: member === undefined ? path : `${path} ${member}`, bytes, outcome })
-  if (backend.spool === undefined) return `error: cannot open file ${path}`
+  const { spool } = backend
+  if (spool === undefined) return `error: cannot open file ${path}`
   for (const { path: candidate, part } of candidates(path, member)) {
-    const file = await openConfined(backend.spool, candidate)
+    const file = await openConfined(spool.directory, candidate)
     if (file === 'denied') {
       tell(0, 'denied')
       return 'access denied'
     }
-    if (file === 'missing') continue
+    if (file === 'missing') {
+      const files = part === undefined ? [] : spool.files(candidate, part !== 'sip')
+      if (part === undefined || files.length === 0) continue
+      const chosen = counted(selectPart(spool.packets(files, part === 'sip'), part), (bytes, whole) => {
+        if (whole) onWhole?.()
+        tell(bytes, whole ? 'complete' : 'broken off')
+      })
+      return zip ? pipeline(chosen, createGzip({ level: 1 }), () => {}) : chosen
+    }
     const plain = readAll(file, (bytes, whole) => {
       if (whole) onWhole?.()
       tell(bytes, whole ? 'complete' : 'broken off')
@@ -259,12 +271,29 @@ async function getFile(
     return zip && !candidate.endsWith('.gz') ? pipeline(chosen, createGzip({ level: 1 }), () => {}) : chosen
   }
   tell(0, 'missing')
-  return member === undefined ? `error: cannot open file ${resolve(backend.spool, path)}` : `error: missing file [${path}]`
+  return member === undefined ? `error: cannot open file ${resolve(spool.directory, path)}` : `error: missing file [${path}]`
 }
 
 function getMember(request: string, words: readonly string[], context: PlainContext, zip: boolean): Promise<PlainAnswer> {
   const [tar = '', file = '', key = ''] = words
   return getFile(request, tar, file, context, zip, () => context.completed.add([tar, file, key].join(' ')))
+}
+
+async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  onEnd: (bytes: number, whole: boolean) => void,
+): AsyncGenerator<Uint8Array, void, void> {
+  let bytes = 0
+  let whole = false
+  try {
+    for await (const chunk of chunks) {
+      bytes += chunk.length
+      yield chunk
+    }
+    whole = true
+  } finally {
+    onEnd(bytes, whole)
+  }
 }
 
 /** The file as it is now, in blocks; what is appended meanwhile is left to the next question. */
@@ -301,7 +330,7 @@ async function sizeOf(spool: string | undefined, path: string): Promise<number |
 
 async function fileExists(names: string, { backend }: PlainContext): Promise<string> {
   const list = names.split('|').slice(0, 1000)
-  const sizes = await Promise.all(list.map(async (name) => ({ name, size: await sizeOf(backend.spool, name) })))
+  const sizes = await Promise.all(list.map(async (name) => ({ name, size: await sizeOf(backend.spool?.directory, name) })))
   const found = sizes.filter(({ size }) => typeof size === 'number')
   if (found.length === 0) return sizes.some(({ size }) => size === 'denied') ? 'permission_denied' : 'not_exists'
   return names.includes('|') ? `ok\n${found.map(({ name, size }) => `${name}:${size}`).join('\n')}` : String(found[0]?.size)
@@ -309,7 +338,7 @@ async function fileExists(names: string, { backend }: PlainContext): Promise<str
 
 /** VoIPmonitor tells the size of any file of the host; here only of those in the spool. */
 async function absoluteSize(path: string, { backend }: PlainContext): Promise<string> {
-  const { spool } = backend
+  const spool = backend.spool?.directory
   const root = spool === undefined ? undefined : `${resolve(spool)}/`
   if (root === undefined || !path.startsWith(root)) return '0'
   const size = await sizeOf(spool, path.slice(root.length))

@@ -30,7 +30,7 @@ export class Reply {
   #credit = creditAtStart
   #outstanding = 0
   #wake: (() => void) | undefined
-  /** Payload bytes that went out. */
+  /** Bytes of data that went out; what is told about them does not count. */
   sent = 0
 
   constructor(stream: Duplex, request: number, stallMs: number) {
@@ -103,7 +103,7 @@ export class Reply {
     this.signal.throwIfAborted()
     this.#credit -= payload.length
     this.#outstanding += payload.length
-    this.sent += payload.length
+    if (kind === kinds.data) this.sent += payload.length
     this.#stream.cork()
     this.#stream.write(frameHeader(kind, this.request, payload.length))
     this.#stream.write(payload, () => {

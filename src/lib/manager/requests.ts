@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { createHash, type Hash } from 'node:crypto'
+import { readdir, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Right } from '../access/index.js'
 import { OperatorError } from '../base/errors.js'
 import type { Audit } from './audit.js'
-import type { ManagerBackend } from './backend.js'
+import type { ManagerBackend, SpoolSource } from './backend.js'
 import { type ConfinedFile, openConfined } from './confined.js'
-import { type Part, selectPart } from './part.js'
 import { type Reply, RequestError } from './reply.js'
 
 /**
@@ -99,56 +99,129 @@ export const requests: Readonly<Record<string, Request>> = {
   },
   fetch: {
     right: 'fetch',
-    help: 'path; offset and identity to go on; part (sip, rtp); follow: a pcap of the spool, its checksum at the end',
-    run: fetchFile,
+    help: 'path of a record; offset and identity to go on; sipOnly; follow: all packets of the call, the checksum at the end',
+    run: fetchCall,
   },
 }
 
 const BLOCK = 256 * 1024
 const BLOCKS = 4
 
-async function fetchFile(parameters: Parameters, reply: Reply, { backend, audit, client, peer }: RequestContext): Promise<unknown> {
+/**
+ * The packets of a call by the path in its record. One plain pcap goes out as it lies; whatever else the spool holds of the call
+ * (compressed, of several link types, SIP and media apart) is put together on the way, always to the same bytes, so that both
+ * can be gone on with.
+ */
+async function fetchCall(parameters: Parameters, reply: Reply, context: RequestContext): Promise<unknown> {
+  const { backend, audit, client, peer } = context
   const path = text(parameters['path'], 'path', 1024)
   const offset = count_(parameters['offset'], 0)
-  const part = parameters['part'] as Part | undefined
-  if (part !== undefined && part !== 'sip' && part !== 'rtp') throw new RequestError('bad-request', 'part is sip or rtp.')
-  if (backend.spool === undefined) throw new RequestError('unsupported', 'This service keeps no packets.')
+  const sipOnly = parameters['sipOnly'] === true
+  const { spool } = backend
+  if (spool === undefined && backend.others === undefined) throw new RequestError('unsupported', 'This service keeps no packets.')
   const tell = (outcome: string): void => audit({ client, peer, request: 'fetch', path, bytes: reply.sent, outcome })
-  const file = await openConfined(backend.spool, path)
-  if (file === 'missing') {
-    const trailer = await relay(parameters, reply, backend)
-    if (trailer !== undefined) {
+  try {
+    const files = spool === undefined ? [] : filesOf(spool, path, sipOnly)
+    if (files.length === 0 || spool === undefined) {
+      const trailer = await relay(parameters, reply, backend)
+      if (trailer === undefined) throw expired(spool, path, await oldestDay(spool?.directory))
       tell('complete, from another service')
       return trailer
     }
+    const hash = createHash('sha256')
+    const [only] = files
+    const plain = !sipOnly && files.length === 1 && only !== undefined ? await openPlain(spool, only) : undefined
+    if (plain !== undefined) await sendFile(plain, path, offset, parameters, reply, hash, backend)
+    else await sendPackets(spool, files, sipOnly, path, offset, parameters, reply, hash)
+    tell('complete')
+    const media = sipOnly ? undefined : spool.expired(path, 'media')
+    return { sha256: hash.digest('hex'), ...(media && { mediaGone: media }) }
+  } catch (error) {
+    tell(error instanceof RequestError ? error.code : 'broken off')
+    throw error
   }
-  if (typeof file === 'string') {
-    tell(file)
-    throw file === 'denied'
-      ? new RequestError('denied', 'That is no file of the spool.')
-      : new RequestError('expired', 'The packets are not in the spool any more.', { oldest: await oldestDay(backend.spool) })
+}
+
+function filesOf(spool: SpoolSource, path: string, sipOnly: boolean): readonly string[] {
+  if (path.includes('\0')) throw new RequestError('denied', 'That is no file of the spool.')
+  try {
+    return spool.files(path, !sipOnly)
+  } catch (error) {
+    if (error instanceof OperatorError) throw new RequestError('denied', 'That is no file of the spool.')
+    throw error
   }
+}
+
+function expired(spool: SpoolSource | undefined, path: string, oldest: string | undefined): RequestError {
+  const gone = spool?.expired(path, 'calls')
+  return new RequestError('expired', 'The packets are not in the spool any more.', { ...(gone && { at: gone.at, why: gone.why }), oldest })
+}
+
+/** A file that can be sent as it lies: a pcap that is not compressed, by its first bytes. */
+async function openPlain(spool: SpoolSource, file: string): Promise<ConfinedFile | undefined> {
+  const found = await openConfined(spool.directory, file.slice(resolve(spool.directory).length + 1))
+  if (typeof found === 'string') return undefined
+  const head = Buffer.alloc(4)
+  const { bytesRead } = await found.handle.read(head, 0, 4, 0)
+  // Of a call that has just begun, nothing may be written yet.
+  if (bytesRead < 4 || ['d4c3b2a1', '4d3cb2a1'].includes(head.toString('hex'))) return found
+  await found.handle.close()
+  return undefined
+}
+
+async function sendFile(
+  file: ConfinedFile,
+  path: string,
+  offset: number,
+  parameters: Parameters,
+  reply: Reply,
+  hash: Hash,
+  backend: ManagerBackend,
+): Promise<void> {
   try {
     if (offset > file.size || (parameters['identity'] !== undefined && parameters['identity'] !== file.identity))
       throw new RequestError('changed', 'The file is another than before.')
     await reply.item({ size: file.size, identity: file.identity, modified: new Date(file.modifiedMs).toISOString(), path })
-    const hash = createHash('sha256')
-    if (part === undefined && offset > 0) await hashHead(file, offset, hash)
-    if (part === undefined) await sendBlocks(file, offset, parameters['follow'] === true, reply, hash, backend)
-    else {
-      for await (const bytes of selectPart(blocks(file), part)) {
-        hash.update(bytes)
-        await reply.data(bytes)
-      }
-    }
-    tell('complete')
-    return { sha256: hash.digest('hex') }
-  } catch (error) {
-    tell(error instanceof RequestError ? error.code : 'broken off')
-    throw error
+    if (offset > 0) await hashHead(file, offset, hash)
+    await sendBlocks(file, offset, parameters['follow'] === true, reply, hash, backend)
   } finally {
     await file.handle.close()
   }
+}
+
+async function sendPackets(
+  spool: SpoolSource,
+  files: readonly string[],
+  sipOnly: boolean,
+  path: string,
+  offset: number,
+  parameters: Parameters,
+  reply: Reply,
+  hash: Hash,
+): Promise<void> {
+  const identity = await identityOf(files, sipOnly)
+  if (parameters['identity'] !== undefined && parameters['identity'] !== identity)
+    throw new RequestError('changed', 'The files are others than before.')
+  await reply.item({ identity, path })
+  let at = 0
+  for await (const bytes of spool.packets(files, sipOnly)) {
+    hash.update(bytes)
+    const skip = Math.min(bytes.length, Math.max(0, offset - at))
+    at += bytes.length
+    if (skip < bytes.length) await reply.data(bytes.subarray(skip))
+    else reply.signal.throwIfAborted()
+  }
+  if (offset > at) throw new RequestError('changed', 'The files are shorter than before.')
+}
+
+/** Tells whether the same bytes would come out again. */
+async function identityOf(files: readonly string[], sipOnly: boolean): Promise<string> {
+  const hash = createHash('sha256')
+  for (const file of files) {
+    const { dev, ino, size, mtimeNs } = await stat(file, { bigint: true })
+    hash.update(`${file} ${dev} ${ino} ${size} ${mtimeNs}\n`)
+  }
+  return `${hash.digest('hex').slice(0, 32)}${sipOnly ? '-sip' : ''}`
 }
 
 /** Another service of this host may have it in a spool of its own. Undefined: none has. */
@@ -172,22 +245,12 @@ async function relay({ do: what, ...parameters }: Parameters, reply: Reply, { ot
   return undefined
 }
 
-async function* blocks({ handle, size }: ConfinedFile): AsyncGenerator<Uint8Array, void, void> {
-  for (let at = 0; at < size; ) {
-    const block = new Uint8Array(BLOCK)
-    const { bytesRead } = await handle.read(block, 0, BLOCK, at)
-    if (bytesRead === 0) return
-    at += bytesRead
-    yield block.subarray(0, bytesRead)
-  }
-}
-
 /** How long a followed file may rest before it is asked whether its call still runs. */
 const FOLLOW_POLL_MS = 250
 const FOLLOW_REST_MS = 4000
 
 /** Of a fetch that goes on where another broke off: the checksum is over the whole file all the same. */
-async function hashHead({ handle }: ConfinedFile, end: number, hash: { update(bytes: Uint8Array): unknown }): Promise<void> {
+async function hashHead({ handle }: ConfinedFile, end: number, hash: Hash): Promise<void> {
   const block = Buffer.allocUnsafe(BLOCK)
   for (let at = 0; at < end; ) {
     const { bytesRead } = await handle.read(block, 0, Math.min(BLOCK, end - at), at)
@@ -203,7 +266,7 @@ async function sendBlocks(
   offset: number,
   follow: boolean,
   reply: Reply,
-  hash: { update(bytes: Uint8Array): unknown },
+  hash: Hash,
   backend: ManagerBackend,
 ): Promise<void> {
   const free: Uint8Array[] = []
@@ -256,7 +319,7 @@ async function runs({ calls, spool }: ManagerBackend, { identity }: ConfinedFile
   for await (const page of calls.pages()) {
     for (const { pcap } of page) {
       if (pcap === undefined || spool === undefined) continue
-      const file = await openConfined(spool, pcap)
+      const file = await openConfined(spool.directory, pcap)
       if (typeof file === 'string') continue
       await file.handle.close()
       if (file.identity === identity) return true
@@ -265,8 +328,8 @@ async function runs({ calls, spool }: ManagerBackend, { identity }: ConfinedFile
   return false
 }
 
-async function oldestDay(spool: string): Promise<string | undefined> {
-  const names = await readdir(spool).catch(() => [])
+async function oldestDay(spool: string | undefined): Promise<string | undefined> {
+  const names = spool === undefined ? [] : await readdir(spool).catch(() => [])
   return names.filter((name) => /^\d{4}-\d\d-\d\d$/.test(name)).sort()[0]
 }
 

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { KnownServers } from '../access/index.js'
-import type { About, CallSource, ManagerBackend, RecordSource, ServiceCall, ServiceChanges, ServiceStats } from './backend.js'
+import type { About, CallSource, ManagerBackend, RecordSource, ServiceCall, ServiceChanges, ServiceStats, SpoolSource } from './backend.js'
 import { mergeCalls } from './call-source.js'
 import { connectManager, type ManagerClient } from './client.js'
 
@@ -15,7 +15,7 @@ export interface HostOptions {
   readonly runDirectory: string
   /** Its own socket there, not to be asked. */
   readonly ownSocket: string
-  readonly spool: string | undefined
+  readonly spool: SpoolSource | undefined
   readonly records: RecordSource | undefined
   readonly known: KnownServers
   readonly startedMs: number

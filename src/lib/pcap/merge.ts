@@ -1,219 +1,113 @@
-import { Counters } from '../base/counters.js'
-import { BatchFill } from './batch.js'
-import { type CaptureReader, readerFor } from './reader.js'
+import type { PacketBatch } from '../base/packets.js'
+import { interfaceRoom, packetRoom, sectionRoom, writeInterface, writePacket, writeSection } from './pcapng-write.js'
 import { fileHeaderLength, recordHeaderLength, writeFileHeader, writeRecordHeader } from './write.js'
 
 /**
- * Several captures as one, in order of time. Each may be a little out of order itself (reassembly hands packets out late), so
- * of each the next records are held back and sorted. Equal times keep the order of the inputs.
- *
- * One link type makes a pcap; several make a pcapng, with an interface for each (draft-ietf-opsawg-pcapng 4.2, 4.3).
+ * Several captures, each in order of time, as one: a pcap when all have the same link type, else a pcapng with an interface
+ * for each. Times and bytes stay as they are; equal times keep the order in which the captures are given.
  */
-export interface MergeInput {
-  /** Fills the bytes with what comes next; answers how many, 0 at the end. */
-  read(bytes: Uint8Array): number
+const CHUNK_BYTES = 256 << 10
+
+interface Input {
+  readonly batches: AsyncIterator<PacketBatch>
+  batch: PacketBatch
+  next: number
+  interface: number
 }
 
-/** An input that is no capture. */
-export class NotACapture extends Error {
-  readonly index: number
-
-  constructor(index: number) {
-    super('not a capture')
-    this.name = 'NotACapture'
-    this.index = index
+/** Answers the pieces of the file. Every piece is new: it may be kept. A capture keeps the link type and the clock of its first batch. */
+export async function* mergedCapture(captures: readonly AsyncIterable<PacketBatch>[]): AsyncGenerator<Uint8Array, void, void> {
+  const inputs: Input[] = []
+  for (const capture of captures) {
+    const batches = capture[Symbol.asyncIterator]()
+    const batch = await nextBatch(batches)
+    if (batch !== undefined) inputs.push({ batches, batch, next: 0, interface: 0 })
   }
-}
-
-interface Packet {
-  readonly micros: number
-  readonly nanos: number
-  readonly length: number
-  readonly linkType: number
-  readonly bytes: Uint8Array
-}
-
-/** Records of one input held back for sorting. */
-const AHEAD = 512
-const BLOCK = 64 * 1024
-const OUT = 64 * 1024
-
-class Input {
-  readonly #input: MergeInput
-  readonly #index: number
-  readonly #fill = new BatchFill(new Uint8Array(0), AHEAD)
-  #reader: CaptureReader | undefined
-  #rest = new Uint8Array(0)
-  #ended = false
-  /** In order of time. */
-  readonly #ahead: Packet[] = []
-  #at = 0
-  nanos = false
-
-  constructor(input: MergeInput, index: number) {
-    this.#input = input
-    this.#index = index
-  }
-
-  /** The next record, or undefined at the end. */
-  get next(): Packet | undefined {
-    if (this.#at > this.#ahead.length / 2 || this.#at === 0) this.#more()
-    return this.#ahead[this.#at]
-  }
-
-  take(): void {
-    this.#at++
-  }
-
-  #more(): void {
-    this.#ahead.splice(0, this.#at)
-    this.#at = 0
-    let added = false
-    while (!this.#ended && this.#ahead.length < AHEAD) {
-      this.#block()
-      added = true
+  const nanos = inputs.some(({ batch }) => batch.nanos !== undefined)
+  const linkTypes = [...new Set(inputs.map(({ batch }) => batch.linkType))]
+  for (const input of inputs) input.interface = linkTypes.indexOf(input.batch.linkType)
+  const format = linkTypes.length > 1 ? pcapng(linkTypes) : pcap(linkTypes[0] ?? 1, nanos)
+  yield format.begin()
+  let chunk = new Uint8Array(CHUNK_BYTES)
+  let view = new DataView(chunk.buffer)
+  let used = 0
+  while (inputs.length > 0) {
+    const input = earliest(inputs)
+    const { batch, next: index } = input
+    const needed = format.room(batch.captured[index] as number)
+    if (used + needed > chunk.length) {
+      yield chunk.subarray(0, used)
+      chunk = new Uint8Array(Math.max(CHUNK_BYTES, needed))
+      view = new DataView(chunk.buffer)
+      used = 0
     }
-    // A stable sort of what is sorted but for its end costs little.
-    if (added) this.#ahead.sort((a, b) => a.micros - b.micros || a.nanos - b.nanos)
-  }
-
-  #block(): void {
-    const bytes = new Uint8Array(this.#rest.length + BLOCK)
-    bytes.set(this.#rest)
-    const got = this.#input.read(bytes.subarray(this.#rest.length))
-    const end = this.#rest.length + got
-    if (got === 0) this.#ended = true
-    if (this.#reader === undefined) {
-      if (end < fileHeaderLength && !this.#ended) {
-        this.#rest = bytes.slice(0, end)
-        return
-      }
-      this.#reader = readerFor(bytes.subarray(0, end), this.#fill, new Counters())
-      if (this.#reader === undefined) throw new NotACapture(this.#index)
+    format.packet(chunk, view, used, input)
+    used += needed
+    if (++input.next < batch.count) continue
+    batch.release()
+    const following = await nextBatch(input.batches)
+    if (following === undefined) inputs.splice(inputs.indexOf(input), 1)
+    else {
+      input.batch = following
+      input.next = 0
     }
-    for (const batch of this.#reader.read(bytes, 0, end)) {
-      if (batch.nanos !== undefined) this.nanos = true
-      for (let i = 0; i < batch.count; i++) {
-        const at = batch.at[i] as number
-        this.#ahead.push({
-          micros: batch.micros[i] as number,
-          nanos: batch.nanos?.[i] ?? 0,
-          length: batch.length[i] as number,
-          linkType: batch.linkType,
-          bytes: batch.bytes.subarray(at, at + (batch.captured[i] as number)),
-        })
-      }
-    }
-    this.#rest = bytes.slice(this.#reader.position, end)
   }
+  if (used > 0) yield chunk.subarray(0, used)
 }
 
-/** Hands the merged file to `write`, block by block. Answers the packets. Throws NotACapture. */
-export function mergeCaptures(inputs: readonly MergeInput[], write: (bytes: Uint8Array) => void): number {
-  const sources = inputs.map((input, index) => new Input(input, index))
-  const first = sources.map((source) => source.next)
-  const linkTypes = [...new Set(first.filter((p) => p !== undefined).map((p) => p.linkType))]
-  const nanos = sources.some((source) => source.nanos)
-  const out = new Writer(write, linkTypes.length === 0 ? [1] : linkTypes, nanos)
-  let packets = 0
+interface Format {
+  /** The file's head. */
+  begin(): Uint8Array
+  room(captured: number): number
+  /** `bytes` and `out` are the same memory. */
+  packet(bytes: Uint8Array, out: DataView, at: number, input: Input): void
+}
+
+const pcap = (linkType: number, nanos: boolean): Format => ({
+  begin() {
+    const head = new Uint8Array(fileHeaderLength)
+    writeFileHeader(new DataView(head.buffer), 0, linkType, nanos)
+    return head
+  },
+  room: (captured) => recordHeaderLength + captured,
+  packet(bytes, out, at, { batch, next: i }) {
+    const to = writeRecordHeader(out, at, batch.micros[i]!, nanos ? (batch.nanos?.[i] ?? 0) : -1, batch.captured[i]!, batch.length[i]!)
+    bytes.set(batch.bytes.subarray(batch.at[i], batch.at[i]! + batch.captured[i]!), to)
+  },
+})
+
+const pcapng = (linkTypes: readonly number[]): Format => ({
+  begin() {
+    const head = new Uint8Array(linkTypes.reduce((sum, type) => sum + interfaceRoom(nameOf(type), ''), sectionRoom))
+    const out = new DataView(head.buffer)
+    return head.subarray(
+      0,
+      linkTypes.reduce((at, type) => writeInterface(out, at, type, nameOf(type), ''), writeSection(out, 0)),
+    )
+  },
+  room: packetRoom,
+  packet(bytes, out, at, { batch, next, interface: id }) {
+    writePacket(bytes, out, at, id, batch, next)
+  },
+})
+
+const nameOf = (linkType: number): string => `linktype${linkType}`
+
+function earliest(inputs: readonly Input[]): Input {
+  let best = inputs[0] as Input
+  for (const input of inputs) {
+    const ahead = input.batch.micros[input.next]! - best.batch.micros[best.next]!
+    const nanos = (input.batch.nanos?.[input.next] ?? 0) - (best.batch.nanos?.[best.next] ?? 0)
+    if (ahead < 0 || (ahead === 0 && nanos < 0)) best = input
+  }
+  return best
+}
+
+async function nextBatch(batches: AsyncIterator<PacketBatch>): Promise<PacketBatch | undefined> {
   for (;;) {
-    let best: Input | undefined
-    let bestPacket: Packet | undefined
-    for (const source of sources) {
-      const packet = source.next
-      if (packet === undefined) continue
-      if (
-        bestPacket === undefined ||
-        packet.micros < bestPacket.micros ||
-        (packet.micros === bestPacket.micros && packet.nanos < bestPacket.nanos)
-      ) {
-        best = source
-        bestPacket = packet
-      }
-    }
-    if (best === undefined || bestPacket === undefined) break
-    best.take()
-    out.packet(bestPacket)
-    packets++
-  }
-  out.end()
-  return packets
-}
-
-class Writer {
-  readonly #write: (bytes: Uint8Array) => void
-  readonly #interfaces: number[]
-  readonly #ng: boolean
-  readonly #linkType: number
-  readonly #nanos: boolean
-  #bytes = new Uint8Array(OUT)
-  #view = new DataView(this.#bytes.buffer)
-  #at = 0
-
-  constructor(write: (bytes: Uint8Array) => void, linkTypes: readonly number[], nanos: boolean) {
-    this.#write = write
-    this.#interfaces = []
-    this.#ng = linkTypes.length > 1
-    this.#linkType = linkTypes[0] as number
-    this.#nanos = nanos
-    if (!this.#ng) this.#at = writeFileHeader(this.#view, 0, linkTypes[0] as number, nanos)
-    else this.#beginNg()
-  }
-
-  packet(packet: Packet): void {
-    const { bytes, length, micros, nanos } = packet
-    this.#room(64 + bytes.length)
-    if (!this.#ng) {
-      if (packet.linkType !== this.#linkType) throw new Error('The captures have different link types in the middle.')
-      this.#at = writeRecordHeader(this.#view, this.#at, micros, this.#nanos ? nanos : -1, bytes.length, length)
-      this.#bytes.set(bytes, this.#at)
-      this.#at += bytes.length
-    } else this.#enhanced(packet)
-  }
-
-  end(): void {
-    if (this.#at > 0) this.#write(this.#bytes.subarray(0, this.#at))
-    this.#at = 0
-  }
-
-  #room(bytes: number): void {
-    if (this.#at + bytes + recordHeaderLength <= this.#bytes.length) return
-    this.end()
-    if (bytes + recordHeaderLength > this.#bytes.length) {
-      this.#bytes = new Uint8Array(bytes + recordHeaderLength)
-      this.#view = new DataView(this.#bytes.buffer)
-    }
-  }
-
-  #u32(value: number): void {
-    this.#view.setUint32(this.#at, value, true)
-    this.#at += 4
-  }
-
-  /** Section header block. */
-  #beginNg(): void {
-    for (const word of [0x0a0d0d0a, 28, 0x1a2b3c4d, 0x0000_0001, 0xffff_ffff, 0xffff_ffff, 28]) this.#u32(word)
-  }
-
-  /** Interface description block, before the first packet of its link type; if_tsresol (option 9) 6 or 9. */
-  #interfaceOf(linkType: number): number {
-    const known = this.#interfaces.indexOf(linkType)
-    if (known >= 0) return known
-    this.#room(64)
-    for (const word of [1, 32, linkType, 262_144, 0x0001_0009, this.#nanos ? 9 : 6, 0, 32]) this.#u32(word)
-    return this.#interfaces.push(linkType) - 1
-  }
-
-  #enhanced({ bytes, length, micros, nanos, linkType }: Packet): void {
-    const padded = (bytes.length + 3) & ~3
-    const size = 32 + padded
-    const id = this.#interfaceOf(linkType)
-    this.#room(size)
-    const time = this.#nanos ? BigInt(micros) * 1000n + BigInt(nanos) : BigInt(micros)
-    for (const word of [6, size, id, Number(time >> 32n), Number(time & 0xffff_ffffn), bytes.length, length]) this.#u32(word)
-    this.#bytes.fill(0, this.#at, this.#at + padded)
-    this.#bytes.set(bytes, this.#at)
-    this.#at += padded
-    this.#u32(size)
+    const { done, value } = await batches.next()
+    if (done === true) return undefined
+    if (value.count > 0) return value
+    value.release()
   }
 }

@@ -1,7 +1,9 @@
 import { callSettings } from './call.js'
+import { classicSendSettings, mirrorRecvSettings, mirrorSendSettings, mirrorSettings } from './mirror.js'
 import { reassemblySettings } from './reassembly.js'
 import { recordSettings } from './records.js'
 import { sipSettings } from './sip.js'
+import { spoolLimitSettings, spoolSettings } from './spool.js'
 import { toMarkdown } from './table.js'
 
 /** docs/settings.md, from the setting tables. */
@@ -31,5 +33,23 @@ export const settingsMarkdown = (): string =>
     '## Reassembly',
     '',
     toMarkdown(reassemblySettings),
+    '',
+    '## Spool',
+    '',
+    'A file that is read (`-r`) deletes nothing for the sake of free space; the other limits hold when they are given. docs/spool.md tells what goes first.',
+    '',
+    toMarkdown({ ...spoolSettings, ...spoolLimitSettings }),
+    '',
+    '## Mirror, both ends',
+    '',
+    toMarkdown(mirrorSettings),
+    '',
+    '## Mirror, sender',
+    '',
+    toMarkdown({ ...mirrorSendSettings, ...classicSendSettings }),
+    '',
+    '## Mirror, receiver',
+    '',
+    toMarkdown(mirrorRecvSettings),
     '',
   ].join('\n')

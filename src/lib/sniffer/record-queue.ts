@@ -76,7 +76,7 @@ export async function openRecordQueue(options: RecordingOptions): Promise<Record
 
 export class RecordQueue {
   readonly #worker: Worker
-  readonly #bytesMax: number
+  #bytesMax: number
   readonly #live: boolean
   readonly ready: Promise<void>
   readonly #ended: Promise<unknown>
@@ -93,7 +93,7 @@ export class RecordQueue {
   constructor(worker: Worker, options: RecordingOptions) {
     const { onNotice } = options
     this.#worker = worker
-    this.#bytesMax = options.memoryBytesMax
+    this.#bytesMax = options.live ? options.memoryBytesMax : Number.POSITIVE_INFINITY
     this.#live = options.live
     this.#ended = once(worker, 'exit').catch(() => {})
     this.ready = new Promise((resolve, reject) => {
@@ -128,6 +128,11 @@ export class RecordQueue {
     this.#texts.push(text)
     this.#bytes += text.length
     if (this.#texts.length >= MESSAGE_MAX) this.flush()
+  }
+
+  /** No packet comes any more: what is offered from now on may take the memory it needs, and is not dropped. */
+  ending(): void {
+    this.#bytesMax = Number.POSITIVE_INFINITY
   }
 
   /** Hands over what was offered. Cheap when there is nothing: to be called after each batch of packets. */

@@ -1,4 +1,5 @@
 // The recording thread: the queue on disk and the store. Whatever happens to them stalls it, never the capture.
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError } from '../base/errors.js'
@@ -28,6 +29,7 @@ export interface Told {
 }
 
 const LET_GO_MS = 1000
+const instance = randomUUID()
 const plan = workerData as RecordingPlan
 const tell = (message: FromRecorder): void => parentPort?.postMessage(message)
 const notice = (kind: RecordsNotice['kind'], message: string, suggestions: string[] = []): void =>
@@ -39,11 +41,12 @@ try {
   await checkStoreUrl(storeUrl)
   if (queue !== undefined) journal = await openJournal(queue.dir, storeUrl, queue)
   const recorder = new Recorder({
-    open: () => openWriter(storeUrl, { sensorId, onNotice: (text) => notice('trouble', text) }),
+    open: () => openWriter(storeUrl, { sensorId, instance, onNotice: (text) => notice('trouble', text) }),
     journal,
     backlog: new Backlog({
       journal,
-      memoryBytesMax: plan.memoryBytesMax,
+      // A file waits, so there is no end to what memory must hold for it, but little.
+      memoryBytesMax: live ? plan.memoryBytesMax : Number.POSITIVE_INFINITY,
       drop: plan.drop,
       onJournal: (failure) =>
         failure === undefined

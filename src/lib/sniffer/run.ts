@@ -1,4 +1,3 @@
-import { AddressBook } from '../base/address.js'
 import type { HeldPacket } from '../base/held.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import type { Micros } from '../base/units.js'
@@ -6,9 +5,10 @@ import type { Call } from '../call/call.js'
 import type { MediaIndex } from '../call/media.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import type { CallRecord } from '../call/record.js'
-import { CallTracker, type TrackerOptions, type TrackerTotals } from '../call/tracker.js'
+import type { TrackerOptions, TrackerTotals } from '../call/tracker.js'
 import type { LiveCalls } from '../live/index.js'
 import type { RecordsStatus } from './records-status.js'
+import { Trackers } from './trackers.js'
 
 /** Where the packets of calls go; src/lib/spool has the real one. */
 export interface PacketSpool {
@@ -20,8 +20,20 @@ export interface PacketSpool {
   /** The batch is about to be released, capture time has come so far. */
   settle(batch: PacketBatch, now: Micros): void
   drained(): Promise<void>
+  close(): Promise<SpoolSummary>
+}
+
+/** What became of the packets. */
+export interface SpoolSummary {
+  readonly files: number
+  readonly packets: number
+  readonly bytes: number
   /** Packets that could not be kept, by reason. */
-  close(): Promise<{ readonly dropped: readonly [reason: string, count: number][] }>
+  readonly dropped: readonly [reason: string, count: number][]
+  /** Fragments of media, where media are not to be kept whole. */
+  readonly leftOut: number
+  /** What went to keep the spool within its limits. */
+  readonly kept: { readonly deletedFiles: number; readonly deletedBytes: number; readonly trimmedFiles: number }
 }
 
 /** Where records go; record-queue.ts has the real one. */
@@ -31,6 +43,8 @@ export interface RecordSink {
   flush(): void
   /** For a source that can wait. */
   drained(): Promise<void>
+  /** No packet comes any more: all calls that are still open follow at once. */
+  ending(): void
   close(): Promise<RecordsStatus>
   readonly status: RecordsStatus
 }
@@ -40,6 +54,8 @@ export interface SnifferParts {
   readonly tracker: TrackerOptions
   readonly records: RecordSink | undefined
   readonly spool: PacketSpool | undefined
+  /** Dialled digits stay out of the records; the spool masks its own. */
+  readonly maskDtmf?: boolean
   readonly signal: StopSignal
   /** Each finished call, with its pcap path filled in. */
   onRecord(record: CallRecord): void
@@ -70,18 +86,23 @@ export interface SnifferResult {
   /** From the first batch asked for to the last record stored, by the program's own clock. */
   readonly seconds: number
   readonly records: RecordsStatus | undefined
+  readonly spool: SpoolSummary | undefined
   /** Packets missing from their pcaps. */
   readonly notKept: number
   readonly kernel: { readonly received: number; readonly dropped: number } | undefined
 }
 
+const MASKED_DIGIT = 'X'
+
 /** The pipeline: await between batches, plain calls within. A file waits for the slowest consumer; a wire never does. */
 export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
   const { source, spool, records, signal, live } = parts
   const startedMs = performance.now()
-  const withPcap = (record: CallRecord, call: CallHandle): CallRecord =>
-    spool === undefined ? record : { ...record, pcap: spool.pathOf(call) }
-  const tracker = new CallTracker(parts.tracker, new AddressBook(), {
+  const withPcap = (found: CallRecord, call: CallHandle): CallRecord => {
+    const record = parts.maskDtmf ? { ...found, dtmf: found.dtmf.map((press) => ({ ...press, digit: MASKED_DIGIT })) } : found
+    return spool === undefined ? record : { ...record, pcap: spool.pathOf(call) }
+  }
+  const trackers = new Trackers(parts.tracker, {
     onRecord(found, call, news) {
       const record = withPcap(found, call)
       spool?.ended(call)
@@ -103,15 +124,17 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     }),
   })
   parts.onStart?.(() => ({
-    totals: tracker.totals,
-    oddities: [...source.oddities.entries(), ...tracker.oddities()],
+    totals: trackers.totals,
+    oddities: [...source.oddities.entries(), ...trackers.oddities()],
     records: records?.status,
     kernel: source.kernel?.(),
     bytes: source.progress().bytes,
-    captureTime: tracker.now,
+    captureTime: trackers.now,
   }))
+  const canWait = source.canWait ?? !source.live
   try {
     for await (const batch of source.batches(signal)) {
+      const tracker = trackers.of(batch)
       tracker.accept(batch)
       // A file's packets tell the time themselves; a wire that is silent still lets time pass.
       if (source.live) tracker.advance(batch.until)
@@ -119,12 +142,12 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       live?.tick(tracker.now)
       batch.release()
       records?.flush()
-      parts.onBatch?.(tracker.totals)
-      if (!source.live) {
+      parts.onBatch?.(trackers.totals)
+      if (canWait) {
         await spool?.drained()
         await records?.drained()
       }
-      if (parts.packetsMax !== undefined && tracker.totals.packets >= parts.packetsMax) break
+      if (parts.packetsMax !== undefined && trackers.totals.packets >= parts.packetsMax) break
     }
   } catch (error) {
     // Calls that have ended by now are stored, whatever ended the source.
@@ -132,14 +155,16 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     throw error
   }
   const kernel = source.kernel?.()
-  tracker.finish(source.live ? 'forced' : 'end of input')
-  const spooled = await spool?.close()
-  const stored = await records?.close()
+  records?.ending()
+  trackers.finish(source.live ? 'forced' : 'end of input')
+  // At once: records must not wait until a slow disk has the last packets.
+  const [spooled, stored] = await Promise.all([spool?.close(), records?.close()])
   return {
-    totals: tracker.totals,
-    oddities: [...source.oddities.entries(), ...tracker.oddities(), ...notKept(spooled?.dropped ?? [])],
+    totals: trackers.totals,
+    oddities: [...source.oddities.entries(), ...trackers.oddities(), ...notKept(spooled?.dropped ?? [])],
     seconds: (performance.now() - startedMs) / 1000,
     records: stored,
+    spool: spooled,
     notKept: (spooled?.dropped ?? []).reduce((sum, [, count]) => sum + count, 0),
     kernel,
   }

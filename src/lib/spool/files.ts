@@ -1,11 +1,16 @@
-import { lstatSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Counters } from '../base/counters.js'
 import { fileHeaderLength, recordHeaderLength, writeFileHeader } from '../pcap/write.js'
+import { type Compression, concat, pack, unpack } from './compression.js'
 import { Handles } from './handles.js'
+import type { Keeper } from './keeper.js'
+import { MaskDtmf } from './mask.js'
+import { type Minute, onDisk } from './minutes.js'
+import { mediaPath, siblingPath } from './names.js'
 import { fileInOrder, recordsInOrder } from './order.js'
 import { PAGE_BYTES, Pages } from './pages.js'
-import { NO_NANOS, type Shipment } from './shipment.js'
+import { HEADERS_SHIFT, KIND_MASK, kindNumbers, NO_NANOS, type Shipment } from './shipment.js'
 
 /**
  * The pcaps being written, in the writing thread: each packet is appended to its file's pages, which go to the disk when
@@ -19,7 +24,8 @@ const cell = {
   end: 2,
   firstPage: 3,
   pending: 4,
-  linkType: 5,
+  /** Link type of its packets, with MEDIA where media have files of their own; -1 before the first. */
+  shape: 5,
   nanos: 6,
   /** Of the newest record: seconds and fraction. */
   seconds: 7,
@@ -30,7 +36,11 @@ const cell = {
   writtenSeconds: 10,
   writtenFraction: 11,
   state: 12,
+  /** Of `pending`, what is signalling. */
+  sipPending: 13,
 } as const
+/** Beside a link type: a file of media only. */
+const MEDIA = 1 << 16
 const state = { open: 1, fresh: 2, pagesOutOfOrder: 4, fileOutOfOrder: 8, ended: 16 } as const
 
 /** A file's memory never grows beyond this, however few files there are. */
@@ -44,13 +54,28 @@ const REORDER_MAX = 256 << 20
 
 interface Open {
   path: string
+  /** As it is on the disk. */
   size: number
-  /** Files of the same call with other link types. */
+  minute: Minute
+  /** Files of the same call with packets of other shapes. */
   siblings: Map<number, number> | undefined
 }
 
+export interface PcapFilesOptions {
+  readonly dir: string
+  readonly memoryBytes: number
+  readonly compression: Compression
+  /** Media go to files of their own. */
+  readonly split: boolean
+  /** What is behind the headers of media becomes zeros. */
+  readonly zeroPayload: boolean
+  readonly maskDtmf: boolean
+}
+
 export class PcapFiles {
-  readonly #dir: string
+  readonly #options: PcapFilesOptions
+  readonly #keeper: Keeper
+  readonly #mask: MaskDtmf | undefined
   readonly #pages: Pages
   readonly #handles: Handles
   readonly #dropped = new Counters()
@@ -63,13 +88,17 @@ export class PcapFiles {
   #brokenUntilMs = 0
   bytes = 0
   files = 0
+  /** Times that a file was written to. */
+  writes = 0
   /** The last thing the disk said, once. */
   trouble: { code: string; message: string } | undefined
 
-  constructor(dir: string, memoryBytes: number) {
-    this.#dir = dir
-    this.#pages = new Pages(memoryBytes)
-    this.#handles = new Handles(dir)
+  constructor(options: PcapFilesOptions, keeper: Keeper) {
+    this.#options = options
+    this.#keeper = keeper
+    this.#mask = options.maskDtmf ? new MaskDtmf() : undefined
+    this.#pages = new Pages(options.memoryBytes)
+    this.#handles = new Handles(options.dir)
   }
 
   get dropped(): [reason: string, count: number][] {
@@ -86,19 +115,25 @@ export class PcapFiles {
   }
 
   accept(shipment: Shipment, count: number): void {
-    const { file, at, captured, length, micros, nanos, linkType, bytes } = shipment
+    const { file, at, captured, length, micros, nanos, linkType, about, bytes } = shipment
+    const { split, zeroPayload } = this.#options
+    const media = split ? MEDIA : 0
+    const mask = this.#mask
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const pages = this.#pages
     for (let i = 0; i < count; i++) {
       let number = file[i]!
       let row = number * ROW
-      const link = linkType[i]!
-      if (this.#rows[row + cell.linkType] !== link) {
-        number = this.#fileFor(number, link, nanos[i] !== NO_NANOS)
+      const isSip = (about[i]! & KIND_MASK) === kindNumbers.sip
+      const shape = isSip ? linkType[i]! : linkType[i]! | media
+      if (this.#rows[row + cell.shape] !== shape) {
+        number = this.#fileFor(number, shape, nanos[i] !== NO_NANOS)
         row = number * ROW
       }
       const rows = this.#rows
       const size = captured[i]!
+      if (zeroPayload && !isSip) bytes.fill(0, at[i]! + Math.min(size, about[i]! >> HEADERS_SHIFT), at[i]! + size)
+      if (mask !== undefined) mask.packet(shipment, i)
       const needed = recordHeaderLength + size
       if (rows[row + cell.end]! - rows[row + cell.at]! < needed && !this.#room(number, needed)) {
         this.#dropped.add('disk not writable')
@@ -112,6 +147,7 @@ export class PcapFiles {
       const to = rows[row + cell.at]!
       if (rows[row + cell.end]! - to < needed) {
         this.#spread(row, seconds, fraction, bytes.subarray(at[i]!, at[i]! + size), length[i]!)
+        if (isSip) rows[row + cell.sipPending]! += needed
         continue
       }
       const out = pages.view
@@ -122,6 +158,7 @@ export class PcapFiles {
       copy(view, at[i]!, out, to + recordHeaderLength, size)
       rows[row + cell.at] = to + needed
       rows[row + cell.pending]! += needed
+      if (isSip) rows[row + cell.sipPending]! += needed
     }
   }
 
@@ -133,6 +170,7 @@ export class PcapFiles {
     this.#flush(number)
     this.#handles.close(open.path)
     if ((this.#rows[number * ROW + cell.state]! & state.fileOutOfOrder) !== 0) this.#reorder(open)
+    this.#keeper.closed(open.minute, open.path)
     this.#open[number] = undefined
     this.#rows[number * ROW + cell.state] = 0
     this.#active--
@@ -162,28 +200,34 @@ export class PcapFiles {
     }
     this.#rows.fill(0, row, row + ROW)
     this.#rows[row + cell.page] = this.#rows[row + cell.firstPage] = -1
-    this.#rows[row + cell.linkType] = -1
+    this.#rows[row + cell.shape] = -1
     this.#rows[row + cell.state] = state.open | state.fresh
-    this.#open[number] = { path, size: 0, siblings: undefined }
+    this.#open[number] = { path, size: 0, minute: this.#keeper.opened(path), siblings: undefined }
     this.#active++
   }
 
-  /** A pcap has one link type: packets of another kind of interface go to a file beside. */
-  #fileFor(number: number, linkType: number, nanos: boolean): number {
+  /** A pcap has one link type: packets of another kind of interface go to a file beside; so do media where they are kept apart. */
+  #fileFor(number: number, shape: number, nanos: boolean): number {
     const row = number * ROW
-    if (this.#rows[row + cell.linkType] === -1) {
-      this.#rows[row + cell.linkType] = linkType
+    const open = this.#open[number] as Open
+    const own = this.#rows[row + cell.shape]!
+    if (own === shape) return number
+    // The call's first file is that of its signalling, whatever comes first.
+    if (own === -1 && ((shape & MEDIA) === 0 || (number & 1) === 1)) {
+      this.#rows[row + cell.shape] = shape
       this.#rows[row + cell.nanos] = nanos ? 1 : 0
       return number
     }
-    const open = this.#open[number] as Open
     open.siblings ??= new Map()
-    const known = open.siblings.get(linkType)
+    const known = open.siblings.get(shape)
     if (known !== undefined) return known
     const sibling = 2 * this.#siblingsMade++ + 1
-    this.#begin(sibling, siblingPath(open.path, linkType))
-    open.siblings.set(linkType, sibling)
-    return this.#fileFor(sibling, linkType, nanos)
+    const ofKind = (shape & MEDIA) === 0 ? open.path : mediaPath(open.path)
+    const linkType = shape & 0xffff
+    const first = [own, ...open.siblings.keys()].find((other) => other !== -1 && (other & MEDIA) === (shape & MEDIA))
+    this.#begin(sibling, first === undefined ? ofKind : siblingPath(ofKind, linkType))
+    open.siblings.set(shape, sibling)
+    return this.#fileFor(sibling, shape, nanos)
   }
 
   /** Keeps account of what is out of order, to mend it before or after it is written. */
@@ -210,7 +254,7 @@ export class PcapFiles {
     const first = this.#rows[row + cell.firstPage]!
     if (this.#rows[row + cell.page] === first && (this.#rows[row + cell.state]! & state.fresh) !== 0) {
       const at = this.#rows[row + cell.at]!
-      writeFileHeader(this.#pages.view, at, this.#rows[row + cell.linkType]!, this.#rows[row + cell.nanos] !== 0)
+      writeFileHeader(this.#pages.view, at, this.#rows[row + cell.shape]! & 0xffff, this.#rows[row + cell.nanos] !== 0)
       this.#rows[row + cell.at] = at + fileHeaderLength
       this.#rows[row + cell.pending] = fileHeaderLength
     }
@@ -276,16 +320,28 @@ export class PcapFiles {
     if (pending === 0) return true
     const open = this.#open[number] as Open
     const fresh = (rows[row + cell.state]! & state.fresh) !== 0
+    const sipPart = rows[row + cell.sipPending]! / pending
     const pieces = this.#takePieces(row, fresh)
     if (performance.now() < this.#brokenUntilMs) {
       this.#dropped.add('disk not writable', countRecords(pieces, fresh))
       return false
     }
+    const packed = pack(this.#options.compression, pieces)
+    const size = packed.reduce((sum, piece) => sum + piece.length, 0)
+    const growth = onDisk(open.size + size) - onDisk(open.size)
+    const coming = { sipBytes: growth * sipPart, mediaBytes: growth * (1 - sipPart) }
+    if (!this.#keeper.mayGrow(coming)) {
+      this.#dropped.add('spool at its limit', countRecords(pieces, fresh))
+      return true
+    }
     try {
-      this.#handles.append(open.path, pieces, open.size, fresh)
-      open.size += pending
-      this.bytes += pending
+      const replaced = this.#handles.append(open.path, packed, open.size, fresh)
+      open.size += size
+      this.bytes += size
+      this.writes++
       if (fresh) this.files++
+      if (replaced !== undefined) this.#keeper.replaced(open.minute, replaced)
+      this.#keeper.grew(open.minute, coming, fresh && replaced === undefined ? 1 : 0)
       rows[row + cell.state]! &= ~state.fresh
       rows[row + cell.writtenSeconds] = rows[row + cell.seconds]!
       rows[row + cell.writtenFraction] = rows[row + cell.fraction]!
@@ -318,29 +374,35 @@ export class PcapFiles {
     const disordered = (rows[row + cell.state]! & state.pagesOutOfOrder) !== 0
     rows[row + cell.state]! &= ~state.pagesOutOfOrder
     rows[row + cell.page] = rows[row + cell.firstPage] = -1
-    rows[row + cell.at] = rows[row + cell.end] = rows[row + cell.pending] = 0
+    rows[row + cell.at] = rows[row + cell.end] = rows[row + cell.pending] = rows[row + cell.sipPending] = 0
     return disordered ? [recordsInOrder(concat(pieces), fresh ? fileHeaderLength : 0)] : pieces
   }
 
   /** A packet came after younger ones were written: the finished file is written again. */
-  #reorder({ path }: Open): void {
-    const full = join(this.#dir, path)
+  #reorder(open: Open): void {
+    const { compression, dir } = this.#options
+    const full = join(dir, open.path)
     try {
-      if (!lstatSync(full).isFile() || statSync(full).size > REORDER_MAX) {
+      const about = lstatSync(full)
+      if (!about.isFile() || about.size > REORDER_MAX) {
         this.#dropped.add('file too large to be put in order', 0)
         return
       }
-      const ordered = fileInOrder(readFileSync(full))
-      writeFileSync(`${full}.part`, ordered, { mode: 0o640 })
-      renameSync(`${full}.part`, full)
+      const ordered = concat(pack(compression, [fileInOrder(unpack(compression, readFileSync(full)))]))
+      try {
+        writeFileSync(`${full}.part`, ordered, { mode: 0o640 })
+        renameSync(`${full}.part`, full)
+      } catch (error) {
+        rmSync(`${full}.part`, { force: true })
+        throw error
+      }
+      this.#keeper.replaced(open.minute, open.size)
+      this.#keeper.grew(open.minute, { sipBytes: 0, mediaBytes: onDisk(ordered.length) }, 0)
     } catch (error) {
       this.#failed(error as NodeJS.ErrnoException)
     }
   }
 }
-
-/** `x.pcap` → `x.linktype276.pcap`. */
-export const siblingPath = (path: string, linkType: number): string => path.replace(/\.pcap$/, `.linktype${linkType}.pcap`)
 
 /** Four bytes at a time: for a packet's worth quicker than to make a view of it. */
 function copy(from: DataView, at: number, to: DataView, toAt: number, length: number): void {
@@ -348,16 +410,6 @@ function copy(from: DataView, at: number, to: DataView, toAt: number, length: nu
   let i = 0
   for (; i < whole; i += 4) to.setUint32(toAt + i, from.getUint32(at + i, true), true)
   for (; i < length; i++) to.setUint8(toAt + i, from.getUint8(at + i))
-}
-
-function concat(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole
 }
 
 function countRecords(pieces: readonly Uint8Array[], withHeader: boolean): number {

@@ -1,4 +1,4 @@
-import { closeSync, constants, ftruncateSync, openSync, writeSync, writevSync } from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync, writevSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { makeDirectory } from '../native/make-directory.js'
 
@@ -18,12 +18,21 @@ export class Handles {
 
   /**
    * Appends to the file of this path, which is `size` bytes long; `fresh` replaces what an earlier run left under the name.
-   * Throws what the file system says; the file then is as it was.
+   * and then its size is answered. Throws what the file system says; the file then is as it was.
    */
-  append(path: string, pieces: Uint8Array[], size: number, fresh: boolean): void {
+  append(path: string, pieces: readonly Uint8Array[], size: number, fresh: boolean): number | undefined {
     const fd = this.#fileOf(path, fresh)
+    let replaced: number | undefined
+    if (fresh) {
+      const { size: before } = fstatSync(fd)
+      if (before > 0) {
+        ftruncateSync(fd, 0)
+        replaced = before
+      }
+    }
     try {
       writeAll(fd, pieces)
+      return replaced
     } catch (error) {
       ftruncateSync(fd, size)
       throw error
@@ -52,22 +61,37 @@ export class Handles {
     }
     if (known !== undefined) this.close(path)
     const full = join(this.#dir, path)
-    const directory = dirname(full)
-    if (!this.#directories.has(directory)) {
-      makeDirectory(directory)
-      if (this.#directories.size >= DIRECTORIES_MAX) this.#directories.clear()
-      this.#directories.add(directory)
+    this.#makeDirectory(dirname(full))
+    let fd: number
+    try {
+      fd = openForAppending(full)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      // An empty directory may have been cleaned away since.
+      this.#directories.delete(dirname(full))
+      this.#makeDirectory(dirname(full))
+      fd = openForAppending(full)
     }
-    // A link planted in the spool must not lead the writer elsewhere.
-    const { O_WRONLY, O_CREAT, O_APPEND, O_TRUNC, O_NOFOLLOW } = constants
-    const fd = openSync(full, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | (fresh ? O_TRUNC : 0), 0o640)
     this.#open.set(path, fd)
     if (this.#open.size > OPEN_MAX) this.close(this.#open.keys().next().value as string)
     return fd
   }
+
+  #makeDirectory(directory: string): void {
+    if (this.#directories.has(directory)) return
+    makeDirectory(directory)
+    if (this.#directories.size >= DIRECTORIES_MAX) this.#directories.clear()
+    this.#directories.add(directory)
+  }
 }
 
-function writeAll(fd: number, pieces: Uint8Array[]): void {
+/** A link planted in the spool must not lead the writer elsewhere. */
+function openForAppending(path: string): number {
+  const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW } = constants
+  return openSync(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o640)
+}
+
+function writeAll(fd: number, pieces: readonly Uint8Array[]): void {
   let written = writevSync(fd, pieces)
   for (const piece of pieces) {
     // Cut short: the rest piece by piece, so that the file system says why.

@@ -1,3 +1,3 @@
-// The spool: one pcap per call.
-export { safeName, spoolPath } from './names.js'
-export { openSpool, type Spool, type SpoolOptions, type SpoolStats } from './spool.js'
+// The spool: one pcap per call, kept within limits.
+export { type SpoolLayout, safeName, spoolPath } from './names.js'
+export { openSpool, type Spool, type SpoolContent, type SpoolOptions, type SpoolStats } from './spool.js'

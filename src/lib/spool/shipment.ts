@@ -1,3 +1,7 @@
+import type { PacketKind } from '../call/outputs.js'
+import type { PcapFilesOptions } from './files.js'
+import type { KeeperOptions, KeeperStats } from './keeper.js'
+
 /**
  * Packets of calls on their way from the hot thread to the writing thread: a table of entries over one block of bytes, in
  * memory that both threads see. The hot thread fills it, sends it, and has it back when the writer is done with it.
@@ -7,7 +11,12 @@ export const SHIPMENT_BYTES: number = 2 << 20
 /** In place of nanoseconds: the packet's source counts in microseconds. */
 export const NO_NANOS = 0xffff
 
-const ENTRY_BYTES = 8 + 4 * 4 + 2 * 2
+/** What a packet is, in the low bits of `about`; above them the length of its headers, so that payload can be told from them. */
+export const kindNumbers = { sip: 0, rtp: 1, rtcp: 2, media: 3 } as const satisfies Record<PacketKind, number>
+export const KIND_MASK = 3
+export const HEADERS_SHIFT = 2
+
+const ENTRY_BYTES = 8 + 5 * 4 + 2 * 2
 
 export class Shipment {
   readonly buffer: SharedArrayBuffer
@@ -21,6 +30,8 @@ export class Shipment {
   readonly at: Uint32Array
   readonly captured: Uint32Array
   readonly length: Uint32Array
+  /** Kind and length of the headers. */
+  readonly about: Uint32Array
   readonly nanos: Uint16Array
   readonly linkType: Uint16Array
   readonly bytes: Uint8Array
@@ -38,6 +49,7 @@ export class Shipment {
     this.at = new Uint32Array(...next(4))
     this.captured = new Uint32Array(...next(4))
     this.length = new Uint32Array(...next(4))
+    this.about = new Uint32Array(...next(4))
     this.nanos = new Uint16Array(...next(2))
     this.linkType = new Uint16Array(...next(2))
     this.bytes = new Uint8Array(buffer, at)
@@ -47,13 +59,14 @@ export class Shipment {
     return this.count + entries <= ENTRIES_MAX && this.used + bytes <= SHIPMENT_BYTES
   }
 
-  add(file: number, at: number, captured: number, length: number, micros: number, nanos: number, linkType: number): void {
+  add(file: number, at: number, captured: number, length: number, about: number, micros: number, nanos: number, linkType: number): void {
     const i = this.count++
     this.micros[i] = micros
     this.file[i] = file
     this.at[i] = at
     this.captured[i] = captured
     this.length[i] = length
+    this.about[i] = about
     this.nanos[i] = nanos
     this.linkType[i] = linkType
   }
@@ -76,10 +89,17 @@ export interface ShipmentReply {
   /** Since the start. */
   readonly bytes: number
   readonly files: number
+  readonly writes: number
   /** Packets lost in the writing thread, by reason, since the start. */
   readonly dropped: [reason: string, count: number][]
   /** An error has been met, and the disk not been tried again since. */
   readonly waiting: boolean
   /** What the disk said, when it did not take what it was given. */
   readonly trouble: { readonly code: string; readonly message: string } | undefined
+  /** What the operator should know of the spool's limits, once. */
+  readonly notice: string | undefined
+  readonly kept: KeeperStats
 }
+
+/** What the writing thread begins with. */
+export type WriterData = PcapFilesOptions & Pick<KeeperOptions, 'limits' | 'owner'>

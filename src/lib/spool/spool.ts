@@ -1,16 +1,35 @@
 import { accessSync, constants } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { Counters } from '../base/counters.js'
-import { OperatorError } from '../base/errors.js'
+import { exitCodes, OperatorError } from '../base/errors.js'
 import type { HeldPacket } from '../base/held.js'
 import type { PacketBatch } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import { builtFile } from '../native/built-file.js'
+import { type FileLock, lockFile } from '../native/lock-file.js'
 import { makeDirectory } from '../native/make-directory.js'
+import type { Compression } from './compression.js'
 import { RETRY_MS } from './files.js'
-import { spoolPath } from './names.js'
-import { ENTRIES_MAX, NO_NANOS, SHIPMENT_BYTES, Shipment, type ShipmentMessage, type ShipmentReply } from './shipment.js'
+import type { KeeperStats } from './keeper.js'
+import { Ledger } from './ledger.js'
+import { isLimited, noLimits, type SpoolLimits } from './limits.js'
+import { marked, type SpoolLayout, spoolPath } from './names.js'
+import {
+  ENTRIES_MAX,
+  HEADERS_SHIFT,
+  kindNumbers,
+  NO_NANOS,
+  SHIPMENT_BYTES,
+  Shipment,
+  type ShipmentMessage,
+  type ShipmentReply,
+  type WriterData,
+} from './shipment.js'
+
+/** SIP only, SIP and media, media cut after their headers, media with zeros after their headers. */
+export const spoolContents = ['sip', 'rtp', 'rtp-headers', 'rtp-zeroed'] as const
+export type SpoolContent = (typeof spoolContents)[number]
 
 /**
  * One pcap per call. The hot thread only notes which packet belongs to which file, and copies a whole batch at once into a
@@ -19,8 +38,12 @@ import { ENTRIES_MAX, NO_NANOS, SHIPMENT_BYTES, Shipment, type ShipmentMessage, 
  */
 export interface SpoolOptions {
   readonly dir: string
-  /** SIP only, SIP and media, or media cut after the RTP header. */
-  readonly save: 'sip' | 'rtp' | 'rtp-headers'
+  readonly save: SpoolContent
+  /** Dialled digits are made unreadable. */
+  readonly maskDtmf?: boolean
+  readonly layout?: SpoolLayout
+  readonly compression?: Compression
+  readonly limits?: SpoolLimits
   /** The source can wait for the disk. */
   readonly canWait: boolean
   /** Shipments on their way to the writing thread, together. */
@@ -33,31 +56,51 @@ export interface SpoolOptions {
 
 export interface SpoolStats {
   readonly files: number
+  /** Times that a file was written to. */
+  readonly writes: number
   readonly packets: number
   readonly bytes: number
   readonly dropped: [reason: string, count: number][]
+  /** Fragments of media, where media are not to be kept whole: where their headers end is not known. */
+  readonly leftOut: number
+  readonly kept: KeeperStats
 }
 
 const SHIPMENTS_BYTES = 64 << 20
 const MEMORY_BYTES = 256 << 20
 const PATHS_MAX = 100_000
 const NOTES = 4096
+const NOTHING_KEPT: KeeperStats = { deletedFiles: 0, deletedBytes: 0, trimmedFiles: 0 }
 
 export async function openSpool(options: SpoolOptions): Promise<Spool> {
+  if (options.layout === 'voipmonitor' && options.compression === 'lz4') {
+    throw new OperatorError('SPOOL_COMPRESSION', 'VoIPmonitor’s tools do not read lz4 frames.', {
+      exit: exitCodes.usage,
+      suggestions: ['--pcap-dump-zip gzip, which Wireshark reads too', 'Or the layout of our own: --spool-layout earshot'],
+    })
+  }
   try {
     makeDirectory(options.dir)
     accessSync(options.dir, constants.W_OK | constants.X_OK)
+    const ledger = new Ledger(options.dir)
+    ledger.makeDirectory()
+    const lock = lockFile(ledger.lockPath)
+    if (lock === undefined && isLimited(options.limits ?? noLimits))
+      options.onNotice(
+        `Another process writes to the spool "${options.dir}" and keeps it within its limits; those given here are not used.`,
+      )
+    return new Spool(options, lock)
   } catch (error) {
     throw new OperatorError('SPOOL_OPEN', `Cannot write pcaps to "${options.dir}": ${(error as Error).message}.`, {
       cause: error,
       suggestions: ['Give a directory that you may write to: --spool DIR', 'Or keep no pcaps: --save none'],
     })
   }
-  return new Spool(options)
 }
 
 export class Spool {
   readonly #options: SpoolOptions
+  readonly #lock: FileLock | undefined
   readonly #worker: Worker
   readonly #dropped = new Counters()
   /** Paths given out, so that a Call-ID used twice in a minute gets two files; bounded, oldest go. */
@@ -70,11 +113,12 @@ export class Spool {
   readonly #shipmentsMax: number
   #current: Shipment | undefined
   #currentId = 0
-  /** Packets of the batch at hand: file, index in the batch, bytes kept. */
+  /** Packets of the batch at hand: file, index in the batch, bytes kept, kind and length of the headers. */
   #noted = 0
   #file = new Int32Array(NOTES)
   #index = new Uint32Array(NOTES)
   #kept = new Uint32Array(NOTES)
+  #about = new Uint32Array(NOTES)
   #opened: ShipmentMessage['opened'][number][] = []
   #ended: number[] = []
   #now = 0
@@ -82,15 +126,26 @@ export class Spool {
   #inFlight = 0
   #waiters: (() => void)[] = []
   #packets = 0
+  #leftOut = 0
   #reply: ShipmentReply | undefined
   readonly #known = new Set<number>()
   #broken = false
   #gone = false
 
-  constructor(options: SpoolOptions) {
+  constructor(options: SpoolOptions, lock: FileLock | undefined) {
     this.#options = options
+    this.#lock = lock
     this.#shipmentsMax = Math.max(2, Math.floor((options.shipmentBytes ?? SHIPMENTS_BYTES) / SHIPMENT_BYTES))
-    const workerData = { dir: options.dir, memoryBytes: options.memoryBytes ?? MEMORY_BYTES }
+    const workerData: WriterData = {
+      dir: options.dir,
+      memoryBytes: options.memoryBytes ?? MEMORY_BYTES,
+      compression: options.compression ?? 'no',
+      split: options.layout === 'voipmonitor',
+      zeroPayload: options.save === 'rtp-zeroed',
+      maskDtmf: options.maskDtmf ?? false,
+      limits: options.limits ?? noLimits,
+      owner: lock !== undefined,
+    }
     this.#worker = new Worker(builtFile(import.meta.url, './worker.js'), { workerData })
     this.#worker.on('message', (reply: ShipmentReply) => this.#done(reply))
     this.#worker.on('error', (error) => this.#trouble('', error.message))
@@ -104,8 +159,13 @@ export class Spool {
   packet(call: CallHandle, batch: PacketBatch, index: number, kind: PacketKind, headersEnd: number): void {
     const { save } = this.#options
     if (save === 'sip' && kind !== 'sip') return
+    // The last fragment of media: it has no headers of its own.
+    if (kind !== 'sip' && save !== 'rtp' && headersEnd <= batch.at[index]!) {
+      this.#leftOut++
+      return
+    }
     const file = call.tag < 0 ? this.#open(call) : call.tag
-    this.#note(file, batch, index, save === 'rtp-headers' && kind === 'rtp' ? headersEnd : -1)
+    this.#note(file, batch, index, headersEnd, kindNumbers[kind], save === 'rtp-headers' && kind !== 'sip')
   }
 
   /** Media packets that took the short way. */
@@ -113,18 +173,26 @@ export class Spool {
     const { save } = this.#options
     if (save === 'sip') return
     const cut = save === 'rtp-headers'
-    for (let i = 0; i < marks; i++) this.#note(tag[i]!, batch, index[i]!, cut ? headersEnd[i]! : -1)
+    for (let i = 0; i < marks; i++) this.#note(tag[i]!, batch, index[i]!, headersEnd[i]!, kindNumbers.rtp, cut)
   }
 
-  /** An earlier packet of a call, that waited to be put together. */
+  /**
+   * An earlier packet of a call, that waited to be put together. A fragment of media is left out where media are not kept
+   * whole: where its headers end is not known.
+   */
   held(call: CallHandle, packet: HeldPacket, kind: PacketKind): void {
-    if (this.#options.save === 'sip' && kind !== 'sip') return
+    const { save } = this.#options
+    if (kind !== 'sip' && save !== 'rtp') {
+      if (save !== 'sip') this.#leftOut++
+      return
+    }
     const { bytes, length, micros, nanos, linkType } = packet
     const file = call.tag < 0 ? this.#open(call) : call.tag
     const shipment = this.#room(1, bytes.length)
     if (shipment === undefined) return
     shipment.bytes.set(bytes, shipment.used)
-    shipment.add(file, shipment.used, bytes.length, length, micros, nanos === 0 ? NO_NANOS : nanos, linkType)
+    const about = (bytes.length << HEADERS_SHIFT) | kindNumbers[kind]
+    shipment.add(file, shipment.used, bytes.length, length, about, micros, nanos === 0 ? NO_NANOS : nanos, linkType)
     shipment.used += bytes.length
     this.#packets++
   }
@@ -175,20 +243,29 @@ export class Spool {
       this.#worker.postMessage('close')
       await exit
     }
+    this.#lock?.release()
     return this.stats()
   }
 
   stats(): SpoolStats {
-    const { files = 0, bytes = 0, dropped = [] } = this.#reply ?? {}
+    const { files = 0, writes = 0, bytes = 0, dropped = [], kept = NOTHING_KEPT } = this.#reply ?? {}
     const lost = dropped.reduce((sum, [, count]) => sum + count, 0)
-    return { files, packets: this.#packets - lost, bytes, dropped: [...this.#dropped.entries(), ...dropped] }
+    return {
+      files,
+      writes,
+      packets: this.#packets - lost,
+      bytes,
+      dropped: [...this.#dropped.entries(), ...dropped],
+      leftOut: this.#leftOut,
+      kept,
+    }
   }
 
   /** Gives the call a file. The tag is even: odd numbers are the writing thread's own. */
   #open(call: CallHandle): number {
-    const path = spoolPath(call.callId, call.started)
+    const path = spoolPath(call.callId, call.started, this.#options.layout, this.#options.compression)
     const taken = this.#paths.get(path)
-    const free = taken === undefined || taken === call.started ? path : path.replace(/\.pcap$/, `~${call.started}.pcap`)
+    const free = taken === undefined || taken === call.started ? path : marked(path, `~${call.started}`)
     this.#paths.set(free, call.started)
     if (this.#paths.size > PATHS_MAX) this.#paths.delete(this.#paths.keys().next().value as string)
     call.tag = this.#freeTags.pop() ?? 2 * this.#pathOfFile.length
@@ -197,14 +274,15 @@ export class Spool {
     return call.tag
   }
 
-  /** Notes a packet of the batch; `cutAt` is the offset behind its last byte that is kept, or -1. */
-  #note(file: number, batch: PacketBatch, index: number, cutAt: number): void {
+  /** Notes a packet of the batch; with `cut` it is kept up to the end of its headers. */
+  #note(file: number, batch: PacketBatch, index: number, headersEnd: number, kind: number, cut: boolean): void {
     if (this.#noted === this.#file.length) this.#moreNotes()
     const captured = batch.captured[index]!
-    const cut = cutAt - batch.at[index]!
+    const headers = Math.max(0, headersEnd - batch.at[index]!)
     this.#file[this.#noted] = file
     this.#index[this.#noted] = index
-    this.#kept[this.#noted++] = cutAt < 0 || cut >= captured ? captured : Math.max(0, cut)
+    this.#about[this.#noted] = (headers << HEADERS_SHIFT) | kind
+    this.#kept[this.#noted++] = !cut || headers >= captured ? captured : headers
   }
 
   /** A batch has few packets that belong to more than one call; their number is bounded by limits of the tracker. */
@@ -217,6 +295,7 @@ export class Spool {
     this.#file = larger(this.#file, new Int32Array(size))
     this.#index = larger(this.#index, new Uint32Array(size))
     this.#kept = larger(this.#kept, new Uint32Array(size))
+    this.#about = larger(this.#about, new Uint32Array(size))
   }
 
   #copyRange(batch: PacketBatch, count: number, from: number, to: number): void {
@@ -243,7 +322,16 @@ export class Spool {
   #add(shipment: Shipment, batch: PacketBatch, note: number, at: number): void {
     const index = this.#index[note]!
     const nanos = batch.nanos === undefined ? NO_NANOS : batch.nanos[index]!
-    shipment.add(this.#file[note]!, at, this.#kept[note]!, batch.length[index]!, batch.micros[index]!, nanos, batch.linkType)
+    shipment.add(
+      this.#file[note]!,
+      at,
+      this.#kept[note]!,
+      batch.length[index]!,
+      this.#about[note]!,
+      batch.micros[index]!,
+      nanos,
+      batch.linkType,
+    )
     this.#packets++
   }
 
@@ -297,6 +385,7 @@ export class Spool {
     if (reply.id >= 0) this.#free.push(reply.id)
     this.#inFlight--
     this.#reply = reply
+    if (reply.notice !== undefined) this.#options.onNotice(reply.notice)
     if (reply.trouble !== undefined) this.#trouble(reply.trouble.code, reply.trouble.message)
     else if (this.#broken && !reply.waiting) {
       this.#broken = false

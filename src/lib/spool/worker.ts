@@ -1,22 +1,34 @@
-// The writing thread of the spool: takes shipments of packets, appends them to the files of their calls.
+// The writing thread of the spool: takes shipments of packets, appends them to the files of their calls, and in between keeps
+// the spool within its limits.
 import { parentPort, workerData } from 'node:worker_threads'
 import { PcapFiles } from './files.js'
-import { Shipment, type ShipmentMessage, type ShipmentReply } from './shipment.js'
+import { Keeper } from './keeper.js'
+import { Shipment, type ShipmentMessage, type ShipmentReply, type WriterData } from './shipment.js'
 
-const { dir, memoryBytes } = workerData as { dir: string; memoryBytes: number }
-const files = new PcapFiles(dir, memoryBytes)
+/** The keeper's steps are short: so often, they leave nine tenths of the thread to the writing. */
+const STEP_EVERY_MS = 100
+
+const data = workerData as WriterData
+const keeper = new Keeper(data)
+const files = new PcapFiles(data, keeper)
 const shipments = new Map<number, Shipment>()
 let ticked = 0
 
 const reply = (id: number): void => {
-  const { bytes, dropped, trouble, waiting } = files
+  const { bytes, writes, dropped, trouble, waiting } = files
+  const { notice, stats: kept } = keeper
   files.trouble = undefined
-  parentPort?.postMessage({ id, bytes, files: files.files, dropped, waiting, trouble } satisfies ShipmentReply)
+  keeper.notice = undefined
+  parentPort?.postMessage({ id, bytes, files: files.files, writes, dropped, waiting, trouble, notice, kept } satisfies ShipmentReply)
 }
 
-parentPort?.on('message', (message: ShipmentMessage | 'close') => {
+const stepping = setInterval(() => keeper.step(), STEP_EVERY_MS)
+
+parentPort?.on('message', async (message: ShipmentMessage | 'close') => {
   if (message === 'close') {
+    clearInterval(stepping)
     files.close()
+    await keeper.close()
     reply(-1)
     parentPort?.close()
     return

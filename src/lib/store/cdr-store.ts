@@ -13,8 +13,10 @@ export interface InsertCounts {
   readonly duplicates: number
 }
 
-/** The writing half of a store, for a run. */
+/** The writing half of a store, for a run. After an insert that failed it may be used again: it finds its own way back. */
 export interface RecordWriter {
+  /** True when it does not: another must be opened. */
+  readonly broken?: boolean
   insert(records: readonly CallRecord[]): Promise<InsertCounts>
   /** The same for records as text (call/record-text.ts), where the store has a thread of its own to read them in. */
   insertTexts?(texts: readonly string[]): Promise<InsertCounts>

@@ -5,6 +5,8 @@ import type { StoreAdmin } from './store-admin.js'
 export interface WriterOptions {
   /** The number this sensor writes under; another that uses it at the same time is noticed (MySQL). */
   readonly sensorId?: number | undefined
+  /** Who writes, when it opens the store more than once: not another. */
+  readonly instance?: string
   readonly onNotice?: (text: string) => void
 }
 

@@ -35,11 +35,21 @@ function parseAddress(text: string): SqlValue {
 
 /** `2026-11-24 09:00:00.123`, UTC. */
 export function dateTime(micros: Micros): string {
-  const { year, month, day, hour, minute, second } = civilTime(Math.floor(micros / 1e6))
-  const two = (n: number): string => String(n).padStart(2, '0')
-  const ms = String(Math.floor(micros / 1000) % 1000).padStart(3, '0')
-  return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)} ${two(hour)}:${two(minute)}:${two(second)}.${ms}`
+  const millis = Math.floor(micros / 1000)
+  const second = Math.floor(millis / 1000)
+  if (second !== lastSecond) {
+    const { year, month, day, hour, minute, second: s } = civilTime(second)
+    lastSecond = second
+    lastText = `${String(year).padStart(4, '0')}-${two(month)}-${two(day)} ${two(hour)}:${two(minute)}:${two(s)}.`
+  }
+  const ms = millis - second * 1000
+  return lastText + (ms < 10 ? '00' : ms < 100 ? '0' : '') + ms
 }
+
+/** Records come by their end, so that most times are of the second of the one before. */
+let lastSecond = Number.NaN
+let lastText = ''
+const two = (n: number): string => (n < 10 ? `0${n}` : String(n))
 
 /** Microseconds between two times as seconds with three decimals; null when one is missing. */
 export const secondsBetween = (from: Micros | undefined, to: Micros | undefined): number | null =>
@@ -68,5 +78,12 @@ export const times = (
 ): number | null => (value === undefined || value === null ? null : limit(value * factor))
 
 export const text = (value: string | undefined, length = 255): string | null => (value === undefined ? null : value.slice(0, length))
-export const reversed = (value: string | undefined): string | null =>
-  value === undefined ? null : [...value.slice(0, 255)].reverse().join('')
+export const reversed = (value: string | undefined): string | null => (value === undefined ? null : backwards(value.slice(0, 255)))
+
+function backwards(text: string): string {
+  // A character beyond 16 bits is two units, which stay in their order.
+  if (/[\ud800-\udfff]/.test(text)) return [...text].reverse().join('')
+  let out = ''
+  for (let i = text.length - 1; i >= 0; i--) out += text[i]
+  return out
+}

@@ -142,7 +142,9 @@ describe('damage', () => {
     const queue = fresh()
     const journal = await open(queue)
     await journal.append(entries(0, 4))
-    return crash(queue)
+    const copy = crash(queue)
+    await journal.close()
+    return copy
   }
 
   test('cut at any byte: what was whole before is there, the rest is cut off, counted, and out of the way', async () => {

@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { KnownServers, type ServerCertificate, serverCertificate } from '../../../src/lib/access/index.js'
 import {
@@ -32,31 +33,48 @@ let root: string
 let spool: string
 let certificate: ServerCertificate
 let m: TestManager
-const big = randomBytes(9_000_001)
+let strict: TestManager
+/** A pcap by its first bytes: such a file goes out as it lies. */
+const big = Buffer.concat([Buffer.from('d4c3b2a1', 'hex'), randomBytes(8_999_997)])
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'earshot-own-'))
   spool = join(root, 'spool')
   mkdirSync(join(spool, '2026-11-24/00/00'), { recursive: true })
-  writeFileSync(join(spool, 'big.pcap'), big)
-  writeFileSync(join(spool, 'call.pcap'), pcapOf(batchOf(callPackets('c'))))
+  mkdirSync(join(spool, 'd'))
+  writeFileSync(join(spool, 'd/big.pcap'), big)
+  writeFileSync(join(spool, 'd/call.pcap'), pcapOf(batchOf(callPackets('c'))))
   writeFileSync(join(root, 'secret'), 'secret')
-  symlinkSync(join(root, 'secret'), join(spool, 'link.pcap'))
+  writeFileSync(join(root, 'secret.pcap'), 'secret')
+  symlinkSync(join(root, 'secret'), join(spool, 'd/link.pcap'))
+  symlinkSync(root, join(spool, 'up'))
   certificate = await serverCertificate(join(root, 'tls'))
   m = await testManager({
     spool,
     certificate,
     sensorId: 5,
-    limits: { requestMs: 1500, stallMs: 1500, strangersMax: 20, connectionsMax: 60 },
   })
+  // One of little patience, for those who try it.
+  strict = await testManager({ spool, certificate, limits: { requestMs: 700, stallMs: 700, strangersMax: 20, connectionsMax: 60 } })
   m.feed([...callPackets('one'), ...callPackets('two', 0.2)])
 })
 afterAll(async () => {
   await m.close()
+  await strict.close()
   rmSync(root, { recursive: true, force: true })
 })
 
 const local = (): Promise<ManagerClient> =>
   connectManager({ kind: 'tcp', host: '127.0.0.1', port: m.port, tls: false }, clientOptions(m.dir))
+/** On a busy machine a hello may take longer than the strict one waits. */
+async function patiently(): Promise<ManagerClient> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await connectManager({ kind: 'tcp', host: '127.0.0.1', port: strict.port, tls: false }, clientOptions(strict.dir))
+    } catch (error) {
+      if (tries >= 5) throw error
+    }
+  }
+}
 const unix = (): Promise<ManagerClient> => connectManager({ kind: 'unix', path: m.socket }, clientOptions(m.dir))
 async function gather(
   answers: AsyncGenerator<Answer, Readonly<Record<string, unknown>>, void>,
@@ -93,18 +111,18 @@ describe('requests', () => {
 
   test('a file with its checksum, in one go and from the middle on', async () => {
     const client = await local()
-    const { items, bytes, trailer } = await gather(client.ask('fetch', { path: 'big.pcap' }))
+    const { items, bytes, trailer } = await gather(client.ask('fetch', { path: 'd/big.pcap' }))
     expect(bytes.equals(big)).toBe(true)
     expect(trailer).toEqual({ sha256: createHash('sha256').update(big).digest('hex') })
     const { size, identity } = items[0] as { size: number; identity: string }
     expect(size).toBe(big.length)
-    const rest = await gather(client.ask('fetch', { path: 'big.pcap', offset: 8_000_000, identity }))
+    const rest = await gather(client.ask('fetch', { path: 'd/big.pcap', offset: 8_000_000, identity }))
     expect(rest.bytes.equals(big.subarray(8_000_000))).toBe(true)
     expect(rest.trailer).toEqual({ sha256: createHash('sha256').update(big).digest('hex') })
     expect(m.audited.at(-1)).toMatchObject({
       client: 'unnamed',
       request: 'fetch',
-      path: 'big.pcap',
+      path: 'd/big.pcap',
       outcome: 'complete',
       bytes: expect.any(Number),
     })
@@ -112,34 +130,47 @@ describe('requests', () => {
   })
 
   test.each([
-    ['a file that was replaced', { path: 'big.pcap', offset: 10, identity: '1-2-3' }, 'changed'],
-    ['an offset behind the end', { path: 'big.pcap', offset: 1e9 }, 'changed'],
+    ['a file that was replaced', { path: 'd/big.pcap', offset: 10, identity: '1-2-3' }, 'changed'],
+    ['an offset behind the end', { path: 'd/big.pcap', offset: 1e9 }, 'changed'],
     ['a file that is gone', { path: '2026-11-20/00/00/x.pcap' }, 'expired'],
     ['a way up', { path: '../secret' }, 'denied'],
-    ['a link', { path: 'link.pcap' }, 'denied'],
+    ['a link', { path: 'd/link.pcap' }, 'expired'],
+    ['a directory that is a link', { path: 'up/secret.pcap' }, 'denied'],
     ['no path', {}, 'bad-request'],
     ['a path that is none', { path: 7 }, 'bad-request'],
-    ['a negative offset', { path: 'big.pcap', offset: -1 }, 'bad-request'],
-    ['a part that is none', { path: 'call.pcap', part: 'video' }, 'bad-request'],
-    ['SIP out of what is no pcap', { path: 'big.pcap', part: 'sip' }, 'failed'],
+    ['a negative offset', { path: 'd/big.pcap', offset: -1 }, 'bad-request'],
   ])('%s: %o is refused as %s', async (_, parameters, want) => {
     const client = await local()
     expect(await code(gather(client.ask('fetch', parameters)))).toBe(want)
     client.close()
   })
 
+  test('compressed, SIP only: put together on the way, and gone on with', async () => {
+    writeFileSync(join(spool, 'd/packed.pcap.gz'), gzipSync(readFileSync(join(spool, 'd/call.pcap'))))
+    const client = await local()
+    const whole = await gather(client.ask('fetch', { path: 'd/packed.pcap.gz' }))
+    expect(whole.bytes.equals(readFileSync(join(spool, 'd/call.pcap')))).toBe(true)
+    const signalling = await gather(client.ask('fetch', { path: 'd/packed.pcap.gz', sipOnly: true }))
+    expect(signalling.trailer).toEqual({ sha256: createHash('sha256').update(signalling.bytes).digest('hex') })
+    const { identity } = signalling.items[0] as { identity: string }
+    const rest = await gather(client.ask('fetch', { path: 'd/packed.pcap.gz', sipOnly: true, offset: 100, identity }))
+    expect([rest.bytes.equals(signalling.bytes.subarray(100)), rest.trailer]).toEqual([true, signalling.trailer])
+    expect(await code(gather(client.ask('fetch', { path: 'd/packed.pcap.gz', offset: 100, identity })))).toBe('changed')
+    client.close()
+  })
+
   test('what has expired tells where the spool begins', async () => {
     const client = await local()
-    const error = (await gather(client.ask('fetch', { path: 'x.pcap' })).catch((e: unknown) => e)) as AnswerError
+    const error = (await gather(client.ask('fetch', { path: 'd/x.pcap' })).catch((e: unknown) => e)) as AnswerError
     expect(error.detail).toEqual({ oldest: '2026-11-24' })
     client.close()
   })
 
   test('many at a time, a slow reader holds up nobody', async () => {
     const client = await local()
-    const slow = client.ask('fetch', { path: 'big.pcap' })
+    const slow = client.ask('fetch', { path: 'd/big.pcap' })
     await slow.next()
-    const others = await Promise.all(Array.from({ length: 5 }, () => gather(client.ask('fetch', { path: 'big.pcap' }))))
+    const others = await Promise.all(Array.from({ length: 5 }, () => gather(client.ask('fetch', { path: 'd/big.pcap' }))))
     expect(others.every(({ bytes }) => bytes.equals(big))).toBe(true)
     expect((await gather(slow)).bytes.length).toBe(big.length)
     client.close()
@@ -147,7 +178,7 @@ describe('requests', () => {
 
   test('too many at a time are refused, those that run go on', async () => {
     const client = await local()
-    const answers = Array.from({ length: 20 }, () => client.ask('fetch', { path: 'big.pcap' }))
+    const answers = Array.from({ length: 20 }, () => client.ask('fetch', { path: 'd/big.pcap' }))
     const codes = await Promise.all(answers.map((a) => code(a.next())))
     expect(codes.filter((c) => c === 'too-many')).toHaveLength(4)
     await Promise.all(answers.map((a) => a.return({})))
@@ -156,10 +187,10 @@ describe('requests', () => {
   })
 
   test('a reader that takes nothing loses its request, not its connection', async () => {
-    const client = await local()
-    const slow = client.ask('fetch', { path: 'big.pcap' })
+    const client = await patiently()
+    const slow = client.ask('fetch', { path: 'd/big.pcap' })
     await slow.next()
-    await sleep(2500)
+    await sleep(1300)
     expect(await code(gather(slow))).toBe('cancelled')
     expect((await client.all('ping')).trailer).toEqual({})
     client.close()
@@ -181,35 +212,40 @@ describe('watching', () => {
     const watching = (async () => {
       for await (const answer of client.ask('watch', {}, stop.signal)) if (answer.kind === 'item') seen.push(answer.value as ServiceChanges)
     })()
-    await expect.poll(() => seen.flatMap(({ added }) => added ?? []).map((c) => c.callId)).toEqual(['one', 'two'])
+    await expect.poll(() => seen.flatMap(({ added }) => added ?? []).map((c) => c.callId), { timeout: 15_000 }).toEqual(['one', 'two'])
     expect(seen[0]).toMatchObject({ reset: true })
     m.feed(callPackets('three', 3))
-    await expect.poll(() => seen.flatMap(({ added }) => added ?? []).map((c) => c.callId)).toEqual(['one', 'two', 'three'])
+    await expect
+      .poll(() => seen.flatMap(({ added }) => added ?? []).map((c) => c.callId), { timeout: 15_000 })
+      .toEqual(['one', 'two', 'three'])
     m.feed([
       sip(9, A, B, 'BYE', { callId: 'three', cseq: '2 BYE', toTag: 'b' }),
       sip(9.1, B, A, '200 OK', { callId: 'three', cseq: '2 BYE', toTag: 'b' }),
     ])
-    await expect.poll(() => seen.flatMap(({ changed }) => changed ?? []).find((c) => c.state === 'ended')?.callId).toBe('three')
+    await expect
+      .poll(() => seen.flatMap(({ changed }) => changed ?? []).find((c) => c.state === 'ended')?.callId, { timeout: 15_000 })
+      .toBe('three')
     m.feed([sip(40, A, B, 'OPTIONS', { callId: 'x' })])
-    await expect.poll(() => seen.flatMap(({ removed }) => removed ?? []).map((c) => c.callId)).toEqual(['three'])
+    await expect.poll(() => seen.flatMap(({ removed }) => removed ?? []).map((c) => c.callId), { timeout: 15_000 }).toEqual(['three'])
     stop.abort()
     expect(await code(watching)).toBe('cancelled')
     client.close()
   })
 
   test('a pcap of a call while it runs: what is appended comes after', async () => {
-    const own = await testManager({ spool, pcapOf: () => 'growing.pcap' })
+    const own = await testManager({ spool, pcapOf: () => 'd/growing.pcap' })
     own.feed(callPackets('g'))
-    writeFileSync(join(spool, 'growing.pcap'), 'first ')
+    writeFileSync(join(spool, 'd/growing.pcap'), Buffer.from('d4c3b2a1', 'hex'))
+    appendFileSync(join(spool, 'd/growing.pcap'), 'first ')
     const client = await connectManager({ kind: 'unix', path: own.socket }, clientOptions(own.dir))
     const chunks: string[] = []
     const done = (async () => {
-      for await (const answer of client.ask('fetch', { path: 'growing.pcap', follow: true }))
-        if (answer.kind === 'data') chunks.push(Buffer.from(answer.bytes).toString())
+      for await (const answer of client.ask('fetch', { path: 'd/growing.pcap', follow: true }))
+        if (answer.kind === 'data') chunks.push(Buffer.from(answer.bytes).toString('latin1'))
     })()
-    await expect.poll(() => chunks.join('')).toBe('first ')
-    appendFileSync(join(spool, 'growing.pcap'), 'second')
-    await expect.poll(() => chunks.join('')).toBe('first second')
+    await expect.poll(() => chunks.join('').slice(4), { timeout: 15_000 }).toBe('first ')
+    appendFileSync(join(spool, 'd/growing.pcap'), 'second')
+    await expect.poll(() => chunks.join('').slice(4), { timeout: 15_000 }).toBe('first second')
     // The call ends: so does the following, by itself.
     own.tracker.finish('forced')
     await done
@@ -248,7 +284,7 @@ describe('who may come in', () => {
     const token = m.tokens.addToken('screen', 'view', new Date())
     const client = await tls(m.port, { known, token })
     expect(client.greeting).toMatchObject({ client: 'screen', rights: ['view'] })
-    expect(await code(client.all('fetch', { path: 'big.pcap' }))).toBe('denied')
+    expect(await code(client.all('fetch', { path: 'd/big.pcap' }))).toBe('denied')
     expect((await client.all('calls')).trailer).toMatchObject({ count: expect.any(Number) })
     expect(await code(tls(m.port, { known, token: `${token}x` }))).toBe('DENIED')
     m.tokens.remove('screen')
@@ -264,7 +300,7 @@ describe('who may come in', () => {
     known.set(`127.0.0.1:${m.port}`, certificate.fingerprint)
     const client = await tls(m.port, { known, certificate: own })
     expect(client.greeting).toMatchObject({ client: 'central', rights: ['view', 'fetch', 'send', 'admin'] })
-    const { bytes } = await gather(client.ask('fetch', { path: 'big.pcap' }))
+    const { bytes } = await gather(client.ask('fetch', { path: 'd/big.pcap' }))
     expect(bytes.equals(big)).toBe(true)
     client.close()
   })
@@ -280,7 +316,7 @@ describe('who may come in', () => {
 describe('what strangers do', () => {
   const raw = (): Promise<Socket> =>
     new Promise((resolve) => {
-      const socket = connect({ host: '127.0.0.1', port: m.port }, () => resolve(socket))
+      const socket = connect({ host: '127.0.0.1', port: strict.port }, () => resolve(socket))
       socket.on('error', () => {})
     })
   const ends = (socket: Socket): Promise<number> => {
@@ -289,13 +325,13 @@ describe('what strangers do', () => {
     return new Promise((resolve) => socket.once('close', () => resolve(performance.now() - start)))
   }
   const well = async (): Promise<void> => {
-    const client = await local()
+    const client = await patiently()
     expect((await client.all('ping')).trailer).toEqual({})
     client.close()
   }
 
   test('says nothing: sent away', async () => {
-    expect(await ends(await raw())).toBeLessThan(3000)
+    expect(await ends(await raw())).toBeLessThan(8000)
     await well()
   })
 
@@ -311,7 +347,7 @@ describe('what strangers do', () => {
       drip(Buffer.from('getfile aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')),
       drip(Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, ...Array<number>(100).fill(0)])),
     ])
-    for (const ms of [own, plain, tls]) expect(ms).toBeLessThan(4000)
+    for (const ms of [own, plain, tls]) expect(ms).toBeLessThan(8000)
     await well()
   })
 
@@ -339,16 +375,16 @@ describe('what strangers do', () => {
   ])('%s: sent away', async (_, bytes) => {
     const socket = await raw()
     socket.write(bytes)
-    expect(await ends(socket)).toBeLessThan(4000)
+    expect(await ends(socket)).toBeLessThan(8000)
     await well()
   })
 
   test('a flood of connections: the oldest silent ones go, a client gets in at any time', async () => {
     const flood = await Promise.all(Array.from({ length: 200 }, raw))
     await well()
-    expect(m.manager.connections).toBeLessThanOrEqual(60)
+    expect(strict.manager.connections).toBeLessThanOrEqual(60)
     for (const socket of flood) socket.destroy()
-    await expect.poll(() => m.manager.connections).toBe(0)
+    await expect.poll(() => strict.manager.connections, { timeout: 15_000 }).toBe(0)
     await well()
   })
 
@@ -356,15 +392,15 @@ describe('what strangers do', () => {
     const open = (): number => readdirSync('/proc/self/fd').length
     const before = open()
     for (let i = 0; i < 30; i++) {
-      const client = await local()
-      const answers = client.ask('fetch', { path: 'big.pcap' })
+      const client = await patiently()
+      const answers = client.ask('fetch', { path: 'd/big.pcap' })
       await answers.next()
       await answers.next()
       client.close()
       await answers.return({}).catch(() => {})
     }
-    await expect.poll(() => m.manager.connections).toBe(0)
-    await expect.poll(open).toBeLessThanOrEqual(before + 2)
+    await expect.poll(() => strict.manager.connections, { timeout: 15_000 }).toBe(0)
+    await expect.poll(open, { timeout: 15_000 }).toBeLessThanOrEqual(before + 2)
     await well()
   })
 
@@ -375,10 +411,10 @@ describe('what strangers do', () => {
       Buffer.concat([
         preface(),
         frame(kinds.request, 1, Buffer.from('{"do":"hello"}')),
-        ...Array.from({ length: 10 }, (_, i) => frame(kinds.request, 2 + i, Buffer.from('{"do":"fetch","path":"big.pcap"}'))),
+        ...Array.from({ length: 10 }, (_, i) => frame(kinds.request, 2 + i, Buffer.from('{"do":"fetch","path":"d/big.pcap"}'))),
       ]),
     )
-    await sleep(2500)
+    await sleep(1300)
     await ends(socket)
     await well()
   })

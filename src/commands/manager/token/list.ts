@@ -6,6 +6,7 @@ import { openTokens, stateFlag } from '../../../terminal/tokens.js'
 /** `earshot manager token list`: who may come in. */
 export default class ManagerTokenList extends BaseCommand {
   static override summary = 'List the clients that may come in; their tokens are not kept and cannot be shown.'
+  static override examples = ['<%= config.bin %> <%= command.id %>']
   static override flags = { state: stateFlag, output: outputFlag, json: jsonFlag }
 
   async run(): Promise<void> {

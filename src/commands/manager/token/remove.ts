@@ -6,6 +6,7 @@ import { openTokens, stateFlag } from '../../../terminal/tokens.js'
 /** `earshot manager token remove`: shuts a client out. */
 export default class ManagerTokenRemove extends BaseCommand {
   static override summary = 'Shut a client out, at once; a request that runs is still answered to its end.'
+  static override examples = ['<%= config.bin %> <%= command.id %> laptop']
   static override args = { name: Args.string({ required: true, description: 'Name of the client.' }) }
   static override flags = { state: stateFlag }
 

@@ -67,13 +67,7 @@ export class Inserter {
     const windowEnd = this.#partitions === undefined ? nowMicros + 86_400e6 : await this.#partitions.windowEnd(db, nowMicros)
     const all = records.map((record) => this.#prepare(record, windowEnd))
     const batch = newestOf(all)
-    await this.#books.learn(
-      db,
-      bookValues(
-        callTables,
-        batch.map((p) => p.theirs),
-      ),
-    )
+    await this.#books.learn(db, bookValues(batch.map((p) => p.theirs)))
     const done = await retried(db, async () => {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         await db.run('BEGIN')
@@ -232,17 +226,22 @@ const valueWriter =
     return write(v !== null && typeof v === 'object' && 'book' in v ? books.id(v) : (v as SqlValue))
   }
 
+/** The columns that lead into a code book, by their table. */
+const bookColumns = callTables.flatMap((table) => {
+  const columns = (table.columns as readonly Column<unknown>[]).flatMap((c) =>
+    /_id$/.test(c.name) && c.value !== undefined ? [c.value] : [],
+  )
+  return columns.length === 0 ? [] : [{ table, columns }]
+})
+
 /** Every text of these records that a code book must know. */
-// biome-ignore lint/suspicious/noExplicitAny: rows of any table.
-function bookValues(tables: readonly Table<CallRecord, any>[], records: readonly CallRecord[]): BookValue[] {
+function bookValues(records: readonly CallRecord[]): BookValue[] {
   const found: BookValue[] = []
-  for (const table of tables) {
-    const columns = table.columns.filter((c) => /_id$/.test(c.name) && c.value !== undefined)
-    if (columns.length === 0) continue
+  for (const { table, columns } of bookColumns) {
     for (const record of records) {
       for (const row of table.rows(record)) {
-        for (const column of columns) {
-          const v = column.value?.(row)
+        for (const value of columns) {
+          const v = value(row)
           if (v !== null && typeof v === 'object' && 'book' in v) found.push(v)
         }
       }

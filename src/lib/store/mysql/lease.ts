@@ -13,16 +13,18 @@ const LOST_SECONDS = 30
 export interface LeaseOptions {
   /** 0 when none was given. */
   readonly sensorId: number
+  readonly instance?: string | undefined
   readonly onNotice: (text: string) => void
 }
 
 export class Lease {
-  readonly #instance = randomUUID()
+  readonly #instance: string
   readonly #sensorId: number
   readonly #onNotice: (text: string) => void
   readonly #told = new Set<string>()
 
-  constructor({ sensorId, onNotice }: LeaseOptions) {
+  constructor({ sensorId, instance, onNotice }: LeaseOptions) {
+    this.#instance = instance ?? randomUUID()
     this.#sensorId = sensorId
     this.#onNotice = onNotice
   }

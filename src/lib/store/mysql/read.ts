@@ -1,11 +1,12 @@
 import { ipv4Text, ipv6Text } from '../../base/address.js'
+import { exitCodes, OperatorError } from '../../base/errors.js'
 import type { AddressValue } from '../../query/network.js'
 import { folded, type Pattern } from '../../query/pattern.js'
 import type { CdrReader } from '../cdr-store.js'
 import { type Dialect, likePattern, type ReadEngine, type Row } from '../read/engine.js'
 import { readerOver } from '../read/reader.js'
 import type { SqlValue } from '../values.js'
-import { type Connection, connect } from './driver.js'
+import { type Connection, connect, isAway } from './driver.js'
 import { existingForm, type Form } from './schema.js'
 import { type MysqlLocation, parseMysqlUrl } from './url.js'
 
@@ -28,15 +29,38 @@ function mysqlEngine(at: MysqlLocation, first: Connection, form: Form): ReadEngi
     if (!connection.alive) connection = await connect(at, { readonly: true })
     return connection
   }
+  const told = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw readFailure(at, error)
+    }
+  }
   const sent = (values: readonly SqlValue[]): unknown[] => values.map((v) => (v instanceof Uint8Array ? Buffer.from(v) : v))
   return {
     dialect: dialectOf(form),
-    rows: async (sql, values = []) => (await ready()).rows<Row>(sql, sent(values)),
-    async each(sql, values, take) {
-      for await (const row of (await ready()).stream<Row>(sql, sent(values))) take(row)
-    },
+    rows: (sql, values = []) => told(async () => (await ready()).rows<Row>(sql, sent(values))),
+    each: (sql, values, take) =>
+      told(async () => {
+        for await (const row of (await ready()).stream<Row>(sql, sent(values))) take(row)
+      }),
     close: () => connection.close(),
   }
+}
+
+/** A failed question, told so that an operator can act; exit code 5 when the server is away. */
+function readFailure(at: MysqlLocation, error: unknown): OperatorError {
+  if (error instanceof OperatorError) return error
+  const away = isAway(error)
+  return new OperatorError(away ? 'STORE_UNREACHABLE' : 'STORE_READ', `Cannot read from ${at.shown}: ${(error as Error).message}.`, {
+    cause: error,
+    exit: away ? exitCodes.unreachable : exitCodes.failure,
+    suggestions: [
+      away
+        ? 'Is the server running, and is it reachable from here?'
+        : 'Look into the server’s log; the tables must be as earshot or VoIPmonitor made them.',
+    ],
+  })
 }
 
 function dialectOf(form: Form): Dialect {
@@ -48,9 +72,8 @@ function dialectOf(form: Form): Dialect {
       const lower = fold && hasLetters(pattern) && !caseless(column)
       const shown = lower ? `lower(${column})` : column
       const wanted = lower ? { pieces: pieces.map(folded) } : pattern
-      return pieces.length === 1
-        ? { sql: `${shown} = ?`, values: [wanted.pieces[0] ?? ''] }
-        : { sql: `${shown} LIKE ? ESCAPE '!'`, values: [likePattern(wanted)] }
+      // LIKE without a star too: `=` would not see blanks at the end.
+      return { sql: `${shown} LIKE ? ESCAPE '!'`, values: [likePattern(wanted)] }
     },
     // Looking for letters in any case goes past the index of a column that tells the cases apart.
     indexes: (pattern, fold) => pattern.pieces[0] !== '' && (!fold || form.madeBy === 'voipmonitor' || !hasLetters(pattern)),
@@ -75,7 +98,7 @@ function dialectOf(form: Form): Dialect {
       return bytes.length === 4 ? bytes.readUInt32BE(0) : bytes.length === 16 ? bytes.toString('hex') : undefined
     },
     calldate: !form.partitioned ? undefined : (ours) => (form.milliseconds ? ours : `date_format(${ours}, '%Y-%m-%d %H:%i:%s')`),
-    join: 'STRAIGHT_JOIN',
+    joinCdr: 'STRAIGHT_JOIN cdr c FORCE INDEX (PRIMARY)',
     byTime: 'earshot_cdr e FORCE INDEX (once)',
   }
 }

@@ -12,6 +12,8 @@ export interface MysqlWriterOptions {
   readonly nowMicros?: () => number
   /** Under which number this writer's heartbeat is; without it 0. */
   readonly sensorId?: number | undefined
+  /** Who writes; without it this writer is somebody of its own. */
+  readonly instance?: string
   /** What an operator should hear: another writer under the same number, records with a wrong clock. */
   readonly onNotice?: (text: string) => void
 }
@@ -51,7 +53,7 @@ export class MysqlWriter {
     this.#at = at
     this.#now = options.nowMicros ?? (() => Date.now() * 1000)
     this.#onNotice = options.onNotice ?? (() => {})
-    this.#lease = new Lease({ sensorId: options.sensorId ?? 0, onNotice: this.#onNotice })
+    this.#lease = new Lease({ sensorId: options.sensorId ?? 0, instance: options.instance, onNotice: this.#onNotice })
     for (let i = 0; i < at.connections; i++) this.#idle.push({ connection: undefined, inserter: undefined })
   }
 

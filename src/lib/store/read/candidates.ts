@@ -20,8 +20,11 @@ export interface Candidate {
 /** Calls of which every call that fits is one; undefined when no index narrows enough. */
 export async function candidates(engine: ReadEngine, where: Expression): Promise<Candidate[] | undefined> {
   const parts = where.kind === 'and' ? where.items : [where]
+  const limited = parts.some(
+    (part) => part.kind === 'test' && part.field === 'started' && part.test.kind === 'compare' && /^[>=]/.test(part.test.op),
+  )
   for (const part of parts) {
-    const statements = statementsOf(part, engine)
+    const statements = statementsOf(part, engine, limited)
     if (statements === undefined) continue
     const found = await gather(engine, statements)
     if (found !== undefined) return found
@@ -30,22 +33,22 @@ export async function candidates(engine: ReadEngine, where: Expression): Promise
 }
 
 /** Statements that together give every call of which the expression can hold; undefined when an index cannot. */
-function statementsOf(expression: Expression, engine: ReadEngine): Sql[] | undefined {
+function statementsOf(expression: Expression, engine: ReadEngine, limited: boolean): Sql[] | undefined {
   if (expression.kind === 'or') {
-    const all = expression.items.map((item) => statementsOf(item, engine))
+    const all = expression.items.map((item) => statementsOf(item, engine, limited))
     return all.length > 0 && all.every((s) => s !== undefined) ? all.flat() : undefined
   }
-  return expression.kind === 'test' ? ofTest(expression, engine) : undefined
+  return expression.kind === 'test' ? ofTest(expression, engine, limited) : undefined
 }
 
-function ofTest({ field, test }: TestExpression, { dialect }: ReadEngine): Sql[] | undefined {
+function ofTest({ field, test }: TestExpression, { dialect }: ReadEngine, limited: boolean): Sql[] | undefined {
   const statements: Sql[] = []
   for (const place of places[field]) {
-    if (place.find === undefined) return undefined
+    if (place.find === undefined || (place.scanned && limited)) return undefined
     if (test.kind === 'text') {
       const backwards = place.reversed === undefined ? undefined : reversedPattern(test.pattern)
       if (!dialect.indexes(backwards ?? test.pattern, fields[field].type !== 'exact')) return undefined
-    } else if (test.kind !== 'network') return undefined
+    } else if (test.kind !== 'network' && !(test.kind === 'compare' && test.op === '=')) return undefined
     const [table, id] = place.find
     const { sql, values } = placeSql(place, fields[field], test, dialect)
     const alias = place.column.includes('.') ? place.column.slice(0, place.column.indexOf('.')) : table

@@ -38,8 +38,8 @@ export interface Dialect {
    * earshot_cdr's, which may be finer. Undefined where tables are whole.
    */
   readonly calldate: ((ours: string) => string) | undefined
-  /** Joins a table behind the one before it, never the other way round. */
-  readonly join: string
+  /** Joins cdr as `c` behind the table before it, never the other way round, to be found by its number and by no other index. */
+  readonly joinCdr: string
   /** earshot_cdr as `e`, walked along the index that begins with `started_us`. */
   readonly byTime: string
 }

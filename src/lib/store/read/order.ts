@@ -28,7 +28,7 @@ export const SORTED_MAX = 5_000_000
 export function fromTables({ dialect }: ReadEngine, texts: readonly string[], walked = 'earshot_cdr e'): string {
   if (!texts.some((text) => /\bc\./.test(text))) return `FROM ${walked}`
   const day = dialect.calldate === undefined ? '' : ` AND c.calldate = ${dialect.calldate('e.calldate')}`
-  return `FROM ${walked} ${dialect.join} cdr c ON c.ID = e.cdr_ID${day}`
+  return `FROM ${walked} ${dialect.joinCdr} ON c.ID = e.cdr_ID${day}`
 }
 const calldate = ({ dialect }: ReadEngine): string => (dialect.calldate === undefined ? '' : ', e.calldate AS calldate')
 const candidateOf = (row: Row): Candidate => ({ id: row['id'] as number, calldate: row['calldate'] as string | undefined })

@@ -1,4 +1,4 @@
-import type { Expression, Test } from '../../query/expression.js'
+import type { Comparison, Expression, Test } from '../../query/expression.js'
 import { type Field, fields } from '../../query/fields.js'
 import type { Pattern } from '../../query/pattern.js'
 import { type Dialect, joinSql, never, type Sql } from './engine.js'
@@ -33,6 +33,9 @@ const testSql = ({ field, test }: TestExpression, dialect: Dialect): Sql =>
     'OR',
   )
 
+/** An expression may come from afar: nothing of it is written into SQL but by this list. */
+const operators: Readonly<Record<Comparison, string>> = { '=': '=', '<': '<', '<=': '<=', '>': '>', '>=': '>=' }
+
 /** The test on one column. */
 export function placeSql(place: Place, { type }: Field, test: Test, dialect: Dialect): Sql {
   const { column, unknown } = place
@@ -42,8 +45,7 @@ export function placeSql(place: Place, { type }: Field, test: Test, dialect: Dia
     case 'known':
       return unknown === undefined ? { sql: `${column} IS NOT NULL`, values: [] } : { sql: `${column} <> ${unknown}`, values: [] }
     case 'compare':
-      // The operator is one of our own five words.
-      return sure(`${column} ${test.op} ?`, test.value)
+      return sure(`${column} ${operators[test.op] ?? '='} ?`, test.value)
     case 'between':
       return sure(`${column} BETWEEN ? AND ?`, test.low, test.high)
     case 'word':

@@ -10,13 +10,16 @@ export interface Statement {
   get(...values: unknown[]): unknown
   all(...values: unknown[]): unknown[]
   iterate(...values: unknown[]): IterableIterator<unknown>
+  /** From now on rows come as arrays. */
+  raw(): Statement
+  columns(): { readonly name: string }[]
 }
 
 export interface Database {
   prepare(sql: string): Statement
   exec(sql: string): void
   pragma(sql: string, options?: { simple: boolean }): unknown
-  transaction<T extends unknown[], R>(work: (...values: T) => R): (...values: T) => R
+  transaction<T extends unknown[], R>(work: (...values: T) => R): { (...values: T): R; immediate(...values: T): R }
   close(): void
 }
 

@@ -1,4 +1,5 @@
 import { ipv4Text, ipv6Text } from '../../base/address.js'
+import { OperatorError } from '../../base/errors.js'
 import type { AddressValue } from '../../query/network.js'
 import { folded, type Pattern } from '../../query/pattern.js'
 import { type Dialect, likePattern, never, type ReadEngine, type Row, type Sql } from '../read/engine.js'
@@ -7,23 +8,48 @@ import type { Database, Statement } from './driver.js'
 
 /** SQLite as the reading half of the store sees it. */
 export function sqliteEngine(db: Database): ReadEngine {
-  const prepared = new Map<string, Statement>()
-  const prepare = (sql: string): Statement => {
+  const prepared = new Map<string, { statement: Statement; names: readonly string[] }>()
+  const prepare = (sql: string): { statement: Statement; names: readonly string[] } => {
     const known = prepared.get(sql)
     if (known !== undefined) return known
     // A query has few statements, and a page's last one another length.
     if (prepared.size > 50) prepared.clear()
-    const statement = db.prepare(sql)
-    prepared.set(sql, statement)
-    return statement
+    const statement = db.prepare(sql).raw()
+    const made = { statement, names: statement.columns().map(({ name }) => name) }
+    prepared.set(sql, made)
+    return made
   }
   return {
     dialect: sqlite,
-    rows: async (sql, values = []) => prepare(sql).all(...values) as Row[],
-    async each(sql, values, take) {
-      for (const row of db.prepare(sql).iterate(...values)) take(row as Row)
-    },
+    rows: async (sql, values = []) =>
+      told(() => {
+        const { statement, names } = prepare(sql)
+        return (statement.all(...values) as unknown[][]).map((cells) => rowOf(names, cells))
+      }),
+    each: async (sql, values, take) =>
+      told(() => {
+        for (const row of db.prepare(sql).iterate(...values)) take(row as Row)
+      }),
     close: async () => db.close(),
+  }
+}
+
+/** Made here, an object of thirty columns costs half of what the driver takes for it. */
+function rowOf(names: readonly string[], cells: readonly unknown[]): Row {
+  const row: Record<string, unknown> = {}
+  for (let i = 0; i < names.length; i++) row[names[i] as string] = cells[i]
+  return row
+}
+
+/** A failed question, told so that an operator can act. */
+function told<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw new OperatorError('STORE_READ', `Cannot read the record database: ${(error as Error).message}.`, {
+      cause: error,
+      suggestions: ['Check the disk. A damaged file can be saved in part: sqlite3 FILE .recover'],
+    })
   }
 }
 
@@ -54,7 +80,7 @@ const sqlite: Dialect = {
   addressValue: (value) =>
     typeof value === 'number' ? value : value instanceof Uint8Array && value.length === 16 ? hexadecimal(value) : undefined,
   calldate: undefined,
-  join: 'CROSS JOIN',
+  joinCdr: 'CROSS JOIN cdr c',
   byTime: 'earshot_cdr e INDEXED BY earshot_cdr_once',
 }
 

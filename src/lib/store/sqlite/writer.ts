@@ -31,6 +31,9 @@ export async function openSqliteWriter(path: string): Promise<RecordWriter> {
     return done
   }
   return {
+    get broken() {
+      return broken !== undefined
+    },
     insert: (records) => send({ records }),
     insertTexts: (texts) => send({ texts }),
     close: () =>

@@ -3,11 +3,9 @@ import { join } from 'node:path'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Tokens } from '../access/index.js'
 import { OperatorError } from '../base/errors.js'
-import { auditLog } from './audit.js'
-import { callsOf } from './call-source.js'
-import { askLive } from './live-source.js'
-import { startManager } from './server.js'
-import type { FromThread, ThreadOptions } from './thread.js'
+import { askLive, auditLog, callsOf, startManager } from '../manager/index.js'
+import type { FromThread, ThreadOptions } from './manager-thread.js'
+import { spoolSource } from './spool-source.js'
 
 const port = parentPort as MessagePort
 const say = (message: FromThread): void => port.postMessage(message)
@@ -17,7 +15,7 @@ async function start({ about, spool, sipPorts, socket, tcp, stateDirectory }: Th
   const options = {
     backend: {
       about,
-      spool,
+      spool: spool === undefined ? undefined : spoolSource(spool),
       records: undefined,
       sipPorts,
       calls: callsOf(`${about.service}-${about.pid}`, live),
@@ -35,8 +33,8 @@ async function start({ about, spool, sipPorts, socket, tcp, stateDirectory }: Th
     say({ notice: `${error.message.replace(/\.$/, '')}: this one answers on unix:${socket} only.` })
     return begin(false)
   })
-  port.on('message', (message: unknown) => {
-    if (message === 'close') void manager.close().then(() => port.close())
+  port.on('message', (message: { close?: true }) => {
+    if (message.close === true) void manager.close().then(() => port.close())
   })
   say({ ready: manager.addresses })
 }

@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '../base/errors.js'
 import type { LiveCalls } from '../live/index.js'
+import type { About, ServiceStats } from '../manager/index.js'
+import { localLive, serveLive } from '../manager/index.js'
 import { builtFile } from '../native/built-file.js'
-import type { About, ServiceStats } from './backend.js'
-import { localLive, serveLive } from './live-source.js'
 
 /**
  * The manager of a service that reads packets, in a thread of its own: whatever clients ask, fetch or send, the thread of the
@@ -32,6 +32,7 @@ export type FromThread =
   | { readonly failed: { readonly code: string; readonly message: string; readonly suggestions: string[] } }
 
 const READY_MS = 15_000
+const CLOSE_MS = 2000
 
 export async function startManagerThread(
   options: ThreadOptions,
@@ -39,7 +40,7 @@ export async function startManagerThread(
   stats: () => ServiceStats,
   onNotice: (text: string) => void,
 ): Promise<ManagerThread> {
-  const worker = new Worker(builtFile(import.meta.url, './worker.js'), { workerData: options })
+  const worker = new Worker(builtFile(import.meta.url, './manager-worker.js'), { workerData: options })
   serveLive(worker, localLive(live, stats))
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   const addresses = await new Promise<readonly string[]>((resolve, reject) => {
@@ -62,9 +63,12 @@ export async function startManagerThread(
   return {
     addresses,
     async close() {
-      worker.postMessage('close')
-      await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 2000).unref())])
-      await worker.terminate()
+      // Nothing else may be left that keeps the process.
+      worker.ref()
+      worker.postMessage({ close: true })
+      const patience = setTimeout(() => void worker.terminate(), CLOSE_MS)
+      await exited
+      clearTimeout(patience)
     },
   }
 }

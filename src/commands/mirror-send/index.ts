@@ -1,0 +1,282 @@
+import { hostname } from 'node:os'
+import { Flags } from '@oclif/core'
+import { OperatorError } from '../../lib/base/errors.js'
+import type { PacketSource } from '../../lib/base/packets.js'
+import { readTls, readToken } from '../../lib/mirror/auth-files.js'
+import { type Compression, numberBlock, OwnPacker } from '../../lib/mirror/block.js'
+import { BlockQueue } from '../../lib/mirror/block-queue.js'
+import { destinationText, isLoopback, parseDestination, shardOrder } from '../../lib/mirror/dial.js'
+import { DiskBuffer } from '../../lib/mirror/disk-buffer.js'
+import { writeMirrorStream, writePackets } from '../../lib/mirror/local-writer.js'
+import { memoryBound } from '../../lib/mirror/memory.js'
+import { fileTarget, PacketWriter, streamTarget } from '../../lib/mirror/packet-writer.js'
+import { openPreFilter, type PreFilter } from '../../lib/mirror/pre-filter.js'
+import { runSender, type SenderResult } from '../../lib/mirror/sender.js'
+import { streamBeginning } from '../../lib/mirror/stream-file.js'
+import { ClassicPacker } from '../../lib/mirror/voipmonitor.js'
+import { classicSendSettings, mirrorSendSettings, mirrorSettings } from '../../lib/settings/mirror.js'
+import { sipSettings } from '../../lib/settings/sip.js'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { inputFlags, openInput } from '../../terminal/input-flags.js'
+import { count } from '../../terminal/progress.js'
+import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
+import { stopOnSignals } from '../../terminal/stop-signals.js'
+
+const { id_sensor } = sipSettings
+const sensorSettings = { id_sensor }
+
+/** `earshot mirror-send`: chooses source, filters, buffers and destinations, and runs the sender. */
+export default class MirrorSend extends BaseCommand {
+  static override summary = 'Send every packet, packed, to a receiver that makes the calls of them.'
+  static override description =
+    `Captures as sniff does, but processes nothing: packets go in packed blocks to mirror-recv, or to a VoIPmonitor receiver.
+When the receiver is away, blocks wait in memory and then on disk; they are sent in order when it is back. Capture never waits for the network.
+Trailing words are a BPF expression, as in tcpdump.`
+  static override examples = [
+    {
+      description: 'A PBX to its receiver, with TLS',
+      command: 'sudo <%= config.bin %> <%= command.id %> -i eth0 --to recv.example.com --id-sensor 7 --token-file /etc/earshot/token',
+    },
+    {
+      description: 'An hour of outage on disk',
+      command:
+        'sudo <%= config.bin %> <%= command.id %> -i eth0 --to 10.0.0.9 --packetbuffer-file-path /var/lib/earshot/mirror --packetbuffer-file-totalmaxsize 20000',
+    },
+    {
+      description: 'To a VoIPmonitor receiver',
+      command: 'sudo <%= config.bin %> <%= command.id %> -i eth0 --to 10.0.0.9:5030 --protocol voipmonitor --plain',
+    },
+    {
+      description: 'Through ssh, without a port',
+      command: 'ssh pbx earshot <%= command.id %> -i eth0 -w - --write-format mirror | <%= config.bin %> mirror-recv -r -',
+    },
+  ]
+  /** The BPF expression. */
+  static override strict = false
+  static override flags = {
+    ...inputFlags,
+    to: Flags.string({
+      aliases: ['mirror-destination', 'mirror_destination', 'mirror-destination-ip', 'mirror_destination_ip'],
+      multiple: true,
+      multipleNonGreedy: true,
+      delimiter: ',',
+      helpGroup: 'DESTINATION',
+      helpValue: 'HOST[:PORT]',
+      summary: 'Receivers: the first that answers is taken, and the next when it is lost.',
+    }),
+    'to-port': Flags.integer({
+      aliases: ['mirror-destination-port', 'mirror_destination_port'],
+      default: 5030,
+      min: 1,
+      max: 65_535,
+      helpGroup: 'DESTINATION',
+      summary: 'Port of receivers that are given without one.',
+    }),
+    shard: Flags.boolean({
+      helpGroup: 'DESTINATION',
+      summary: 'Share the receivers with other senders: each sensor begins with its own, chosen by a stable hash.',
+    }),
+    protocol: Flags.option({ options: ['earshot', 'voipmonitor'] as const })({
+      default: 'earshot',
+      helpGroup: 'DESTINATION',
+      summary: 'What the receiver speaks: ours, or VoIPmonitor’s classic mirror stream.',
+    }),
+    'name-sensor': Flags.string({
+      aliases: ['name_sensor', 'name'],
+      default: async () => hostname(),
+      noCacheDefault: true,
+      helpGroup: 'DESTINATION',
+      summary: 'Name of this sensor; the host’s name by default.',
+    }),
+    plain: Flags.boolean({
+      helpGroup: 'SECURITY',
+      summary: 'Send without TLS also to other machines. To this machine it is always plain, unless --tls-ca is given.',
+    }),
+    'tls-ca': Flags.string({
+      helpGroup: 'SECURITY',
+      helpValue: 'FILE',
+      summary: 'Authority, or the receiver’s own certificate, to trust; the system’s authorities by default.',
+    }),
+    'tls-cert': Flags.string({
+      helpGroup: 'SECURITY',
+      helpValue: 'FILE',
+      summary: 'This sensor’s certificate, where the receiver wants one.',
+      dependsOn: ['tls-key'],
+    }),
+    'tls-key': Flags.string({ helpGroup: 'SECURITY', helpValue: 'FILE', summary: 'Its key.', dependsOn: ['tls-cert'] }),
+    'token-file': Flags.string({
+      helpGroup: 'SECURITY',
+      helpValue: 'FILE',
+      summary: 'File with this sensor’s token. Or put the token into EARSHOT_MIRROR_TOKEN.',
+    }),
+    send: Flags.option({ options: ['all', 'sip', 'rtp-headers'] as const })({
+      default: 'all',
+      helpGroup: 'FILTER',
+      summary: 'Everything; SIP only (TCP and fragments go along); or RTP without its payload (no audio leaves this machine).',
+    }),
+    'packetbuffer-file-path': Flags.string({
+      aliases: ['packetbuffer_file_path'],
+      helpGroup: 'BUFFER',
+      helpValue: 'DIR',
+      summary: 'Where blocks wait when memory is full. They survive a restart, and a kill.',
+    }),
+    write: Flags.string({
+      char: 'w',
+      helpGroup: 'OUTPUT',
+      helpValue: 'FILE',
+      summary: 'Write the packets to a file, or - for stdout, instead of sending them.',
+    }),
+    'write-format': Flags.option({ options: ['pcapng', 'mirror'] as const })({
+      default: 'pcapng',
+      helpGroup: 'OUTPUT',
+      summary: 'How -w writes: pcapng, or the mirror’s packed stream for mirror-recv -r.',
+    }),
+    quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
+    ...flagsFor(sensorSettings, 'DESTINATION'),
+    ...flagsFor({ max_packet_rate: mirrorSendSettings.max_packet_rate }, 'FILTER'),
+    ...flagsFor({ ...mirrorSettings, ...bufferSettings() }, 'BUFFER'),
+    ...flagsFor(classicSendSettings, 'DESTINATION'),
+  }
+
+  async run(): Promise<void> {
+    const { flags, argv } = await this.parse(MirrorSend)
+    const say = (text: string): void => {
+      if (!flags.quiet) process.stderr.write(`${text}\n`)
+    }
+    const settings = valuesOf({ ...mirrorSettings, ...mirrorSendSettings, ...classicSendSettings, ...sensorSettings }, flags)
+    const expression = (argv as string[]).join(' ')
+    const classic = flags.protocol === 'voipmonitor'
+    const compression: Compression =
+      settings.packetbuffer_compress === 'no'
+        ? 'none'
+        : settings.packetbuffer_compress_method === 'auto'
+          ? classic
+            ? 'snappy'
+            : 'lz4'
+          : settings.packetbuffer_compress_method
+    const destinations = (flags.to ?? []).map((text) => parseDestination(text, flags['to-port']))
+    if (destinations.length === 0 && flags.write === undefined)
+      throw new OperatorError('MIRROR_USAGE', 'Nowhere to send: neither --to nor -w was given.', {
+        exit: 2,
+        suggestions: ['A receiver: --to HOST', 'Standard output: -w -'],
+      })
+    const tls = flags.write === undefined ? tlsFor(destinations, flags, classic) : undefined
+    const preFilter = await preFilterFor(flags.send, flags.interface === undefined ? expression : '', settings.max_packet_rate)
+    const source = await openInput(MirrorSend.id, flags, { ringBytes: settings.ringbuffer * 2 ** 20, expression, onNotice: say })
+    const stop = stopOnSignals()
+    const blockBytes = settings.packetbuffer_block_maxsize * 1024
+    const software = `earshot ${this.config.version}`
+
+    if (flags.write !== undefined) {
+      const target = flags.write === '-' ? streamTarget(process.stdout) : await fileTarget(flags.write)
+      const parts = { source, preFilter, signal: stop.signal }
+      let packets: number
+      if (flags['write-format'] === 'mirror') {
+        const hello = {
+          sensorId: settings.id_sensor,
+          name: flags['name-sensor'],
+          stream: '0'.repeat(32),
+          software,
+          compressions: [compression],
+        }
+        packets = await writeMirrorStream(parts, new OwnPacker(compression, blockBytes), streamBeginning(hello), target)
+      } else {
+        const writer = new PacketWriter(target, { format: 'pcapng', fileBytesMax: 0, fileSecondsMax: 0, filesMax: 0 })
+        await writePackets(parts, writer)
+        packets = writer.packets
+      }
+      stop.dispose()
+      say(`${count(packets)} packets written${lossText([...kernelLoss(source), ...(preFilter?.dropped() ?? [])])}`)
+      return
+    }
+
+    const memoryMax = memoryBound(settings.packetbuffer_total_maxheap)
+    const diskMax = settings.packetbuffer_file_totalmaxsize * 2 ** 20
+    const diskDir = flags['packetbuffer-file-path']
+    if (diskMax > 0 !== (diskDir !== undefined))
+      throw new OperatorError('MIRROR_USAGE', 'A disk buffer needs both a place and a size.', {
+        exit: 2,
+        suggestions: ['--packetbuffer-file-path DIR --packetbuffer-file-totalmaxsize MB'],
+      })
+    const disk = diskDir === undefined ? undefined : new DiskBuffer({ dir: diskDir, maxBytes: diskMax, onNotice: say })
+    if (disk !== undefined && disk.packets > 0) say(`${count(disk.packets)} packets of the last run wait on disk and are sent first.`)
+    const queue = new BlockQueue({ memoryMax, disk, drop: settings.packetbuffer_drop, ...(!classic && { seal: numberBlock }) })
+    const token = flags['token-file'] === undefined ? process.env['EARSHOT_MIRROR_TOKEN'] : readToken(flags['token-file'])
+    const order = flags.shard
+      ? shardOrder(destinations, settings.id_sensor > 0 ? `${settings.id_sensor}` : flags['name-sensor'])
+      : destinations
+    say(`Sending to ${order.map(destinationText).join(', then ')}${tls === undefined ? ', without TLS' : ' with TLS'}.`)
+    const result = await runSender({
+      source,
+      queue,
+      preFilter,
+      packer: classic ? new ClassicPacker(compression, blockBytes, settings.id_sensor) : new OwnPacker(compression, blockBytes),
+      destinations: order,
+      protocol: flags.protocol,
+      tls,
+      identity: { sensorId: settings.id_sensor, name: flags['name-sensor'], token, software },
+      compression,
+      memoryMax,
+      diskMax,
+      confirm: settings.mirror_require_confirmation === 'yes',
+      checksum: settings.mirror_use_checksum === 'yes',
+      blockMs: settings.packetbuffer_block_maxtime,
+      lingerMs: 5000,
+      signal: stop.signal,
+      onNotice: say,
+    })
+    stop.dispose()
+    this.#summary(result, say)
+  }
+
+  #summary({ packets, blocks, bytesSent, dropped, kept }: SenderResult, say: (text: string) => void): void {
+    say(`${count(packets)} packets in ${count(blocks)} blocks, ${count(bytesSent)} bytes sent${lossText(dropped)}`)
+    if (kept > 0) say(`${count(kept)} packets wait on disk for the next run.`)
+    if (dropped.some(([stage]) => !chosen.has(stage))) process.exitCode = 4
+  }
+}
+
+/** Left out because the operator asked for it: no loss. */
+const chosen = new Set(['filter', 'not SIP', 'rate cap'])
+
+function bufferSettings() {
+  const { max_packet_rate: _, ...rest } = mirrorSendSettings
+  return rest
+}
+
+const kernelLoss = (source: PacketSource): [string, number][] => {
+  const dropped = source.kernel?.().dropped ?? 0
+  return dropped > 0 ? [['kernel', dropped]] : []
+}
+const lossText = (dropped: [stage: string, packets: number][]): string =>
+  dropped.length === 0 ? '' : `; left out or lost: ${dropped.map(([stage, n]) => `${stage} ${count(n)}`).join(', ')}`
+
+async function preFilterFor(
+  content: 'all' | 'sip' | 'rtp-headers',
+  expression: string,
+  packetsPerSecondMax: number,
+): Promise<PreFilter | undefined> {
+  // On an interface the kernel filters; in a file it is done here, just as wide.
+  const { openFilter } = expression === '' ? { openFilter: undefined } : await import('../../lib/capture/bpf-compile.js')
+  return openPreFilter({ openFilter, expression, content, packetsPerSecondMax })
+}
+
+/** TLS to other machines; plain to this one, or where it was asked for. */
+function tlsFor(
+  destinations: readonly { host: string }[],
+  flags: { plain: boolean; 'tls-ca'?: string | undefined; 'tls-cert'?: string | undefined; 'tls-key'?: string | undefined },
+  classic: boolean,
+) {
+  const local = destinations.every(({ host }) => isLoopback(host))
+  const wanted = flags['tls-ca'] !== undefined || flags['tls-cert'] !== undefined
+  if (classic) {
+    if (!local && !flags.plain)
+      throw new OperatorError('MIRROR_PLAIN', 'VoIPmonitor’s protocol has no encryption, and the receiver is another machine.', {
+        exit: 2,
+        suggestions: ['If the network between is safe (or a tunnel): --plain'],
+      })
+    return undefined
+  }
+  if (flags.plain || (local && !wanted)) return undefined
+  return readTls({ ca: flags['tls-ca'], cert: flags['tls-cert'], key: flags['tls-key'] })
+}

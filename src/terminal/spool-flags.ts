@@ -1,0 +1,70 @@
+import { Flags } from '@oclif/core'
+import { spoolLimitSettings, spoolSettings } from '../lib/settings/spool.js'
+import type { ValuesOf } from '../lib/settings/table.js'
+import type { SpoolSummary } from '../lib/sniffer/run.js'
+import type { Spool, SpoolContent } from '../lib/spool/index.js'
+import { noLimits, type SpoolLimits } from '../lib/spool/limits.js'
+import { count } from './progress.js'
+import { flagsFor, valuesOf } from './setting-flags.js'
+import { sizeText } from './size.js'
+
+/** What commands that keep packets have in common: where pcaps go, what goes into them, and how much of it stays. */
+export const spoolFlags = {
+  spool: Flags.string({
+    helpGroup: 'OUTPUT',
+    helpValue: 'DIR',
+    summary: 'Where pcaps of calls go, or none. Default for live packets: the state directory.',
+  }),
+  save: Flags.option({ options: ['sip', 'rtp', 'rtp-headers', 'rtp-zeroed', 'none'] as const })({
+    default: 'rtp',
+    helpGroup: 'OUTPUT',
+    summary: 'What goes into the pcaps: SIP only, SIP and RTP, RTP without payload, RTP with zeros as payload, or nothing.',
+  }),
+  ...flagsFor(spoolSettings, 'SPOOL'),
+  ...flagsFor(spoolLimitSettings, 'SPOOL'),
+}
+
+/** The spool these flags ask for, in `dir`; undefined when they ask for none. Throws an OperatorError. */
+export async function openSpoolOf(
+  dir: string,
+  flags: { readonly save: SpoolContent | 'none' } & Readonly<Record<string, unknown>>,
+  options: { readonly live: boolean; readonly canWait?: boolean; onNotice(text: string): void },
+): Promise<Spool | undefined> {
+  if (dir === 'none' || flags.save === 'none') return undefined
+  const { openSpool } = await import('../lib/spool/index.js')
+  const { spool_layout, pcap_dump_zip, mask_dtmf, cleanspool } = valuesOf(spoolSettings, flags)
+  return openSpool({
+    dir,
+    save: flags.save,
+    canWait: options.canWait ?? !options.live,
+    layout: spool_layout,
+    compression: pcap_dump_zip,
+    maskDtmf: mask_dtmf === 'yes',
+    limits: cleanspool === 'yes' ? spoolLimitsOf(valuesOf(spoolLimitSettings, flags), options.live) : noLimits,
+    onNotice: options.onNotice,
+  })
+}
+
+/** What became of the packets, in one line. */
+export function spoolLine({ files, packets, bytes, leftOut, kept }: SpoolSummary): string {
+  const parts = [`Kept ${count(packets)} packets in ${count(files)} pcaps (${sizeText(bytes)})`]
+  if (leftOut > 0) parts.push(`${count(leftOut)} fragments of media left out`)
+  if (kept.deletedFiles > 0) parts.push(`${count(kept.deletedFiles)} old pcaps deleted (${sizeText(kept.deletedBytes)})`)
+  if (kept.trimmedFiles > 0) parts.push(`media taken out of ${count(kept.trimmedFiles)} old pcaps`)
+  return parts.join(', ')
+}
+
+const MIB = 2 ** 20
+const GIB = 2 ** 30
+
+/** `live`: a file that is read deletes nothing because a disk is nearly full. */
+export const spoolLimitsOf = (v: ValuesOf<typeof spoolLimitSettings>, live = true): SpoolLimits => ({
+  bytes: v.maxpoolsize * MIB,
+  days: v.maxpooldays,
+  sipBytes: v.maxpoolsipsize * MIB,
+  sipDays: v.maxpoolsipdays,
+  mediaBytes: v.maxpoolrtpsize * MIB,
+  mediaDays: v.maxpoolrtpdays,
+  freePercent: live ? v.autocleanspoolminpercent : 0,
+  freeBytes: live ? v.autocleanmingb * GIB : 0,
+})
