@@ -110,41 +110,6 @@ describe('over a connection', () => {
     )
     expect(stored.every((call) => call.sensor_id === 3 && call.pcap !== null)).toBe(true)
   })
-
-  test('SIP from one sensor and RTP from another become whole calls, when they are named together', async () => {
-    shell(`tshark -r ${fixture} -Y sip -w sip.pcap -F pcap; tshark -r ${fixture} -Y '!sip' -w rtp.pcap -F pcap`)
-    const receiver = await start(
-      '--store',
-      'none',
-      '--spool',
-      'none',
-      '-o',
-      'ndjson',
-      '--together',
-      '1,2',
-      '--no-manager',
-      '--rtptimeout',
-      '3600',
-    )
-    let records = ''
-    receiver.child.stdout?.on('data', (chunk) => {
-      records += chunk
-    })
-    // Both send at once; the receiver puts them in order.
-    const send = (file: string, id: number): string =>
-      `earshot mirror-send -q -r ${file} --to 127.0.0.1 --id-sensor ${id} --packetbuffer-block-maxsize 16`
-    shell(`${send('sip.pcap', 1)} & ${send('rtp.pcap', 2)} & wait`)
-    await receiver.end('SIGINT')
-    const streams = (list: CallJson[]): number => list.reduce((sum, call) => sum + call.streams.reduce((n, s) => n + s.packets, 0), 0)
-    const got = calls(records)
-    expect(got.map((call) => call.call_id).sort()).toEqual(
-      truth()
-        .map((call) => call.call_id)
-        .sort(),
-    )
-    expect(got.every((call) => call.sensor_id === 1)).toBe(true)
-    expect(streams(got)).toBeGreaterThan(streams(truth()) / 2)
-  })
 })
 
 test('what it sends over the captured interface is not sent again; its receiver’s manager tells how it is', async () => {
