@@ -119,6 +119,9 @@ describe.skipIf(!haveMariadb)(`three hosts${haveMariadb ? '' : ' [needs mariadbd
   let store: string
   let centre: NetworkNamespace
   let sensors: Sensor[]
+  /** All that were made and started, also when the set-up fails half way. */
+  const nets: NetworkNamespace[] = []
+  const children: ChildProcess[] = []
 
   beforeAll(async () => {
     db = await startMariadb()
@@ -126,6 +129,7 @@ describe.skipIf(!haveMariadb)(`three hosts${haveMariadb ? '' : ' [needs mariadbd
     await db.sql('CREATE DATABASE voipmonitor')
     mkdirSync(centreHome)
     centre = new NetworkNamespace()
+    nets.push(centre)
     sensors = await Promise.all([1, 2].map(makeSensor))
     writeFileSync(join(centreHome, 'tokens'), sensors.map((s) => `${s.address} ${s.token}\n`).join(''))
     await Promise.all(sensors.map(makeCall))
@@ -149,14 +153,15 @@ describe.skipIf(!haveMariadb)(`three hosts${haveMariadb ? '' : ' [needs mariadbd
   }, 120_000)
 
   afterAll(async () => {
-    for (const sensor of sensors ?? []) for (const child of [sensor.sniff, sensor.manager]) child.kill('SIGKILL')
-    for (const net of [...(sensors ?? []).map((s) => s.net), centre]) net?.destroy()
+    for (const child of children) child.kill('SIGKILL')
+    for (const net of nets) net.destroy()
     await db?.dispose()
     rmSync(dir, { recursive: true, force: true })
   })
 
   async function makeSensor(id: number): Promise<Sensor> {
     const net = new NetworkNamespace()
+    nets.push(net)
     const home = join(dir, `sensor${id}`)
     mkdirSync(home)
     execFileSync('ip', ['link', 'add', `s${id}`, 'netns', centre.name, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', net.name])
@@ -168,8 +173,10 @@ describe.skipIf(!haveMariadb)(`three hosts${haveMariadb ? '' : ' [needs mariadbd
     const token = (await run(net, home, 'manager', 'token', 'add', 'centre', '--role', 'fetch')).stdout.toString().trim()
     const spool = join(home, 'spool')
     const sniff = start(net, home, 'sniff', '-i', 'lo', '-p', '--id-sensor', String(id), '--store', store, '--spool', spool)
+    children.push(sniff)
     await says(sniff, /Manager: .*127\.0\.0\.1:5029|on unix:/)
     const manager = start(net, home, 'serve-manager', '--listen', `10.77.${id}.2:5029`, '--spool', spool, '--store', 'none')
+    children.push(manager)
     await says(manager, /Certificate/)
     return { id, net, home, address, truth: join(home, 'truth.pcap'), sniff, manager, token }
   }
@@ -322,6 +329,7 @@ describe.skipIf(!haveMariadb)(`three hosts${haveMariadb ? '' : ' [needs mariadbd
       '--store',
       'none',
     )
+    children.push(sensor.manager)
     await says(sensor.manager, /Certificate/)
     const { status, stderr } = await fetching
     expect([status, stderr]).toEqual([0, expect.stringMatching(/broke.*Going on at byte [1-9]/s)])
@@ -357,7 +365,7 @@ describe.skipIf(!haveMariadb)(`three hosts${haveMariadb ? '' : ' [needs mariadbd
 
   /** So large, over so slow a wire, that a fetch takes seconds. */
   async function enlarge(sensor: Sensor): Promise<void> {
-    sensor.net.run('tc', 'qdisc', 'add', 'dev', 'eth0', 'root', 'tbf', 'rate', '40mbit', 'burst', '64k', 'latency', '50ms')
+    sensor.net.run('tc', 'qdisc', 'add', 'dev', 'eth0', 'root', 'tbf', 'rate', '80mbit', 'burst', '64k', 'latency', '50ms')
     const fd = openSync(spooled(sensor), 'a')
     for (let i = 0; i < 20; i++) writeSync(fd, Buffer.alloc(1 << 20, i))
   }

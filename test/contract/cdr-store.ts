@@ -119,6 +119,8 @@ export function cdrStoreContract(
         'caller',
         'caller = none',
         'callee ~ O',
+        'callee = "bob "',
+        'call_id = "busy "',
         'number = *0*',
         'number = *1',
         'number = "*\\*[?*"',

@@ -61,6 +61,8 @@ export class Call implements CallHandle {
   readonly callId: string
   readonly started: Micros
   tag = -1
+  /** Which sensor saw it, where one process has the packets of several. */
+  sensorId: number | undefined
 
   caller: string | undefined
   callee: string | undefined

@@ -348,7 +348,7 @@ export class Receiver implements PacketSource {
   }
 
   #admitClassic(handshake: ClassicHandshake, connection: ClassicConnection): string | undefined {
-    const number = handshake.sensorId > 0 ? handshake.sensorId : 0
+    const number = Math.max(0, handshake.sensorId)
     const sensor = this.#sensor(number === 0 ? `classic ${connection.address}` : `${number}`, number, handshake.name)
     if (sensor === undefined) return 'too many sensors'
     const before = sensor.connection

@@ -20,8 +20,11 @@ export const packetRoom = (captured: number): number => 32 + padded(captured)
 export const statisticsRoom = (comment: string): number => 44 + padded(utf8(comment).length)
 
 const padded = (bytes: number): number => (bytes + 3) & ~3
-const utf8 = (text: string): Uint8Array => encoder.encode(text)
-const encoder = new TextEncoder()
+/** UTF-8 by way of percent escapes: the core has no encoder of the platform. */
+const utf8 = (text: string): Uint8Array =>
+  Uint8Array.from(encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\ufffd')).matchAll(/%([0-9A-F]{2})|([^%])/g), ([, hex, plain]) =>
+    hex === undefined ? (plain as string).charCodeAt(0) : Number.parseInt(hex, 16),
+  )
 
 export function writeSection(out: DataView, at: number): number {
   out.setUint32(at, SECTION, true)

@@ -2,7 +2,7 @@ import type { HeldPacket } from '../base/held.js'
 import type { PacketBatch } from '../base/packets.js'
 import type { Micros } from '../base/units.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
-import type { PacketSpool } from './run.js'
+import type { PacketSpool, SpoolSummary } from './run.js'
 
 /**
  * The packets of calls in memory, for a screen that has no spool: SIP and media in a pool of pages each, so that a flood of
@@ -110,8 +110,10 @@ export class KeptPackets implements PacketSpool {
     await this.#breathe?.()
   }
 
-  async close(): Promise<{ readonly dropped: readonly [reason: string, count: number][] }> {
-    return { dropped: this.lost === 0 ? [] : [['no longer in memory', this.lost]] }
+  /** Nothing goes to a disk. */
+  async close(): Promise<SpoolSummary> {
+    const dropped: SpoolSummary['dropped'] = this.lost === 0 ? [] : [['no longer in memory', this.lost]]
+    return { files: 0, packets: 0, bytes: 0, dropped, leftOut: 0, kept: { deletedFiles: 0, deletedBytes: 0, trimmedFiles: 0 } }
   }
 
   /** What is kept of a call, in order of time, and how many packets were kept once and are not any more. */

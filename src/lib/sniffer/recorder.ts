@@ -68,6 +68,7 @@ export class Recorder {
   readonly #options: RecorderOptions
   readonly #timing: RecorderTiming
   #store: RecordWriter | undefined
+  #opening: Promise<RecordWriter> | undefined
   #batchMax = BATCH_MAX
   #counts = { stored: 0, updated: 0, duplicates: 0, refused: 0, lost: 0, failures: 0 }
   #state: RecordsStatus['state'] = 'ok'
@@ -96,8 +97,11 @@ export class Recorder {
   /** Opens the store and begins. Fails when the store does; but with `anyway`, a store that is away is only said to be, and it begins. */
   async start(anyway: boolean): Promise<void> {
     try {
-      this.#store = await this.#open(anyway ? this.#timing.firstOpenMsMax : this.#timing.insertMsMax)
+      this.#opening = this.#open()
+      // One that takes its time (it may have tables to make) goes on with it; what comes meanwhile waits.
+      await within(anyway ? this.#timing.firstOpenMsMax : undefined, this.#opening)
     } catch (error) {
+      this.#opening = undefined
       if (!anyway || failureKind(error) !== 'transient') throw error
       this.#counts.failures++
       this.#outage('retrying', error)
@@ -168,6 +172,7 @@ export class Recorder {
   }
 
   async #run(): Promise<void> {
+    if (this.#opening !== undefined) await this.#opened()
     while (!this.#stopped) {
       await this.#gather()
       const batch = await this.#peek()
@@ -217,7 +222,11 @@ export class Recorder {
   /** A store that cannot be opened says nothing about the records. */
   async #opened(): Promise<boolean> {
     try {
-      this.#store ??= await this.#open(this.#timing.insertMsMax)
+      if (this.#store === undefined) {
+        const opening = this.#opening ?? this.#open()
+        this.#opening = undefined
+        this.#store = await opening
+      }
       return true
     } catch (error) {
       await this.#failed([], error)
@@ -374,10 +383,10 @@ export class Recorder {
       journal.sync().catch((error: Error) => this.#say('trouble', `The queue on disk could not be synced: ${error.message}.`))
   }
 
-  async #open(msMax: number): Promise<RecordWriter> {
+  async #open(): Promise<RecordWriter> {
     const opening = this.#options.open()
     try {
-      return await within(msMax, opening, 'does not answer')
+      return await within(this.#timing.insertMsMax, opening, 'does not answer')
     } catch (error) {
       // One that comes too late is not left open.
       opening.then((store) => store.close()).catch(() => {})
@@ -386,9 +395,9 @@ export class Recorder {
   }
 
   async #closeStore(): Promise<void> {
-    const store = this.#store
-    this.#store = undefined
-    await within(this.#timing.closeMsMax, store?.close() ?? Promise.resolve()).catch(() => {})
+    const store = this.#store === undefined ? this.#opening : Promise.resolve(this.#store)
+    this.#store = this.#opening = undefined
+    await within(this.#timing.closeMsMax, store?.then((one) => one.close()) ?? Promise.resolve()).catch(() => {})
   }
 
   /** Sleeps this long, or until something new waits. With `enough`: until so many wait. */

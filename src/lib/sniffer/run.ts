@@ -157,8 +157,8 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
   const kernel = source.kernel?.()
   records?.ending()
   trackers.finish(source.live ? 'forced' : 'end of input')
-  const spooled = await spool?.close()
-  const stored = await records?.close()
+  // At once: records must not wait until a slow disk has the last packets.
+  const [spooled, stored] = await Promise.all([spool?.close(), records?.close()])
   return {
     totals: trackers.totals,
     oddities: [...source.oddities.entries(), ...trackers.oddities(), ...notKept(spooled?.dropped ?? [])],

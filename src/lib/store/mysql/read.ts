@@ -72,9 +72,8 @@ function dialectOf(form: Form): Dialect {
       const lower = fold && hasLetters(pattern) && !caseless(column)
       const shown = lower ? `lower(${column})` : column
       const wanted = lower ? { pieces: pieces.map(folded) } : pattern
-      return pieces.length === 1
-        ? { sql: `${shown} = ?`, values: [wanted.pieces[0] ?? ''] }
-        : { sql: `${shown} LIKE ? ESCAPE '!'`, values: [likePattern(wanted)] }
+      // LIKE without a star too: `=` would not see blanks at the end.
+      return { sql: `${shown} LIKE ? ESCAPE '!'`, values: [likePattern(wanted)] }
     },
     // Looking for letters in any case goes past the index of a column that tells the cases apart.
     indexes: (pattern, fold) => pattern.pieces[0] !== '' && (!fold || form.madeBy === 'voipmonitor' || !hasLetters(pattern)),
