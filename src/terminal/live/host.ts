@@ -10,6 +10,8 @@ import type { Key } from './keys.js'
 export interface Host {
   /** Writes to the terminal. */
   readonly out: NodeJS.WriteStream
+  /** False while the terminal is given back: nothing may be drawn. */
+  readonly active: boolean
   /** Gives the terminal back, stops this program as Ctrl-Z does, and takes it again when that goes on. */
   suspend(): void
   /** Gives the terminal back for good. */
@@ -76,6 +78,9 @@ export function openHost({ mouse, onKeys, onResize, onResume, onStop }: HostOpti
   }, crash)
   return {
     out: stdout,
+    get active() {
+      return taken
+    },
     suspend() {
       leave()
       if (stdin.isTTY) stdin.setRawMode(false)

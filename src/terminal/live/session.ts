@@ -51,6 +51,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
   const draw = (): void => {
     drawing = undefined
     drawAtMs = Number.POSITIVE_INFINITY
+    if (!host.active) return
     pace.drawn(performance.now())
     if (!painter.paint(drawFrame(screen, options.theme.unicode), screen.columns)) stdout.once('drain', () => schedule(false))
   }
