@@ -30,7 +30,7 @@ export interface CallPacketsOptions {
   /** All sensors are asked, whatever the record says. */
   readonly allSensors: boolean
   /** Connections to one sensor tried in a row without a byte. */
-  readonly triesMax: number
+  readonly triesMax?: number | undefined
   readonly access: AccessFlags
   sensors(): Promise<readonly Sensor[]>
   /** Parts are kept here on their way. */
@@ -86,7 +86,7 @@ export class CallPackets {
       const { note } = await fetchPcap(() => this.#client(address), sink, {
         path: call.pcap,
         sipOnly,
-        triesMax,
+        ...(triesMax !== undefined && { triesMax }),
         onProgress,
         onNotice: say,
       })
