@@ -9,7 +9,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -33,8 +33,14 @@ try {
     env: { ...process.env, RUNTIME_DIRECTORY: join(dir, 'run'), STATE_DIRECTORY: join(dir, 'state') },
     stdio: 'ignore',
   })
-  await pause(3000)
-  socket = join(dir, 'run', readdirSync(join(dir, 'run'))[0] as string)
+  for (const run = join(dir, 'run'); ; await pause(200)) {
+    const name = existsSync(run) ? readdirSync(run)[0] : undefined
+    if (name !== undefined) {
+      socket = join(run, name)
+      break
+    }
+  }
+  await pause(2000)
   await measure('no clients', async () => () => {})
   await measure(`${IDLE} idle and ${BUSY} busy clients`, withClients)
   sniff.kill('SIGINT')

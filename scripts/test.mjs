@@ -8,6 +8,7 @@ import { root, say, setUp, step } from './setup.mjs'
 /** Debian packages that only tests need, each with a program that shows it is there. */
 const packages = [
   ['tshark', 'tshark'],
+  ['lz4', 'lz4'],
   ['sipp', 'sip-tester'],
   ['tcpreplay', 'tcpreplay'],
   ['tcpdump', 'tcpdump'],

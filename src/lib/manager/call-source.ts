@@ -1,50 +1,134 @@
+import { milliseconds } from '../call/json.js'
 import type { CallView, LiveChanges } from '../live/index.js'
 import type { CallSource, ServiceCall, ServiceChanges } from './backend.js'
 import type { LiveSource } from './live-source.js'
 
-/** The calls of one service, for any number of clients, each at its own pace and with bounded memory. */
+/**
+ * The calls of one service, for any number of clients, each at its own pace and with bounded memory. They are served from a copy
+ * that follows the service's changes: what a client asks for, and how often, costs the thread of the packets nothing more.
+ */
 const PAGE = 200
 /** Calls that wait for one client; a client that falls further behind is told to begin anew. */
 const PENDING_MAX = 5000
+/** The copy is kept so long after the last question. */
+const KEEP_MS = 30_000
 
 export function callsOf(service: string, live: LiveSource): CallSource {
+  const copy = new Copy(live)
   return {
     count: () => live.count(),
     async *pages() {
-      for (let after = 0; ; ) {
-        const page = await live.page(after, PAGE)
-        if (page.length > 0) yield page.map((view): ServiceCall => ({ service, ...view }))
-        if (page.length < PAGE) return
-        after = (page.at(-1) as CallView).number
-      }
+      await copy.fresh()
+      for (const page of copy.pages()) yield page.map((view): ServiceCall => ({ service, ...view }))
     },
-    watch: (signal) => watch(service, live, signal),
+    watch: (signal) => watch(service, copy, signal),
+  }
+}
+
+class Copy {
+  readonly #live: LiveSource
+  readonly #table = new Map<number, CallView>()
+  readonly #watchers = new Set<Pending>()
+  #unwatch: (() => void) | undefined
+  #filled: Promise<void> | undefined
+  #idle: NodeJS.Timeout | undefined
+  at = 0 as LiveChanges['at']
+
+  constructor(live: LiveSource) {
+    this.#live = live
+  }
+
+  /** Resolves when the copy is what the service has now. */
+  async fresh(): Promise<void> {
+    this.#touch()
+    const known = this.#filled
+    this.#filled ??= this.#fill()
+    await this.#filled
+    if (known !== undefined) await this.#live.refresh()
+  }
+
+  /** The calls by number, in pages, as old as they are now. What comes and goes meanwhile is in the changes. */
+  *pages(): Generator<CallView[], void, void> {
+    const numbers = [...this.#table.keys()].sort((a, b) => a - b)
+    for (let i = 0; i < numbers.length; i += PAGE) {
+      const page = numbers.slice(i, i + PAGE).map((number) => this.#table.get(number))
+      yield page.filter((view) => view !== undefined).map((view) => aged(view, this.at))
+    }
+  }
+
+  add(pending: Pending): void {
+    this.#watchers.add(pending)
+    clearTimeout(this.#idle)
+  }
+
+  remove(pending: Pending): void {
+    this.#watchers.delete(pending)
+    this.#touch()
+  }
+
+  async #fill(): Promise<void> {
+    this.#unwatch = this.#live.watch((changes) => this.#apply(changes))
+    for (let after = 0; ; ) {
+      const page = await this.#live.page(after, PAGE)
+      for (const view of page) this.#put(view)
+      if (page.length < PAGE) return
+      after = (page.at(-1) as CallView).number
+    }
+  }
+
+  #apply(changes: LiveChanges): void {
+    this.at = changes.at
+    for (const list of [changes.added, changes.changed]) for (const view of list) this.#put(view)
+    for (const view of changes.removed) this.#table.delete(view.number)
+    for (const pending of this.#watchers) pending.put(changes)
+  }
+
+  #put(view: CallView): void {
+    this.#table.set(view.number, view)
+    if (view.asOf > this.at) this.at = view.asOf
+  }
+
+  #touch(): void {
+    clearTimeout(this.#idle)
+    if (this.#watchers.size > 0) return
+    this.#idle = setTimeout(() => {
+      this.#unwatch?.()
+      this.#filled = undefined
+      this.#table.clear()
+    }, KEEP_MS).unref()
+  }
+}
+
+/** A call without news grows older all the same. */
+function aged(view: CallView, at: LiveChanges['at']): CallView {
+  if (at <= view.asOf || view.ended !== undefined) return view
+  return {
+    ...view,
+    asOf: at,
+    durationMs: milliseconds(at - view.started),
+    talkMs: view.answered === undefined ? undefined : milliseconds(at - view.answered),
   }
 }
 
 /** First everything in pages, the first of them marked `reset`, then what changes. */
-async function* watch(service: string, live: LiveSource, signal: AbortSignal): AsyncGenerator<ServiceChanges, void, void> {
+async function* watch(service: string, copy: Copy, signal: AbortSignal): AsyncGenerator<ServiceChanges, void, void> {
   const pending = new Pending()
-  const unwatch = live.watch((changes) => pending.put(changes))
   signal.addEventListener('abort', pending.wake, { once: true })
   try {
-    let after: number | undefined = 0
+    copy.add(pending)
     while (!signal.aborted) {
-      if (pending.overflowed) {
-        pending.clear()
-        after = 0
+      pending.clear()
+      await copy.fresh()
+      yield { service, at: copy.at, reset: true, added: [], changed: [], removed: [], left: 0 }
+      for (const added of copy.pages()) yield { service, at: copy.at, reset: false, added, changed: [], removed: [], left: 0 }
+      while (!signal.aborted && !pending.overflowed) {
+        const changes = pending.take()
+        if (changes !== undefined) yield { service, reset: false, ...changes }
+        else await pending.news()
       }
-      if (after !== undefined) {
-        const added: CallView[] = await live.page(after, PAGE)
-        yield { service, at: pending.at, reset: after === 0, added, changed: [], removed: [], left: 0 }
-        after = added.length < PAGE ? undefined : (added.at(-1) as CallView).number
-      }
-      const changes = pending.take()
-      if (changes !== undefined) yield { service, reset: false, ...changes }
-      else if (after === undefined) await pending.news()
     }
   } finally {
-    unwatch()
+    copy.remove(pending)
     signal.removeEventListener('abort', pending.wake)
   }
 }

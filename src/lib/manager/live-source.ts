@@ -10,25 +10,47 @@ export interface LiveSource {
   count(): Promise<number>
   /** Calls with a number above `after`, in order. */
   page(after: number, max: number): Promise<CallView[]>
-  /** Calls back with what changed, about twice a second, until the answered function is called. */
+  /** Calls back with what changed (nothing, perhaps: then only how late it is), twice a second, until the answered function is called. */
   watch(onChanges: (changes: LiveChanges) => void): () => void
+  /** Resolves when the watchers know what happened until now; a quarter of a second at most, however many ask. */
+  refresh(): Promise<void>
   stats(): Promise<ServiceStats>
 }
 
 const TICK_MS = 500
+/** Between two batches of changes, whoever asks for them. */
+const REFRESH_MS = 250
+/** Counters are read at most so often. */
+const STATS_MS = 250
 
 export function localLive(live: LiveCalls, stats: () => ServiceStats): LiveSource {
   const watchers = new Set<(changes: LiveChanges) => void>()
   let timer: NodeJS.Timeout | undefined
+  let tickedMs = Number.NEGATIVE_INFINITY
+  let refreshing: Promise<void> | undefined
   const tick = (): void => {
+    tickedMs = performance.now()
     const changes = live.take()
-    if (changes.added.length + changes.changed.length + changes.removed.length === 0) return
     for (const tell of watchers) tell(changes)
   }
   return {
     count: async () => live.size,
     page: async (after, max) => live.page(after, max),
     stats: async () => stats(),
+    refresh() {
+      if (watchers.size === 0) return Promise.resolve()
+      refreshing ??= new Promise((resolve) => {
+        const go = (): void => {
+          refreshing = undefined
+          if (watchers.size > 0) tick()
+          resolve()
+        }
+        const waitMs = tickedMs + REFRESH_MS - performance.now()
+        if (waitMs <= 0) go()
+        else setTimeout(go, waitMs)
+      })
+      return refreshing
+    },
     watch(onChanges) {
       watchers.add(onChanges)
       if (timer === undefined) {
@@ -46,7 +68,7 @@ export function localLive(live: LiveCalls, stats: () => ServiceStats): LiveSourc
   }
 }
 
-type Asked = { readonly ask: 'count' | 'stats' } | { readonly ask: 'page'; readonly after: number; readonly max: number }
+type Asked = { readonly ask: 'count' | 'stats' | 'refresh' } | { readonly ask: 'page'; readonly after: number; readonly max: number }
 type Question = (Asked & { readonly id: number }) | { readonly ask: 'watch' } | { readonly ask: 'unwatch' }
 type Answer = { readonly id: number; readonly value: unknown } | { readonly changes: LiveChanges }
 
@@ -61,8 +83,7 @@ export function serveLive(port: MessagePort | Worker, source: LiveSource): void 
       unwatch = undefined
     } else if (question.ask !== undefined) {
       const { id } = question
-      const value: Promise<unknown> =
-        question.ask === 'page' ? source.page(question.after, question.max) : question.ask === 'count' ? source.count() : source.stats()
+      const value: Promise<unknown> = question.ask === 'page' ? source.page(question.after, question.max) : source[question.ask]()
       void value.then((found) => post({ id, value: found }))
     }
   })
@@ -73,6 +94,8 @@ export function askLive(port: MessagePort): LiveSource {
   const waiting = new Map<number, (value: unknown) => void>()
   const watchers = new Set<(changes: LiveChanges) => void>()
   let ids = 0
+  let stats: Promise<ServiceStats> | undefined
+  let askedMs = 0
   port.on('message', (answer: Answer | { id?: undefined; changes?: undefined }) => {
     if ('changes' in answer && answer.changes !== undefined) for (const tell of watchers) tell(answer.changes)
     else if (answer.id !== undefined && 'value' in answer) {
@@ -88,7 +111,14 @@ export function askLive(port: MessagePort): LiveSource {
     })
   return {
     count: () => ask({ ask: 'count' }),
-    stats: () => ask({ ask: 'stats' }),
+    refresh: () => ask({ ask: 'refresh' }),
+    stats() {
+      if (stats === undefined || performance.now() - askedMs > STATS_MS) {
+        askedMs = performance.now()
+        stats = ask({ ask: 'stats' })
+      }
+      return stats
+    },
     page: (after, max) => ask({ ask: 'page', after, max }),
     watch(onChanges) {
       watchers.add(onChanges)

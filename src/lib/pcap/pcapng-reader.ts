@@ -155,10 +155,9 @@ export class PcapngReader implements CaptureReader {
     let nanos = 0
     if (units === 1e6) micros = high * 2 ** 32 + low
     else if (units === 1e9) {
-      // 64 bits of nanoseconds do not fit a double: divide in two steps, exactly.
-      const scaled = high * 2 ** 32
-      const rest = (scaled % 1000) + low
-      micros = Math.floor(scaled / 1000) + Math.floor(rest / 1000)
+      // 64 bits of nanoseconds do not fit a double; 2^32 of them are 4,294,967 µs and 296 ns.
+      const rest = high * 296 + low
+      micros = high * 4_294_967 + Math.floor(rest / 1000)
       nanos = rest % 1000
     } else micros = Math.floor(((high * 2 ** 32 + low) / units) * 1e6)
     micros += about.offsetSeconds * 1e6

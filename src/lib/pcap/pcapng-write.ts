@@ -1,4 +1,5 @@
 import type { PacketBatch } from '../base/packets.js'
+import { utf8Bytes } from '../base/text.js'
 
 /**
  * The writing side of pcapng (draft-ietf-opsawg-pcapng): one section, little-endian, nanoseconds. Blocks go into a caller's buffer, whose
@@ -15,16 +16,11 @@ const NANOSECONDS = 9
 
 export const sectionRoom = 28
 export const interfaceRoom = (name: string, description: string): number =>
-  48 + padded(utf8(name).length) + padded(utf8(description).length)
+  48 + padded(utf8Bytes(name).length) + padded(utf8Bytes(description).length)
 export const packetRoom = (captured: number): number => 32 + padded(captured)
-export const statisticsRoom = (comment: string): number => 44 + padded(utf8(comment).length)
+export const statisticsRoom = (comment: string): number => 44 + padded(utf8Bytes(comment).length)
 
 const padded = (bytes: number): number => (bytes + 3) & ~3
-/** UTF-8 by way of percent escapes: the core has no encoder of the platform. */
-const utf8 = (text: string): Uint8Array =>
-  Uint8Array.from(encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\ufffd')).matchAll(/%([0-9A-F]{2})|([^%])/g), ([, hex, plain]) =>
-    hex === undefined ? (plain as string).charCodeAt(0) : Number.parseInt(hex, 16),
-  )
 
 export function writeSection(out: DataView, at: number): number {
   out.setUint32(at, SECTION, true)
@@ -91,7 +87,7 @@ export function writeStatistics(out: DataView, at: number, interfaceId: number, 
 }
 
 function writeText(out: DataView, at: number, code: number, text: string): number {
-  const bytes = utf8(text)
+  const bytes = utf8Bytes(text)
   if (bytes.length === 0) return at
   const end = at + 4 + padded(bytes.length)
   out.setUint32(end - 4, 0, true)

@@ -98,6 +98,8 @@ export function queriesMarkdown(): string {
       kpiNames.map((name) => [`\`${name}\``, kpiHelp[name]]),
     ),
     '',
+    'As JSON the whole is `{schema_version, groups, totals}`, one object a group; `ndjson`, `csv` and `tsv` have the groups alone. Further groups than 2,000 are counted together as `other`, and that is said.',
+    '',
     '`--by` makes groups, `--every` steps of time that begin on round ones (weeks on Monday, UTC):',
     '',
     ...table(

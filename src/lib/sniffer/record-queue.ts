@@ -159,9 +159,10 @@ export class RecordQueue {
     }
   }
 
-  /** Resolves when few records are on their way. */
+  /** Resolves when few records are on their way. Those of a live run that wait on disk have arrived; a file waits for its store. */
   async drained(): Promise<void> {
-    while (!this.#gone && this.status.waiting > ON_THE_WAY_MAX) {
+    const onTheWay = (): number => (this.#live ? this.status.waitingInMemory : this.status.waiting)
+    while (!this.#gone && onTheWay() > ON_THE_WAY_MAX) {
       this.flush()
       await this.#change()
     }

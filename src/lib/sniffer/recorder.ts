@@ -178,6 +178,10 @@ export class Recorder {
       const batch = await this.#peek()
       if (batch.length > 0) await this.#deliver(batch)
       else if (this.#closing) return
+      // Nothing waits, but whether the store is back is worth knowing.
+      else if (this.#store === undefined && this.#failure !== undefined) {
+        if (await this.#opened()) this.#recovered()
+      }
       // What came in between has not woken anybody.
       else await this.#pause(this.#options.backlog.waiting > 0 ? this.#timing.gatherMs / 4 : undefined)
     }
@@ -264,9 +268,13 @@ export class Recorder {
       await this.#insert([other])
       this.#otherWentIn = true
     } catch (error) {
-      // The store it is.
-      this.#strikes = this.#failuresAlone = 0
-      await this.#failed([], error)
+      // A store that refuses a record is there.
+      if (failureKind(error) === 'record') this.#otherWentIn = true
+      else {
+        // The store it is.
+        this.#strikes = this.#failuresAlone = 0
+        await this.#failed([], error)
+      }
     }
     this.#batchMax = 1
   }
@@ -329,6 +337,7 @@ export class Recorder {
       this.#failure = undefined
       this.#state = 'ok'
       this.#say('good', `The store takes records again after ${seconds.toFixed(seconds < 10 ? 1 : 0)} s; ${waiting} waited.`)
+      this.#tell()
     }
   }
 

@@ -74,7 +74,8 @@ export class Keeper {
   #removal: Removal | undefined
   #expired = { text: '', atMs: 0 }
   #trimmer: Worker | undefined
-  #trimming: Minute | undefined
+  /** What the thread beside is at. */
+  #trimming: { readonly minute: Minute; readonly why: LimitName } | undefined
   #disk: Disk | undefined
   #diskAskedMs = Number.NEGATIVE_INFINITY
   #writtenSince = 0
@@ -212,8 +213,9 @@ export class Keeper {
     this.#unsure.push(...this.#minutes.all.filter((minute) => minute.unsure).reverse())
   }
 
+  /** Counts a minute by the disk, unless that was done or it has gone meanwhile. */
   #count(minute: Minute): void {
-    if (!minute.unsure) return
+    if (!minute.unsure || this.#minutes.get(minute.key) !== minute) return
     const { sipBytes, mediaBytes, files } = countMinute(this.#options.dir, minute, this.#minutes)
     minute.unsure = false
     this.#minutes.set(minute, sipBytes, mediaBytes, files)
@@ -253,12 +255,12 @@ export class Keeper {
       const paths = files
         .filter(({ path, kind }) => (going.what === 'calls' || kind === 'media') && !this.#running.has(path))
         .map(({ path }) => path)
-      this.#noteExpired(going)
+      if (going.what === 'calls') this.#noteExpired(going)
       if (paths.length > 0) {
         this.#removal = { ...going, paths, next: 0, removed: 0 }
         return true
       }
-      if (going.what === 'media') this.#trim(going.minute)
+      if (going.what === 'media') this.#trim(going.minute, going.why)
       // Only calls in progress, or nothing at all.
       else if (going.minute.running === 0) this.#finished(going.minute)
       else this.#minutes.set(going.minute, going.minute.sipBytes, going.minute.mediaBytes, going.minute.running)
@@ -266,12 +268,12 @@ export class Keeper {
   }
 
   /** A minute whose calls go one by one, as they end, is noted once in a while. */
-  #noteExpired({ minute, what, why }: Going): void {
+  #noteExpired({ minute, why }: Going): void {
     const now = this.#nowMs()
-    const text = `${minute.key} ${what} ${why}`
+    const text = `${minute.key} ${why}`
     if (text === this.#expired.text && now - this.#expired.atMs < NOTE_MS) return
     this.#expired = { text, atMs: now }
-    this.#ledger.expired(minute.key, what, why, now)
+    this.#ledger.expired(minute.key, 'calls', why, now)
   }
 
   #removeOne(): void {
@@ -298,9 +300,9 @@ export class Keeper {
     }
     if (removal.next < removal.paths.length) return
     this.#removal = undefined
-    const { minute, what } = removal
+    const { minute, what, why } = removal
     if (what === 'media') {
-      this.#trim(minute)
+      this.#trim(minute, why)
       return
     }
     // Calls may have come and gone since the files were listed. And what cannot be deleted must not be tried for ever.
@@ -323,25 +325,25 @@ export class Keeper {
   }
 
   /** Has the media taken out of the files that hold both, those of finished calls. */
-  #trim(minute: Minute): void {
+  #trim(minute: Minute, why: LimitName): void {
     const paths = filesOfMinute(this.#options.dir, minute.key)
       .filter(({ path, kind }) => kind === 'both' && !this.#running.has(path))
       .map(({ path }) => path)
     minute.untrimmed = 0
     if (paths.length === 0) {
-      this.#trimmedAll(minute)
+      this.#trimmedAll(minute, why)
       return
     }
     minute.busy = true
-    this.#trimming = minute
+    this.#trimming = { minute, why }
     if (this.#trimmer === undefined) {
       this.#trimmer = new Worker(builtFile(import.meta.url, './trim-worker.js'), { workerData: { dir: this.#options.dir } })
       this.#trimmer.on('message', (reply: TrimReply) => this.#trimmed(reply))
       // What it did not do stays undone: the files are as they were. The next minute gets a new thread.
       this.#trimmer.on('error', (error) => {
-        this.notice = `The thread that takes media out of old pcaps has failed (${error.message}): those of ${this.#trimming?.key} stay as they are.`
+        this.notice = `The thread that takes media out of old pcaps has failed (${error.message}): those of ${this.#trimming?.minute.key} stay as they are.`
         this.#trimmer = undefined
-        if (this.#trimming !== undefined) this.#trimming.busy = false
+        if (this.#trimming !== undefined) this.#trimming.minute.busy = false
         this.#trimming = undefined
       })
       this.#trimmer.unref()
@@ -350,6 +352,7 @@ export class Keeper {
   }
 
   #trimmed({ key, freedBytes, trimmed, failed, done }: TrimReply): void {
+    const why = this.#trimming?.why
     if (done) this.#trimming = undefined
     const minute = this.#minutes.get(key)
     if (minute === undefined) return
@@ -357,12 +360,13 @@ export class Keeper {
     this.#trimmedFiles += trimmed
     if (failed > 0) this.notice = `${failed} pcaps of ${key} could not be read or written to take the media out; they stay as they are.`
     this.#minutes.add(minute, 0, -freedBytes, 0)
-    if (done) this.#trimmedAll(minute)
+    if (done && why !== undefined) this.#trimmedAll(minute, why)
   }
 
   /** Once the last call of a minute has ended and lost its media, what is left is signalling. */
-  #trimmedAll(minute: Minute): void {
+  #trimmedAll(minute: Minute, why: LimitName): void {
     if (minute.running > 0 || minute.untrimmed > 0) return
+    this.#ledger.expired(minute.key, 'media', why, this.#nowMs())
     this.#minutes.set(minute, minute.sipBytes + minute.mediaBytes, 0, minute.files)
     this.#minutes.trim(minute, true)
   }

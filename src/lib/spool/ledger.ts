@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { LimitName, SpoolLimits } from './limits.js'
+import { isLimited, type LimitName, noLimits, type SpoolLimits } from './limits.js'
 import { type Minute, Minutes } from './minutes.js'
 import { isMinute } from './names.js'
 
@@ -84,12 +84,19 @@ export class Ledger {
   }
 
   keepLimits(limits: SpoolLimits): void {
-    this.#try(() => writeFileSync(join(this.#dir, LIMITS), `${JSON.stringify(limits, null, 2)}\n`))
+    // A file that was read once into a spool does not say how the service keeps it.
+    if (isLimited(limits)) this.#replace(LIMITS, `${JSON.stringify(limits, null, 2)}\n`)
   }
 
+  /** Of the last writer that had some; undefined when there was none. What is not a number is no limit. */
   limits(): SpoolLimits | undefined {
-    const text = read(join(this.#dir, LIMITS))
-    return text === undefined ? undefined : (JSON.parse(text) as SpoolLimits)
+    try {
+      const said = JSON.parse(read(join(this.#dir, LIMITS)) ?? '') as Record<string, unknown>
+      const keys = Object.keys(noLimits) as (keyof SpoolLimits)[]
+      return Object.fromEntries(keys.map((key) => [key, typeof said[key] === 'number' ? said[key] : 0])) as unknown as SpoolLimits
+    } catch {
+      return undefined
+    }
   }
 
   /** What the index says. Minutes that are open are `unsure`. */

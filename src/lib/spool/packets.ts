@@ -2,11 +2,12 @@ import { closeSync, createReadStream, openSync, readSync } from 'node:fs'
 import type { PacketBatch } from '../base/packets.js'
 import { openFiles } from '../capture/file-source.js'
 import { mergedCapture } from '../pcap/merge.js'
+import { wholeRecords } from '../pcap/whole.js'
 import { Signalling } from './signalling.js'
 
 /**
  * All packets of a call as one capture file, whatever lies in the spool: one pcap as it is, compressed ones unpacked, files of
- * several link types as one pcapng, SIP and RTP apart as one pcap in order of time.
+ * several link types as one pcapng, SIP and RTP apart as one pcap in order of time. A record that a crash has cut is left out.
  */
 export interface PacketsOptions {
   readonly sipOnly?: boolean
@@ -16,7 +17,7 @@ export interface PacketsOptions {
 export function packetsOf(files: readonly string[], options: PacketsOptions = {}): AsyncIterable<Uint8Array> {
   const [only, ...others] = files
   if (only !== undefined && others.length === 0 && options.sipOnly !== true && isPlain(only))
-    return createReadStream(only, { highWaterMark: 1 << 20 })
+    return wholeRecords(createReadStream(only, { highWaterMark: 1 << 20 }))
   return mergedCapture(files.map((file) => batchesOf(file, options.sipOnly === true)))
 }
 

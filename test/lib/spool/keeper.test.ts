@@ -141,6 +141,22 @@ describe('what goes', () => {
     await it.close()
   })
 
+  test('media of one in progress stay while those of its minute go; told when all have gone', async () => {
+    const spool = await threeDays()
+    const size = (name: string): number => statSync(join(spool, FIRST, name)).size
+    const whole = size('a0.pcap')
+    const it = keeper(spool, { mediaDays: 1 })
+    const minute = it.opened(`${FIRST}/a0.pcap`)
+    await settled(it)
+    expect([size('a0.pcap'), size('b0.pcap') < whole / 10]).toEqual([whole, true])
+    expect(expiryOf(spool, `${FIRST}/a0.pcap`, 'media')).toBeUndefined()
+    it.closed(minute, `${FIRST}/a0.pcap`)
+    await settled(it)
+    await it.close()
+    expect(size('a0.pcap')).toBeLessThan(whole / 10)
+    expect(expiryOf(spool, `${FIRST}/a0.pcap`, 'media')).toMatchObject({ why: 'maxpoolrtpdays' })
+  })
+
   test('what others put into the spool stays', async () => {
     const spool = await threeDays()
     writeFileSync(join(spool, FIRST, 'notes.txt'), 'mine')
