@@ -70,7 +70,7 @@ for await (const chunk of process.stdin.setEncoding('utf8')) input += chunk
 const rows = input.replace(/\n$/, '').split('\n')
 const style = plain()
 const papers: string[] = []
-const texts: string[] = []
+const texts: { x: number; y: number; cells: number; look: string; text: string; joins: boolean }[] = []
 let widest = 0
 rows.forEach((row, y) => {
   let x = 0
@@ -94,10 +94,16 @@ rows.forEach((row, y) => {
       papers.push(
         `<rect x="${left}" y="${(top + CELL.height - tall).toFixed(1)}" width="${(CELL.width + 0.3).toFixed(1)}" height="${tall.toFixed(1)}" fill="${ink}"/>`,
       )
-    } else if (sign !== ' ')
-      texts.push(
-        `<text x="${left}" y="${top + 13.5}" fill="${ink}"${style.bold ? ' font-weight="bold"' : ''}${style.dim ? ' opacity="0.6"' : ''}>${escaped(sign)}</text>`,
-      )
+    } else if (sign !== ' ') {
+      const last = texts.at(-1)
+      const look = `fill="${ink}"${style.bold ? ' font-weight="bold"' : ''}${style.dim ? ' opacity="0.6"' : ''}`
+      // Plain letters of one look, one after the other, are one piece of text of a known length.
+      const joins = /^[!-~]$/.test(sign)
+      if (joins && last?.joins === true && last.look === look && last.y === y && last.x + last.cells === x) {
+        last.text += sign
+        last.cells++
+      } else texts.push({ x, y, cells, look, text: sign, joins })
+    }
     x += cells
   }
   widest = Math.max(widest, x)
@@ -110,9 +116,14 @@ process.stdout.write(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${wid
 <circle cx="20" cy="20" r="5.5" fill="#5a626b"/><circle cx="38" cy="20" r="5.5" fill="#5a626b"/><circle cx="56" cy="20" r="5.5" fill="#5a626b"/>
 <text x="${(width / 2).toFixed(0)}" y="25" fill="#8a929b" text-anchor="middle" font-size="13">${escaped(values.title)}</text>
 ${merge(papers).join('\n')}
-${texts.join('\n')}
+${texts.map(textElement).join('\n')}
 </svg>
 `)
+
+function textElement({ x, y, cells, look, text, joins }: (typeof texts)[number]): string {
+  const length = joins && cells > 1 ? ` textLength="${(cells * CELL.width).toFixed(1)}"` : ''
+  return `<text x="${(12 + x * CELL.width).toFixed(1)}" y="${40 + y * CELL.height + 13.5}" ${look}${length}>${escaped(text)}</text>`
+}
 
 /** Neighbours of one colour in one line become one rectangle. */
 function merge(rects: readonly string[]): string[] {

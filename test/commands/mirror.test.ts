@@ -147,6 +147,29 @@ describe('over a connection', () => {
   })
 })
 
+test('what it sends over the captured interface is not sent again; its receiver’s manager tells how it is', async () => {
+  const start = (...words: string[]): Running =>
+    new Running(
+      namespace.spawn('env', `HOME=${dir}`, `XDG_DATA_HOME=${dir}/data`, `XDG_RUNTIME_DIR=${dir}/run`, process.execPath, program, ...words),
+    )
+  const receiver = start('mirror-recv', '--store', 'none', '--spool', 'none')
+  await receiver.says(/127\.0\.0\.1:5029/)
+  const sender = start('mirror-send', '-i', 'lo', '--to', '127.0.0.1', '--id-sensor', '4', '--name', 'loop')
+  await sender.says(/Connected/)
+  shell('for i in $(seq 20); do echo x > /dev/udp/127.0.0.1/9; sleep 0.05; done; sleep 1.5')
+  const [sensor] = calls(shell('earshot sensor status 127.0.0.1:5029 -o ndjson').stdout).filter(
+    (row) => (row as unknown as { id: number }).id === 4,
+  )
+  await sender.end('SIGINT')
+  await receiver.end('SIGINT')
+  expect(sensor).toMatchObject({ name: 'loop', service: 'mirror-send', dropped: 0, error: null })
+  // Twenty datagrams, as many answers, and what the manager was asked; an echo of itself would be hundreds by now.
+  const sent = Number(/([\d,]+) packets in/.exec(sender.said)![1]!.replaceAll(',', ''))
+  expect(sent).toBeGreaterThanOrEqual(20)
+  expect(receiver.said).toMatch(/Sensor 4 loop/)
+  expect(sent).toBeLessThan(150)
+})
+
 describe('what cannot be', () => {
   beforeAll(() => {
     writeFileSync(join(dir, 'bad-tokens'), '7\n')

@@ -372,13 +372,16 @@ export function placeColumns(names: readonly ColumnName[], width: number): Place
   return kept
 }
 
+/** The lines of a list stay apart: a bar never fills its cell. */
+const SPARKS_USED = 6
+
 /** Values as small bars between `low` and `high`; unknown is a space. */
 export function sparkline(values: readonly (number | undefined)[], low: number, high: number, { sparks }: Signs): string {
   return values
     .map((value) => {
       if (value === undefined) return ' '
       const part = Math.max(0, Math.min(1, (value - low) / (high - low)))
-      return sparks[Math.min(sparks.length - 1, Math.floor(part * sparks.length))]
+      return sparks[Math.min(SPARKS_USED - 1, Math.floor(part * SPARKS_USED))]
     })
     .join('')
 }

@@ -1,4 +1,5 @@
-import type { BoardCall } from '../../lib/live/index.js'
+import { LEGS_APART_MICROS, relation } from '../../lib/call/legs.js'
+import { type BoardCall, type CallBoard, viewJson } from '../../lib/live/index.js'
 import { type ColumnContext, columnOf } from './columns.js'
 import type { CallList, Screen, Settings } from './model.js'
 import { signsFor } from './signs.js'
@@ -85,4 +86,21 @@ export function chosenCalls(screen: Screen): BoardCall[] {
   const marked = [...list.marked].map((key) => board.calls.get(key)).filter((call) => call !== undefined)
   const current = currentCall(screen)
   return marked.length > 0 ? marked : current === undefined ? [] : [current]
+}
+
+/** Legs in one ladder at most; a board of thousands of calls is looked through once. */
+const LEGS_MAX = 16
+
+/** The calls and their other legs, by the rules of `cdr show` (call/legs.ts), in order of their start. */
+export function withLegs(calls: readonly BoardCall[], board: CallBoard): BoardCall[] {
+  const found = new Set(calls)
+  for (const call of calls) {
+    const json = viewJson(call.view)
+    for (const other of board.calls.values()) {
+      if (found.size >= LEGS_MAX) break
+      if (found.has(other) || Math.abs(other.view.started - call.view.started) > LEGS_APART_MICROS) continue
+      if (relation(json, viewJson(other.view)).length > 0) found.add(other)
+    }
+  }
+  return [...found].sort((a, b) => a.view.started - b.view.started)
 }

@@ -3,7 +3,7 @@ import type { BoardCall } from '../../lib/live/index.js'
 import { type Action, actionFor } from './bindings.js'
 import { columnNames, partyForms } from './columns.js'
 import { flowAction, shownSteps, withMessages } from './flow.js'
-import { chosenCalls, currentCall, freeze, listRows, moveTo, placed, relist, relistNow } from './list.js'
+import { chosenCalls, currentCall, freeze, listRows, moveTo, placed, relist, relistNow, withLegs } from './list.js'
 import { type Event, emptyFlow, type Screen } from './model.js'
 import { promptKey } from './prompt.js'
 import { changed, notify, type Step, savePrompt, show, stay } from './step.js'
@@ -104,6 +104,8 @@ function act(screen: Screen, action: Action): Step {
     case 'open':
     case 'ladder':
       return openFlow(screen, 'call')
+    case 'related':
+      return openLegs(screen)
     case 'streams':
       return openFlow(screen, 'streams')
     case 'raw':
@@ -169,9 +171,23 @@ function move(screen: Screen, by: number): Step {
   return stay({ ...screen, scroll: { ...screen.scroll, [page]: line } })
 }
 
+const callsAtHand = (screen: Screen): readonly BoardCall[] =>
+  screen.page === 'calls' || screen.flow.calls.length === 0 ? chosenCalls(screen) : screen.flow.calls
+
+/** sngrep's extended flow. */
+function openLegs(screen: Screen): Step {
+  const own = callsAtHand(screen)
+  const legs = withLegs(own, screen.board)
+  const step = openFlow(screen, 'call', legs)
+  const more = legs.length - own.length
+  return {
+    ...step,
+    screen: notify(step.screen, more === 0 ? 'It has no other leg here.' : `With ${more} other ${more === 1 ? 'leg' : 'legs'}.`),
+  }
+}
+
 /** Opens the ladder (or what is made of it) of the chosen calls. */
-function openFlow(screen: Screen, page: 'call' | 'streams' | 'raw'): Step {
-  const calls = screen.page === 'calls' ? chosenCalls(screen) : screen.flow.calls.length > 0 ? screen.flow.calls : chosenCalls(screen)
+function openFlow(screen: Screen, page: 'call' | 'streams' | 'raw', calls: readonly BoardCall[] = callsAtHand(screen)): Step {
   if (calls.length === 0) return stay(notify(screen, 'There is no call under the cursor.'))
   const shown = show({ ...screen, scroll: { ...screen.scroll, raw: 0, streams: 0 } }, page)
   if (sameCalls(calls, screen.flow.calls) && screen.flow.state !== 'empty') return stay(shown)

@@ -86,6 +86,8 @@ describe('the table of keys', () => {
     ['calls', 'f3', 'filter'],
     ['calls', '/', 'filter'],
     ['calls', 'tab', 'filter'],
+    ['calls', 'f4', 'related'],
+    ['call', 'x', 'related'],
     ['calls', 'f5', 'clear'],
     ['calls', 'ctrl-l', 'clear'],
     ['calls', 'f6', 'raw'],

@@ -210,6 +210,15 @@ describe('a call', () => {
     expect(times).toEqual([...times].sort((a, b) => a - b))
   })
 
+  test('the other legs of a call come into its ladder', () => {
+    // A B2BUA: the same numbers, another Call-ID, from where the first went to, a moment later (call/legs.ts).
+    const [first, other] = [view(1, { streams: [] }), view(2, { streams: [] })]
+    const leg = { ...first, number: 3, callId: 'call-3', callerAddr: first.calleeAddr, started: (first.started + 50_000) as Micros }
+    const s = new TestScreen(120, 24).event({ kind: 'changes', changes: news({ added: [first, other, leg] }) }).settle()
+    s.type('g').type('x')
+    expect([s.screen.page, s.screen.flow.calls.map((c) => c.view.callId)]).toEqual(['call', ['call-1', 'call-3']])
+  })
+
   test('q goes back page by page, and asks at last', async () => {
     const s = (await opened().type('\r').loaded()).type('3').type('4').type('?')
     expect(s.screen.behind).toEqual(['calls', 'call', 'streams', 'statistics'])
