@@ -40,7 +40,7 @@ export interface TestManager {
 
 export async function testManager(
   options: { spool?: string; sensorId?: number; certificate?: ServerCertificate; pcapOf?: (callId: string) => string } & Partial<
-    Pick<ManagerOptions, 'limits' | 'plainForEverybody'>
+    Pick<ManagerOptions, 'limits' | 'plainForEverybody' | 'givesWay'>
   > = {},
 ): Promise<TestManager> {
   const dir = mkdtempSync(join(tmpdir(), 'earshot-manager-'))
@@ -76,6 +76,7 @@ export async function testManager(
     tokens,
     audit: (entry) => audited.push(entry),
     plainForEverybody: options.plainForEverybody ?? false,
+    givesWay: options.givesWay ?? false,
     ...(options.limits && { limits: options.limits }),
   })
   const port = Number(manager.addresses.find((a) => a.startsWith('127.'))?.split(':')[1])

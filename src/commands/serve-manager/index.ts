@@ -84,19 +84,28 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
       known: knownServers(),
       startedMs: performance.now(),
     })
-    const manager = await startManager({
-      backend,
-      socket,
-      tcp,
-      certificate,
-      tokens: new Tokens(join(directory, 'tokens.json')),
-      audit: auditLog(join(directory, 'audit.log'), (error) => say(`Fetches are not logged: ${error.message}`)),
-      plainForEverybody: flags['insecure-voipmonitor'],
-    }).catch(async (error: unknown) => {
-      backend.close()
-      await store?.close()
-      throw error
-    })
+    const start = (): ReturnType<typeof startManager> =>
+      startManager({
+        backend,
+        socket,
+        tcp,
+        certificate,
+        tokens: new Tokens(join(directory, 'tokens.json')),
+        audit: auditLog(join(directory, 'audit.log'), (error) => say(`Fetches are not logged: ${error.message}`)),
+        plainForEverybody: flags['insecure-voipmonitor'],
+      })
+    const manager = await start()
+      .catch(async (error: unknown) => {
+        // A lone sniff has the port because it was free: it belongs to this one now.
+        if (!(error instanceof OperatorError) || error.code !== 'IN_USE' || !(await backend.askToGiveWay())) throw error
+        say('Another service of this host has left the port to this one.')
+        return start()
+      })
+      .catch(async (error: unknown) => {
+        backend.close()
+        await store?.close()
+        throw error
+      })
     say(`Listening on ${manager.addresses.join(' ')}`)
     say(`Records: ${storeUrl}   Pcaps: ${spool ?? 'none'}`)
     if (certificate) say(`Certificate${certificate.selfSigned ? ' (made here)' : ''}: ${certificate.fingerprint}`)

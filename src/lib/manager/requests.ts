@@ -20,6 +20,8 @@ export interface RequestContext {
   readonly audit: Audit
   readonly client: string
   readonly peer: string
+  /** Lets go of the TCP ports, for a service with a better right to them; undefined where none has. */
+  readonly giveWay?: (() => Promise<void>) | undefined
 }
 
 export type Parameters = Readonly<Record<string, unknown>>
@@ -95,6 +97,15 @@ export const requests: Readonly<Record<string, Request>> = {
         count++
       }
       return { count }
+    },
+  },
+  'give-way': {
+    right: 'admin',
+    help: 'a service that listens on TCP only because the port was free leaves it, and answers on its socket alone',
+    run: async (_, _reply, { giveWay }) => {
+      if (giveWay === undefined) throw new RequestError('unsupported', 'This service keeps its port.')
+      await giveWay()
+      return {}
     },
   },
   fetch: {

@@ -36,6 +36,8 @@ export interface ManagerOptions {
   readonly audit: Audit
   /** Answers VoIPmonitor's protocol, without encryption and without asking who it is, to every host. */
   readonly plainForEverybody: boolean
+  /** Its TCP port is lent: `serve-manager` may ask for it. */
+  readonly givesWay?: boolean
   readonly limits?: Partial<ManagerLimits>
 }
 
@@ -143,6 +145,14 @@ class ManagerServer implements Manager {
     const server = await this.#listen({ host, port }, undefined, false)
     const address = server.address() as { address: string; port: number }
     this.addresses.push(address.address.includes(':') ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`)
+  }
+
+  /** Nobody new gets in by TCP; who is in stays. */
+  async #giveWay(): Promise<void> {
+    for (const server of this.#servers) {
+      if (typeof server.address() === 'string') continue
+      server.close()
+    }
   }
 
   async close(): Promise<void> {
@@ -259,7 +269,12 @@ class ManagerServer implements Manager {
   #own(socket: Socket, stream: Socket, first: Uint8Array, peer: string, role: Role | undefined, client: string): void {
     stream.once('end', () => stream.end())
     new OwnConnection(stream, first, {
-      context: { backend: this.#options.backend, audit: this.#options.audit, peer },
+      context: {
+        backend: this.#options.backend,
+        audit: this.#options.audit,
+        peer,
+        giveWay: this.#options.givesWay === true ? () => this.#giveWay() : undefined,
+      },
       role,
       client,
       tokens: this.#options.tokens,

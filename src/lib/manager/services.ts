@@ -21,7 +21,7 @@ export interface HostOptions {
   readonly startedMs: number
 }
 
-export function hostBackend(options: HostOptions): ManagerBackend & { close(): void } {
+export function hostBackend(options: HostOptions): ManagerBackend & { askToGiveWay(): Promise<boolean>; close(): void } {
   const services = new Services(options)
   return {
     about: options.about,
@@ -34,6 +34,16 @@ export function hostBackend(options: HostOptions): ManagerBackend & { close(): v
       const clients = [...(await services.clients()).values()]
       const theirs = await Promise.all(clients.map((client) => statsOf(client).catch(() => [])))
       return [ownStats(options.about, options.startedMs), ...theirs.flat()]
+    },
+    /** Asks every service to leave its TCP port; answers whether one did. */
+    async askToGiveWay() {
+      const asked = [...(await services.clients()).values()].map((client) =>
+        client.all('give-way').then(
+          () => true,
+          () => false,
+        ),
+      )
+      return (await Promise.all(asked)).includes(true)
     },
     close: () => services.close(),
   }

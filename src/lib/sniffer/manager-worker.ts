@@ -25,6 +25,7 @@ async function start({ about, spool, sipPorts, socket, tcp, stateDirectory }: Th
     tokens: new Tokens(join(stateDirectory, 'manager', 'tokens.json')),
     audit: auditLog(join(stateDirectory, 'manager', 'audit.log'), (error) => say({ notice: `Fetches are not logged: ${error.message}` })),
     plainForEverybody: false,
+    givesWay: true,
   }
   const begin = (withTcp: boolean): ReturnType<typeof startManager> =>
     startManager({ ...options, socket, tcp: withTcp && tcp ? [tcp] : [] })

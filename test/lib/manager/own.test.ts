@@ -196,6 +196,24 @@ describe('requests', () => {
     client.close()
   })
 
+  test('a port that is lent is left on demand of an administrator; those who are in stay', async () => {
+    const lent = await testManager({ givesWay: true })
+    const near = await connectManager({ kind: 'tcp', host: '127.0.0.1', port: lent.port, tls: false }, clientOptions(lent.dir))
+    expect(await code(near.all('give-way'))).toBe('denied')
+    const admin = await connectManager({ kind: 'unix', path: lent.socket }, clientOptions(lent.dir))
+    expect(await code(admin.all('give-way'))).toBe('no error')
+    expect((await near.all('ping')).trailer).toEqual({})
+    expect(await code(connectManager({ kind: 'tcp', host: '127.0.0.1', port: lent.port, tls: false }, clientOptions(lent.dir)))).toBe(
+      'UNREACHABLE',
+    )
+    near.close()
+    admin.close()
+    await lent.close()
+    const own = await unix()
+    expect(await code(own.all('give-way'))).toBe('unsupported')
+    own.close()
+  })
+
   test('unknown requests, records where there are none', async () => {
     const client = await local()
     expect(await code(client.all('toString'))).toBe('unsupported')
