@@ -29,6 +29,8 @@ export interface CallPacketsOptions {
   readonly sensor: string | undefined
   /** All sensors are asked, whatever the record says. */
   readonly allSensors: boolean
+  /** Connections to one sensor tried in a row without a byte. */
+  readonly triesMax?: number | undefined
   readonly access: AccessFlags
   sensors(): Promise<readonly Sensor[]>
   /** Parts are kept here on their way. */
@@ -79,11 +81,12 @@ export class CallPackets {
       return undefined
     }
     if (call.pcap === null) throw noPcap(call)
-    const { sipOnly, onProgress, say } = this.#options
+    const { sipOnly, triesMax, onProgress, say } = this.#options
     try {
       const { note } = await fetchPcap(() => this.#client(address), sink, {
         path: call.pcap,
         sipOnly,
+        ...(triesMax !== undefined && { triesMax }),
         onProgress,
         onNotice: say,
       })

@@ -1,4 +1,4 @@
-import { connectManager, parseAddress, plainText, type ServiceStats, statsOf } from '../lib/manager/index.js'
+import { connectManager, parseAddress, plainText, type SenderStats, type ServiceStats, statsOf } from '../lib/manager/index.js'
 import { type AccessFlags, clientOptionsFor } from './manager-access.js'
 import type { PlainRow } from './plain-rows.js'
 
@@ -15,6 +15,7 @@ export const sensorColumns = [
   'dropped',
   'stored',
   'waiting',
+  'lag_s',
   'rss_mb',
   'error',
 ] as const
@@ -48,7 +49,7 @@ export async function askSensor({ id, name, address }: AskedSensor, access: Acce
     }
     const client = await connectManager(where, { ...clientOptionsFor(address, access), timeoutMs: 5000 })
     try {
-      return (await statsOf(client)).map((s) => ({ ...head, ...rowOf(s), error: null }))
+      return (await statsOf(client)).flatMap((s) => [{ ...head, ...rowOf(s), error: null }, ...(s.senders ?? []).map(senderRow)])
     } finally {
       client.close()
     }
@@ -67,4 +68,16 @@ const rowOf = (s: ServiceStats): PlainRow => ({
   stored: s.records?.stored ?? null,
   waiting: s.records?.waiting ?? null,
   rss_mb: Math.round(s.rssBytes / 1e6),
+})
+
+/** A sensor behind a mirror has no manager of its own to ask here: its receiver tells of it. */
+const senderRow = (s: SenderStats): Row => ({
+  id: s.sensorId ?? null,
+  name: s.name,
+  address: s.address,
+  service: s.protocol === 'voipmonitor' ? 'mirror (VoIPmonitor)' : 'mirror-send',
+  packets: s.packets,
+  dropped: Object.values(s.dropped).reduce((sum, n) => sum + n, 0),
+  lag_s: s.lagMs === undefined ? null : Math.round(s.lagMs / 1000),
+  error: s.connected ? null : 'not connected',
 })

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { LiveCalls } from '../lib/live/index.js'
-import type { ServiceStats } from '../lib/manager/index.js'
+import type { SenderStats, ServiceStats } from '../lib/manager/index.js'
 import type { ManagerThread } from '../lib/sniffer/manager-thread.js'
 import type { SnifferStatus } from '../lib/sniffer/run.js'
 import type { Spool } from '../lib/spool/index.js'
@@ -18,6 +18,8 @@ export interface SniffManagerOptions {
   readonly spool: Spool | undefined
   /** What it listens to. */
   readonly source: string
+  /** The sensors that send to this service. */
+  readonly senders?: () => readonly SenderStats[]
   /** Somebody wants it by name: then it is an error when it cannot be. */
   readonly asked: boolean
   say(text: string): void
@@ -72,7 +74,7 @@ export function sniffManager(options: SniffManagerOptions): SniffManager {
 
 function statsOf(
   status: SnifferStatus,
-  { service = 'sniff', version, sensorId, source, spool }: SniffManagerOptions,
+  { service = 'sniff', version, sensorId, source, spool, senders }: SniffManagerOptions,
   startedMs: number,
 ): ServiceStats {
   const { rss, heapUsed } = process.memoryUsage()
@@ -104,6 +106,7 @@ function statsOf(
       dropped: kept.dropped.reduce((sum, [, n]) => sum + n, 0),
     },
     odd: Object.fromEntries(oddities),
+    senders: senders?.(),
     cpuSeconds: (user + system) / 1e6,
     rssBytes: rss,
     heapBytes: heapUsed,

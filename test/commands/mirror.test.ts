@@ -110,41 +110,29 @@ describe('over a connection', () => {
     )
     expect(stored.every((call) => call.sensor_id === 3 && call.pcap !== null)).toBe(true)
   })
+})
 
-  test('SIP from one sensor and RTP from another become whole calls, when they are named together', async () => {
-    shell(`tshark -r ${fixture} -Y sip -w sip.pcap -F pcap; tshark -r ${fixture} -Y '!sip' -w rtp.pcap -F pcap`)
-    const receiver = await start(
-      '--store',
-      'none',
-      '--spool',
-      'none',
-      '-o',
-      'ndjson',
-      '--together',
-      '1,2',
-      '--no-manager',
-      '--rtptimeout',
-      '3600',
+test('what it sends over the captured interface is not sent again; its receiver’s manager tells how it is', async () => {
+  const start = (...words: string[]): Running =>
+    new Running(
+      namespace.spawn('env', `HOME=${dir}`, `XDG_DATA_HOME=${dir}/data`, `XDG_RUNTIME_DIR=${dir}/run`, process.execPath, program, ...words),
     )
-    let records = ''
-    receiver.child.stdout?.on('data', (chunk) => {
-      records += chunk
-    })
-    // Both send at once; the receiver puts them in order.
-    const send = (file: string, id: number): string =>
-      `earshot mirror-send -q -r ${file} --to 127.0.0.1 --id-sensor ${id} --packetbuffer-block-maxsize 16`
-    shell(`${send('sip.pcap', 1)} & ${send('rtp.pcap', 2)} & wait`)
-    await receiver.end('SIGINT')
-    const streams = (list: CallJson[]): number => list.reduce((sum, call) => sum + call.streams.reduce((n, s) => n + s.packets, 0), 0)
-    const got = calls(records)
-    expect(got.map((call) => call.call_id).sort()).toEqual(
-      truth()
-        .map((call) => call.call_id)
-        .sort(),
-    )
-    expect(got.every((call) => call.sensor_id === 1)).toBe(true)
-    expect(streams(got)).toBeGreaterThan(streams(truth()) / 2)
-  })
+  const receiver = start('mirror-recv', '--store', 'none', '--spool', 'none')
+  await receiver.says(/127\.0\.0\.1:5029/)
+  const sender = start('mirror-send', '-i', 'lo', '--to', '127.0.0.1', '--id-sensor', '4', '--name', 'loop')
+  await sender.says(/Connected/)
+  shell('for i in $(seq 20); do echo x > /dev/udp/127.0.0.1/9; sleep 0.05; done; sleep 1.5')
+  const [sensor] = calls(shell('earshot sensor status 127.0.0.1:5029 -o ndjson').stdout).filter(
+    (row) => (row as unknown as { id: number }).id === 4,
+  )
+  await sender.end('SIGINT')
+  await receiver.end('SIGINT')
+  expect(sensor).toMatchObject({ name: 'loop', service: 'mirror-send', dropped: 0, error: null })
+  // Twenty datagrams, as many answers, and what the manager was asked; an echo of itself would be hundreds by now.
+  const sent = Number(/([\d,]+) packets in/.exec(sender.said)![1]!.replaceAll(',', ''))
+  expect(sent).toBeGreaterThanOrEqual(20)
+  expect(receiver.said).toMatch(/Sensor 4 loop/)
+  expect(sent).toBeLessThan(150)
 })
 
 describe('what cannot be', () => {

@@ -281,6 +281,22 @@ describe.skipIf(!haveMariadb)(`three hosts${haveMariadb ? '' : ' [needs mariadbd
     ])
   }, 60_000)
 
+  test('all sensors are asked at once when nobody says which: the one that has it gives it', async () => {
+    const file = join(centreHome, 'found.pcap')
+    const { status, stderr } = await run(
+      centre,
+      centreHome,
+      'fetch-pcap',
+      String(await idOf(2)),
+      '--all-sensors',
+      '-w',
+      file,
+      ...flagsOfCentre(),
+    )
+    expect([status, stderr]).toEqual([0, ''])
+    expect(readFileSync(file).equals(readFileSync(spooled(sensors[1] as Sensor)))).toBe(true)
+  }, 60_000)
+
   test('a stranger gets nothing', async () => {
     const [sensor] = sensors as [Sensor, Sensor]
     const { status, stderr } = await run(
@@ -340,7 +356,7 @@ describe.skipIf(!haveMariadb)(`three hosts${haveMariadb ? '' : ' [needs mariadbd
   test('a sensor that dies and stays away: exit code 5, no half a file; of several calls the others come, exit code 4', async () => {
     const sensor = sensors[1] as Sensor
     const file = join(centreHome, 'lost.pcap')
-    const fetching = run(centre, centreHome, 'fetch-pcap', String(await idOf(2)), '-w', file, ...flagsOfCentre())
+    const fetching = run(centre, centreHome, 'fetch-pcap', String(await idOf(2)), '--tries', '3', '-w', file, ...flagsOfCentre())
     await partThere()
     await killManager(sensor)
     const { status, stderr } = await fetching

@@ -67,6 +67,12 @@ Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the 
       helpValue: 'FILE',
       summary: 'Where to; - is stdout. FILE.tar: one pcap a call.',
     }),
+    tries: Flags.integer({
+      min: 1,
+      max: 1000,
+      default: 5,
+      summary: 'When the connection breaks: how often it is opened anew without a byte coming.',
+    }),
     'sip-only': Flags.boolean({ summary: 'Leave the media out.' }),
     force: Flags.boolean({ summary: 'Replace FILE when it exists.' }),
     quiet: Flags.boolean({ char: 'q', summary: 'No progress on stderr.' }),
@@ -92,6 +98,7 @@ Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the 
       sipOnly: flags['sip-only'],
       sensor: flags.sensor,
       allSensors: flags['all-sensors'],
+      triesMax: flags.tries,
       access: flags,
       sensors: once(async () => {
         const admin = await openAdmin(storeUrl)

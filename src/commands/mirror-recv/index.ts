@@ -4,6 +4,7 @@ import { Flags } from '@oclif/core'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson } from '../../lib/call/json.js'
+import type { SenderStats } from '../../lib/manager/index.js'
 import { readSecrets, readTls } from '../../lib/mirror/auth-files.js'
 import { destinationText, isLoopback } from '../../lib/mirror/dial.js'
 import { memoryBound } from '../../lib/mirror/memory.js'
@@ -262,6 +263,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
             spoolDir: spool === undefined ? undefined : spoolDir,
             spool,
             source: 'mirror',
+            ...(source instanceof Receiver && { senders: () => source.sensors().map(senderStats) }),
             asked: false,
             say,
           })
@@ -352,6 +354,13 @@ async function writeTarget(path: string): Promise<Target> {
   const isDirectory = path.endsWith('/') || (statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false)
   return isDirectory ? directoryTarget(path) : fileTarget(path)
 }
+
+/** What a manager is told of a sensor. */
+const senderStats = ({ sensorId, name, address, connected, protocol, packets, lagMs, skewMs, sender }: SensorState): SenderStats => ({
+  ...{ sensorId, name, address, connected, protocol, packets, lagMs, skewMs },
+  bufferBytes: sender && sender.memoryBytes + sender.diskBytes,
+  dropped: sender?.dropped ?? {},
+})
 
 function sensorLine({ sensorId, name, address, packets, blocks, gaps, duplicates, skewMs, sender }: SensorState): string {
   const lost = Object.entries(sender?.dropped ?? {}).filter(([, n]) => n > 0)

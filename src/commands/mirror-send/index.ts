@@ -162,7 +162,11 @@ Trailing words are a BPF expression, as in tcpdump.`
       })
     const tls = flags.write === undefined ? tlsFor(destinations, flags, classic) : undefined
     const preFilter = await preFilterFor(flags.send, flags.interface === undefined ? expression : '', settings.max_packet_rate)
-    const source = await openInput(MirrorSend.id, flags, { ringBytes: settings.ringbuffer * 2 ** 20, expression, onNotice: say })
+    const source = await openInput(MirrorSend.id, flags, {
+      ringBytes: settings.ringbuffer * 2 ** 20,
+      expression: flags.write === undefined ? withoutOwnStream(expression, destinations) : expression,
+      onNotice: say,
+    })
     const stop = stopOnSignals()
     const blockBytes = settings.packetbuffer_block_maxsize * 1024
     const software = `earshot ${this.config.version}`
@@ -259,6 +263,15 @@ async function preFilterFor(
   // On an interface the kernel filters; in a file it is done here, just as wide.
   const { openFilter } = expression === '' ? { openFilter: undefined } : await import('../../lib/capture/bpf-compile.js')
   return openPreFilter({ openFilter, expression, content, packetsPerSecondMax })
+}
+
+/**
+ * On the interface that leads to the receiver the sender would capture what it sends, and send that, and so on. So TCP on the receivers' ports
+ * is left out; first, because a `vlan` in the operator's words shifts what stands behind it.
+ */
+function withoutOwnStream(expression: string, destinations: readonly { port: number }[]): string {
+  const ports = [...new Set(destinations.map(({ port }) => port))].map((port) => `tcp port ${port}`).join(' or ')
+  return expression === '' ? `not (${ports})` : `not (${ports}) and (${expression})`
 }
 
 /** TLS to other machines; plain to this one, or where it was asked for. */

@@ -97,7 +97,27 @@ export interface ServiceStats {
   readonly records?: { readonly stored: number; readonly dropped: number; readonly waiting?: number | undefined } | undefined
   readonly spool?: { readonly files: number; readonly packets: number; readonly bytes: number; readonly dropped: number } | undefined
   readonly odd: Readonly<Record<string, number>>
+  /** The sensors that send to a mirror's receiver. */
+  readonly senders?: readonly SenderStats[] | undefined
   readonly cpuSeconds: number
   readonly rssBytes: number
   readonly heapBytes: number
+}
+
+/** One sensor that sends to this service. */
+export interface SenderStats {
+  readonly sensorId?: number | undefined
+  readonly name: string
+  readonly address: string
+  readonly connected: boolean
+  readonly protocol: string
+  readonly packets: number
+  /** Age of the oldest packet that it has not got rid of. */
+  readonly lagMs?: number | undefined
+  /** The receiver's clock minus its clock. */
+  readonly skewMs?: number | undefined
+  /** What waits in its memory and on its disk. */
+  readonly bufferBytes?: number | undefined
+  /** Packets it has lost or left out, by stage. */
+  readonly dropped: Readonly<Record<string, number>>
 }

@@ -7,6 +7,7 @@ export type {
   CallSource,
   ManagerBackend,
   RecordSource,
+  SenderStats,
   ServiceCall,
   ServiceChanges,
   ServiceStats,

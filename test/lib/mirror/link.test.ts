@@ -5,12 +5,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { PacketBatch } from '../../../src/lib/base/packets.js'
+import type { CallRecord } from '../../../src/lib/call/record.js'
 import { keyOf } from '../../../src/lib/mirror/auth.js'
 import { type Compression, numberBlock, OwnPacker } from '../../../src/lib/mirror/block.js'
 import { BlockQueue } from '../../../src/lib/mirror/block-queue.js'
 import { Receiver, type ReceiverOptions } from '../../../src/lib/mirror/receiver.js'
 import { runSender, type SenderParts, type SenderResult } from '../../../src/lib/mirror/sender.js'
 import { ClassicPacker } from '../../../src/lib/mirror/voipmonitor.js'
+import { Trackers } from '../../../src/lib/sniffer/trackers.js'
+import { trackerOptions } from '../../support/analyse.js'
+import { text } from '../../support/frames.js'
+import { batchOf, datagram, sip, talk } from '../../support/ladder.js'
 import { numberedBatch, numberOf, sourceOf, until } from '../../support/mirror.js'
 
 // Sender and receiver of this process over real sockets, often with a proxy between them that cuts the line.
@@ -29,7 +34,7 @@ interface Got {
   stop(): Promise<void>
 }
 
-async function receive(o: Partial<ReceiverOptions> & { eachMs?: number } = {}): Promise<Got> {
+async function receive(o: Partial<ReceiverOptions> & { eachMs?: number; onBatch?: (batch: PacketBatch) => void } = {}): Promise<Got> {
   const notices: string[] = []
   const receiver = await Receiver.listen({
     bind: { host: '127.0.0.1', port: 0 },
@@ -54,6 +59,7 @@ async function receive(o: Partial<ReceiverOptions> & { eachMs?: number } = {}): 
   const stopping = new AbortController()
   const done = (async () => {
     for await (const batch of receiver.batches(stopping.signal)) {
+      o.onBatch?.(batch)
       if (batch.count > 0) origins.set(batch.origin, batch.origin.sensorId)
       for (let i = 0; i < batch.count; i++)
         packets.push({
@@ -136,6 +142,12 @@ const numbers = (got: Got): number[] => got.packets.map((p) => p.number)
 const range = (to: number): number[] => Array.from({ length: to }, (_, i) => i)
 const batchesOf = (count: number, size: number, o = {}): PacketBatch[] =>
   Array.from({ length: count }, (_, i) => numberedBatch(i * size, (i + 1) * size, o))
+
+/** Lets the first batch through, and the rest when the promise of `open` resolves. */
+function gateOf(open: () => Promise<void>): () => Promise<void> {
+  let n = 0
+  return () => (n++ === 0 ? Promise.resolve() : open())
+}
 
 /** A wire that can be cut. */
 class Wire {
@@ -357,6 +369,35 @@ describe('whose calls they are', () => {
     const got = await receive(o)
     for (const sensor of [1, 2, 3]) await send(got.receiver.port, batchesOf(1, 5, { sensor }), { sensor }).done
     expect(got.origins).toEqual(want)
+  })
+
+  test.each([
+    ['together: one call with its media', [[1, 2]], [{ sensorId: 1, packets: 100 }]],
+    ['apart: a call without media', [], [{ sensorId: 1, packets: 0 }]],
+  ] as const)('SIP at one sensor, RTP at another; %s', async (_, together, want) => {
+    const A = '10.0.0.1:5060'
+    const B = '10.0.0.2:5060'
+    const signalling = [
+      sip(0, A, B, 'INVITE', { sdp: '10.0.0.1:4000' }),
+      sip(1, B, A, '200 OK', { toTag: 'b', sdp: '10.0.0.2:6000' }),
+      sip(1.1, A, B, 'ACK', { toTag: 'b' }),
+      sip(4, A, B, 'BYE', { cseq: '2 BYE', toTag: 'b' }),
+      sip(4.1, B, A, '200 OK', { cseq: '2 BYE', toTag: 'b' }),
+    ]
+    const records: CallRecord[] = []
+    const trackers = new Trackers(trackerOptions, { onRecord: (record) => records.push(record) })
+    const got = await receive({ together, onBatch: (batch) => trackers.of(batch).accept(batch) })
+    // Each says something first, so that both are there before the call begins; and what follows comes in the wrong order.
+    const both = until.bind(undefined, 'both are there', () => got.receiver.sensors().length === 2)
+    const early = (endpoint: string) => batchOf([datagram(-1, endpoint, '10.0.0.9:9', text('hello'))])
+    const media = [early(B), batchOf(talk(1.2, '10.0.0.1:4000', '10.0.0.2:6000', 100))]
+    const rtp = send(got.receiver.port, media, { sensor: 2, live: true, gate: gateOf(both) })
+    const slow = (): Promise<void> => both().then(() => new Promise((wake) => setTimeout(wake, 300)))
+    const signals = send(got.receiver.port, [early(A), batchOf(signalling)], { sensor: 1, live: true, gate: gateOf(slow) })
+    await Promise.all([rtp.done, signals.done])
+    await until('all is there', () => got.packets.length === signalling.length + 102)
+    trackers.finish('forced')
+    expect(records.map(({ sensorId, streams }) => ({ sensorId, packets: streams.reduce((sum, s) => sum + s.packets, 0) }))).toEqual(want)
   })
 
   test('a clock that is an hour ahead: times are put right for calls, and kept for writing', async () => {

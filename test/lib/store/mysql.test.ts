@@ -300,7 +300,7 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
       ] as const)
         expect([table, await one(`SELECT count(*) FROM ${table}`, 'killed')]).toEqual([table, rows * records.length])
       expect(await one('SELECT count(DISTINCT call_id) FROM earshot_cdr', 'killed')).toBe(records.length)
-    })
+    }, 600_000)
   })
 
   describe('the way to the server', () => {

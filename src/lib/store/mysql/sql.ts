@@ -47,6 +47,6 @@ export function writerOf(type: string): Write {
 /** What a bigint column holds at most; beyond, the server would cut it and a look-up would not find it again. */
 const BIGINT_MAX = 2 ** 63 - 1024
 const integer = (v: number): string => {
-  if ((v | 0) === v) return String(v)
+  if (Number.isSafeInteger(v)) return String(v)
   return Number.isFinite(v) ? BigInt(Math.trunc(Math.max(-BIGINT_MAX, Math.min(BIGINT_MAX, v)))).toString() : 'NULL'
 }
