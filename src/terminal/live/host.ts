@@ -5,7 +5,7 @@ import type { Key } from './keys.js'
 /**
  * The terminal as a guest has it: the other screen, raw keys, perhaps the mouse; and everything given back as it was on
  * every way out. Ink owns the keyboard (raw mode, reading, the end); frames go past it, because it measures and keeps every
- * text it draws, and clears the terminal for every frame that fills it (docs/decisions/live-screen.md).
+ * text it draws, and clears the terminal for every frame that fills it (docs/decisions/007-live-screen.md).
  */
 export interface Host {
   /** Writes to the terminal. */

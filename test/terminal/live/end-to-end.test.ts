@@ -162,12 +162,14 @@ describe('earshot live', () => {
     expect(tmux('display-message', '-p', '-t', 'live', '#{cursor_flag} #{alternate_on}').trim()).toBe('1 0')
   })
 
-  test('told to end, it gives the terminal back too', async () => {
-    for (const signal of ['TERM', 'HUP']) {
+  test('told to end, or in a crash, it gives the terminal back too', async () => {
+    // SIGUSR2 throws where nobody catches.
+    writeFileSync(join(work, 'crash.mjs'), "process.on('SIGUSR2', () => { throw new Error('boom') })\n")
+    for (const signal of ['TERM', 'HUP', 'USR2']) {
       tmux('send-keys', '-t', 'live', '-R')
       keys('C-l')
       type(
-        `stty -g > before; sh -c 'echo $$ > pid; exec ${process.execPath} ${join(root, 'bin', 'run.js')} live -r ${join(root, 'test', 'fixtures', 'pbx.pcap')}'; stty -g > after-${signal}`,
+        `cd ${work}; stty -g > before; sh -c 'echo $$ > pid; exec ${process.execPath} --import ${join(work, 'crash.mjs')} ${join(root, 'bin', 'run.js')} live -r ${join(root, 'test', 'fixtures', 'pbx.pcap')}'; stty -g > after-${signal}`,
       )
       keys('Enter')
       await until('over · ')
@@ -177,6 +179,7 @@ describe('earshot live', () => {
       expect(readFileSync(join(work, `after-${signal}`), 'utf8')).toBe(readFileSync(join(work, 'before'), 'utf8'))
       expect(tmux('display-message', '-p', '-t', 'live', '#{cursor_flag} #{alternate_on}').trim()).toBe('1 0')
     }
+    expect(shown()).toContain('Error: boom')
   })
 
   test('where stdout is no terminal it prints lines and draws nothing', () => {
