@@ -147,9 +147,14 @@ describe('cdr export', () => {
     ['calls.json', [], (text) => (JSON.parse(text) as { calls: unknown[] }).calls.length],
     ['odd.name', ['-o', 'tsv'], (text) => text.trim().split('\n').length - 1],
   ])('%s', (name, flags, count) => {
-    const { status, stderr } = earshot('export', name, ...flags, '--where', 'sensor = 42 and status = 2xx and not call_id = new*')
+    const { status, stderr } = earshot('export', '-w', name, ...flags, '--where', 'sensor = 42 and status = 2xx and not call_id = new*')
     expect([status, stderr]).toEqual([0, `2 calls in ${name}\n`])
     expect(count(readFileSync(join(dir, name), 'utf8'))).toBe(2)
+  })
+
+  test('one file, by -w or by its name alone', () => {
+    for (const files of [[], ['a.csv', '-w', 'b.csv']])
+      expect(earshot('export', ...files)).toMatchObject({ status: 2, stderr: expect.stringMatching(/-w calls\.csv/) })
   })
 
   test('compressed by its name', () => {

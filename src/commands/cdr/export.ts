@@ -12,22 +12,25 @@ import { expressionOf, queryFlags } from '../../terminal/query-flags.js'
 import { sortOf, sortSummary } from '../../terminal/sort-flag.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
 
-/** `earshot cdr export FILE`: a whole result to a file that is there complete or not at all. */
+/** `earshot cdr export -w FILE`: a whole result to a file that is there complete or not at all. */
 export default class CdrExport extends BaseCommand {
   static override summary = 'Write all calls that fit to a file.'
   static override description =
     `The same flags as cdr query choose the calls. The format is that of the name (.csv, .tsv, .json, .ndjson; .gz behind it
 compresses), or -o says it. The file appears when it is complete; a run that is stopped leaves nothing behind.`
-  static override usage = '<%= command.id %> FILE [--where EXPR] [FILTER FLAGS] [--fields A,B,C] [--sort FIELD] [--limit N] [--force]'
+  static override usage = '<%= command.id %> -w FILE [--where EXPR] [FILTER FLAGS] [--fields A,B,C] [--sort FIELD] [--limit N] [--force]'
   static override examples = [
-    { description: 'A month for a spreadsheet', command: '<%= config.bin %> <%= command.id %> calls.csv --between 2026-10-01..2026-11-01' },
-    { description: 'Everything, compressed', command: '<%= config.bin %> <%= command.id %> calls.ndjson.gz' },
+    {
+      description: 'A month for a spreadsheet',
+      command: '<%= config.bin %> <%= command.id %> -w calls.csv --between 2026-10-01..2026-11-01',
+    },
+    { description: 'Everything, compressed', command: '<%= config.bin %> <%= command.id %> -w calls.ndjson.gz' },
     {
       description: 'What a carrier wants to see',
-      command: '<%= config.bin %> <%= command.id %> bad.tsv --ip 192.0.2.0/24 --mos-below 3.6 --fields started,call_id,mos,loss_pct',
+      command: '<%= config.bin %> <%= command.id %> -w bad.tsv --ip 192.0.2.0/24 --mos-below 3.6 --fields started,call_id,mos,loss_pct',
     },
   ]
-  static override args = { file: Args.string({ required: true, description: 'Where to.' }) }
+  static override args = { file: Args.string({ description: 'Where to; the same as -w FILE.' }) }
   static override flags = {
     store: Flags.string({ helpValue: 'URL', summary: 'Where records are: sqlite:PATH or mysql://user@host/database.' }),
     ...queryFlags,
@@ -39,20 +42,22 @@ compresses), or -o says it. The file appears when it is complete; a run that is 
       helpGroup: 'OUTPUT',
       summary: 'The format, when the name does not say it.',
     }),
+    write: Flags.string({ char: 'w', helpGroup: 'OUTPUT', helpValue: 'FILE', summary: 'Where to.' }),
     force: Flags.boolean({ helpGroup: 'OUTPUT', summary: 'Replace FILE when it exists.' }),
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No progress on stderr.' }),
   }
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(CdrExport)
-    const format = flags.output ?? formatOf(args.file)
+    const name = nameOf(flags.write, args.file)
+    const format = flags.output ?? formatOf(name)
     const fields = fieldsOf(flags.fields)
     const lists = needsLists(fields) && (format === 'json' || format === 'ndjson' || fields !== undefined)
     const query = { where: expressionOf(flags), sort: sortOf(flags.sort), lists, ...(flags.limit && { limit: flags.limit }) }
     const store = await openReader(flags.store ?? readableState().store)
     const stop = stopOnSignals()
     try {
-      const file = FileOut.create(args.file, { force: flags.force })
+      const file = FileOut.create(name, { force: flags.force })
       const progress = workLine(process.stderr, flags.quiet)
       try {
         const printer = callPrinter(format, file.stream, { fields })
@@ -70,7 +75,7 @@ compresses), or -o says it. The file appears when it is complete; a run that is 
         await printer.end({ calls: found })
         await file.commit()
         progress.clear()
-        if (!flags.quiet) process.stderr.write(`${count(found)} calls in ${args.file}\n`)
+        if (!flags.quiet) process.stderr.write(`${count(found)} calls in ${name}\n`)
       } catch (error) {
         progress.clear()
         file.discard()
@@ -90,5 +95,14 @@ function formatOf(file: string): OutputFormat {
   throw new OperatorError('FORMAT', `The name "${file}" does not say which format it is to be.`, {
     exit: exitCodes.usage,
     suggestions: ['calls.csv, calls.ndjson, calls.csv.gz', 'or -o csv'],
+  })
+}
+
+function nameOf(written: string | undefined, named: string | undefined): string {
+  const name = written ?? named
+  if (name !== undefined && (written === undefined || named === undefined)) return name
+  throw new OperatorError('EXPORT_FILE', name === undefined ? 'No file to write to.' : 'Two files to write to: one is enough.', {
+    exit: exitCodes.usage,
+    suggestions: ['Name it: earshot cdr export -w calls.csv'],
   })
 }

@@ -99,8 +99,11 @@ export class RecordQueue {
     this.ready = new Promise((resolve, reject) => {
       worker.on('message', (message: FromRecorder) => {
         if (message.kind === 'ready') resolve()
-        else if (message.kind === 'failed') reject(new OperatorError(message.error.code, message.error.message, message.error))
-        else if (message.kind === 'notice') onNotice(message.notice)
+        else if (message.kind === 'failed') {
+          // Its end is no news any more.
+          this.#gone = true
+          reject(new OperatorError(message.error.code, message.error.message, message.error))
+        } else if (message.kind === 'notice') onNotice(message.notice)
         else if (message.kind === 'taken') this.#taken()
         else this.#status = message.status
         this.#wake()
