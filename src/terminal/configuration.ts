@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join, resolve as resolvePath } from 'node:path'
+import { dirname, join, resolve as resolvePath } from 'node:path'
 import { OperatorError } from '../lib/base/errors.js'
-import { readIni } from '../lib/settings/ini.js'
+import { type IniText, readIni } from '../lib/settings/ini.js'
 import {
   changesBetween,
   type Problem,
@@ -13,6 +13,7 @@ import {
   type SettingsFile,
 } from '../lib/settings/resolve.js'
 import { flagName } from '../lib/settings/table.js'
+import { isVoipmonitor, type Translation, translate } from '../lib/settings/voipmonitor/translate.js'
 import type { Configurable } from './base-command.js'
 import { configDir } from './defaults.js'
 
@@ -52,6 +53,12 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
   for (const { key, setting, value, origin } of first.resolution.settings.values()) {
     if (origin.kind === 'flag' || origin.kind === 'default') continue
     parsed.flags[flagName(key, setting)] = setting.type === 'switch' && setting.inverted ? !value : value
+  }
+  for (const { path, translation } of first.files) {
+    if (translation === undefined) continue
+    // Threads of this process inherit it; the command line and the logs never see it.
+    if (translation.password !== undefined) process.env['EARSHOT_DB_PASSWORD'] ??= translation.password
+    if (service !== undefined && parsed.flags['quiet'] !== true) process.stderr.write(`${translationLine(path, translation)}\n`)
   }
   let inForce = first.resolution
   return {
@@ -113,14 +120,30 @@ const BYTES_MAX = 4 << 20
 
 export function readFile(path: string, implied: boolean): FilesRead {
   try {
-    const { size } = statSync(path)
-    if (size > BYTES_MAX) throw new Error(`it has ${size} bytes, too many for a file of settings`)
-    return { files: [{ path, implied, text: readIni(readFileSync(path, 'utf8')) }], problems: [] }
+    const text = readIni(textOf(path))
+    return { files: [implied || !isVoipmonitor(path, text) ? { path, implied, text } : voipmonitorFile(path, text)], problems: [] }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (implied && (code === 'ENOENT' || code === 'ENOTDIR')) return { files: [], problems: [] }
     return { files: [], problems: [{ where: path, message: `it cannot be read: ${message}`, next: 'Check the path and its permissions.' }] }
   }
+}
+
+function textOf(path: string): string {
+  const { size } = statSync(path)
+  if (size > BYTES_MAX) throw new Error(`it has ${size} bytes, too many for a file of settings`)
+  return readFileSync(path, 'utf8')
+}
+
+/** A voipmonitor.conf as it is, with the files that VoIPmonitor reads after it: voipmonitor/conf.d beside it. */
+function voipmonitorFile(path: string, text: IniText): SettingsFile {
+  const directory = join(dirname(path), 'voipmonitor', 'conf.d')
+  const included = namesIn(directory)
+    .sort()
+    .map((name) => join(directory, name))
+    .map((file) => ({ entries: readIni(textOf(file)).entries.map((entry) => ({ ...entry, path: file })) }))
+  const translation = translate([text, ...included])
+  return { path, implied: false, translation, text: { entries: translation.entries, sections: [], problems: text.problems } }
 }
 
 function namesIn(directory: string): string[] {
@@ -147,3 +170,8 @@ export function problemError(problems: readonly Problem[]): OperatorError {
 }
 
 export const problemText = ({ where, message }: Problem): string => `${where}: ${message}.`
+
+function translationLine(path: string, { told }: Translation): string {
+  const of = (...fates: string[]): number => told.filter(({ fate }) => fates.includes(fate)).length
+  return `Settings: ${path} is VoIPmonitor’s: ${of('same', 'changed')} options honoured, ${of('ignored', 'unknown')} ignored (each is explained by: earshot config import ${path}).`
+}

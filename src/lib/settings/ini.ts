@@ -11,6 +11,8 @@ export interface Entry {
   readonly name: string
   readonly value: string
   readonly line: number
+  /** Of a file that another one includes. */
+  readonly path?: string
 }
 
 export interface IniText {

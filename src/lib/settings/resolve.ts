@@ -3,6 +3,7 @@ import { nearest } from './nearest.js'
 import { readValue } from './read-value.js'
 import { readerSettings, type ServiceName, services } from './services.js'
 import { defaultText, environmentName, flagName, namesOf, type Setting, type SettingTable } from './table.js'
+import type { Translation } from './voipmonitor/translate.js'
 
 /**
  * Who says what a setting is: flag > environment > files > credential > default. Of files the later one wins, within a file the
@@ -13,6 +14,8 @@ export interface SettingsFile {
   /** Read because it is there, not because --config names it. */
   readonly implied: boolean
   readonly text: IniText
+  /** Of a voipmonitor.conf: what became of its options. `text` is the translation. */
+  readonly translation?: Translation
 }
 
 export interface Request {
@@ -84,7 +87,7 @@ export function resolve(request: Request): Resolution {
         if (entries.length === 0) continue
         const read = readEntries(setting, entries, file, request.home)
         // What is wrong with it is among the problems already.
-        if (read !== undefined) put(read, 'file', `${file.path}:${entries.at(-1)?.line}`)
+        if (read !== undefined) put(read, 'file', placeOf(file, entries.at(-1) as Entry))
       }
     }
     for (const name of namesOf(key, setting).map(environmentName)) {
@@ -149,18 +152,18 @@ function problemsOf(file: SettingsFile, sections: readonly string[] | undefined)
     if (tables === undefined || (sections !== undefined && !sections.includes(entry.section))) continue
     const found = tables.map((table) => settingNamed(table, entry.key)).find((row) => row !== undefined)
     if (found === undefined) {
-      problems.push({ where: at(entry.line), ...unknownKey(entry, tables) })
+      problems.push({ where: placeOf(file, entry), ...unknownKey(entry, tables) })
       continue
     }
     const [key, setting] = found
     const read = readValue(setting, entry.value)
-    if ('problem' in read) problems.push({ where: at(entry.line), message: `${entry.name}: ${read.problem}`, next: read.next })
+    if ('problem' in read) problems.push({ where: placeOf(file, entry), message: `${entry.name}: ${read.problem}`, next: read.next })
     const name = `${entry.section}/${key}`
     const before = first.get(name)
     if (before === undefined) first.set(name, entry)
     else if (!isList(setting))
       problems.push({
-        where: at(entry.line),
+        where: placeOf(file, entry),
         message: `${entry.name} was given in line ${before.line} already`,
         next: 'Keep one of the two lines.',
       })
@@ -168,6 +171,8 @@ function problemsOf(file: SettingsFile, sections: readonly string[] | undefined)
   return problems.sort((a, b) => lineOf(a) - lineOf(b))
 }
 
+/** Line 0: nobody wrote it, it goes without saying in that file. */
+const placeOf = (file: SettingsFile, { path, line }: Entry): string => (line === 0 ? file.path : `${path ?? file.path}:${line}`)
 const lineOf = ({ where }: Problem): number => Number(where.slice(where.lastIndexOf(':') + 1))
 const isList = (setting: Setting): boolean => setting.type === 'list' || setting.type === 'integers'
 

@@ -74,3 +74,13 @@ export type ServiceName = keyof typeof services
 
 /** What a person's commands take from [general]: where records and pcaps are, and who asks. */
 export const readerSettings = { ...readStoreSettings, ...readSpoolSettings, ...accessSettings } as const satisfies SettingTable
+
+/** Every key there is; where services differ (a ring's default), the sniffer's row. */
+export const allSettings: SettingTable = {
+  ...readerSettings,
+  ...cdrPruneSettings,
+  ...serveManagerServiceSettings,
+  ...mirrorRecvServiceSettings,
+  ...mirrorSendServiceSettings,
+  ...sniffSettings,
+}
