@@ -173,7 +173,10 @@ export const options: Readonly<Record<string, Option>> = {
   tar_compress_rtp: { ignored: noTar },
   tar_compress_graph: { ignored: noTar },
   tar_graph_level_zstd: { ignored: noTar },
-  pcap_dump_zip: { part: 'pcap_dump_zip', note: 'yes, zip, lzma, zstd: gzip; lzo, snappy: lz4' },
+  pcap_dump_zip: {
+    part: 'pcap_dump_zip',
+    note: 'yes, zip, lzma, zstd: gzip; lzo, snappy, lz4 (they cost little and save little of RTP): no',
+  },
   pcap_dump_zip_rtp: { part: 'pcap_dump_zip', note: 'as pcap_dump_zip, and before it: one pcap holds SIP and RTP' },
   pcap_dump_zip_sip: { ignored: 'one pcap holds SIP and RTP: pcap_dump_zip_rtp counts' },
   cleanspool: { to: 'cleanspool' },
@@ -225,7 +228,7 @@ export const families: readonly (readonly [pattern: RegExp, reason: string])[] =
   ],
   [/^server_|^client_server|^remote_|^cloud_|^next_server/, 'the client/server protocol is not spoken: use mirror-send and mirror-recv'],
   [/^mirror_|^receive/, 'the mirror needs no such setting'],
-  [/register|^sip-(options|subscribe|notify|message|send)|^sip_(options|subscribe|notify|message|send)/, notRecorded],
+  [/register|^sip_(options|subscribe|notify|message|send)/, notRecorded],
   [
     /^charts?_|^cdr_stat|^cdr_problems|^cdr_summary|^rtp_stat|^store_|^enable_fraud|^enable_billing|^fraud|^billing/,
     'no tables of statistics: `cdr stats` computes from the records',
@@ -245,19 +248,19 @@ export const families: readonly (readonly [pattern: RegExp, reason: string])[] =
   [/^sip_tcp_reassembly|^sip_only_tcp/, 'limits of TCP: max_tcp_streams, max_tcp_stream_memory'],
   [/^dedup/, 'packets seen twice are counted, not dropped'],
   [
-    /^ignore_|^quick_save|^redirect_response|^response_|^get_reason|^keep_final|^remove_rtp|^detect_alone|^call_branches|^call_id|^callidmerge|^last_dest|^both_side|^sdp_|^rtpip|^rtpfromsdp|^rtp[-_]|^rtpmap|^check_diff|^vlan_|^allow-zero|^jitter_force|^sipoverlap|^srvcc|^conference|^redirect_/,
+    /^ignore_|^quick_save|^redirect_response|^response_|^get_reason|^keep_final|^remove_rtp|^detect_alone|^call_branches|^call_id|^callidmerge|^last_dest|^both_side|^sdp_|^rtpip|^rtpfromsdp|^rtp_|^rtpmap|^check_diff|^vlan_|^allow_zero|^dtmf2pcap|^jitter_force|^sipoverlap|^srvcc|^conference|^redirect_/,
     'the rules for calls and streams are fixed: docs/records.md',
   ],
   [
     /^custom_headers|^fbasename|^remote|^passerted|^ppreferred|^domainport|^callernum|^cdrproxy|^skipdefault|^mo_mt|^national_prefix|^separate_storage|^active_call/,
     'which headers become columns is fixed: docs/schema.md',
   ],
-  [/^sip-msg/, notRecorded],
+  [/^sip_msg/, notRecorded],
   [/^silence|^sipalg|^energylevel/, 'media are not decoded'],
   [/^get_customer|^get_radius|^odbc|^csv_/, 'MySQL, MariaDB and SQLite only'],
   [/^mirror/, 'the mirror needs no such setting'],
   [
-    /^memory_|^jemalloc|^bt_|^coredump|^all_unlink|^interrupts|^syslog|^printinsert|^socket_use|^safe_|^processing_limit|^storing_|^batch_length|^livesniffer|^libpcap|^use_oneshot|^pcap_(if|dpdk|dispatch|split)|^pcapsplit|^bogus|^udpfrag|^interface_ip|^rrd|^git_|^php_|^ws_|^virtualudp|^watchdog|^systemd|^scanpcap|^sniffer_mode/,
+    /^memory_|^jemalloc|^bt_|^coredump|^all_unlink|^interrupts|^syslog|^printinsert|^socket_use|^safe_|^processing_limit|^storing_|^batch_length|^livesniffer|^libpcap|^use_oneshot|^pcap_(if|dpdk|dispatch|split)|^pcapsplit|^bogus|^udpfrag|^interface_ip|^rrd|^git_|^php_|^ws_|^virtualudp|^watchdog|^systemd|^scanpcap|^sniffer_mode|^process_pcap|^pcap_destination|^rtcp_params|^libsrtp|^use_id_sensor/,
     'a matter of its own machinery',
   ],
   [/^upgrade|^curl|^keycheck|^vmcodecs|^local_|^international|^country|^geo|^gui|config/, 'this belongs to its GUI, updates and licence'],
