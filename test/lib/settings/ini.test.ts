@@ -70,6 +70,7 @@ describe('a file that is none', () => {
 
   test('a problem repeats no secret and no control character', () => {
     const [problem] = readIni('pass\u001b[31mword hunter2').problems
-    expect(problem?.message).not.toMatch(/hunter2|\u001b/)
+    expect(problem?.message).not.toContain('hunter2')
+    expect(problem?.message).not.toContain('\u001b')
   })
 })
