@@ -11,7 +11,7 @@ import {
 } from './mirror.js'
 import { pruneSettings } from './prune.js'
 import { reassemblySettings } from './reassembly.js'
-import { recordSettings, storeSettings } from './records.js'
+import { recordSettings, storeSettings, timeSettings } from './records.js'
 import { services } from './services.js'
 import { sipSettings } from './sip.js'
 import { spoolLimitSettings, spoolPlaceSettings, spoolSettings } from './spool.js'
@@ -22,7 +22,7 @@ const chapters: readonly (readonly [title: string, table: SettingTable, about?: 
   ['Packets', captureSettings, 'A mirror-send has a `ringbuffer` of 32MiB when nobody says otherwise.'],
   ['SIP', sipSettings],
   ['Calls', callSettings, 'Timeouts run on capture time: a replay of a file ends calls where the live run did.'],
-  ['Records', { ...storeSettings, ...recordSettings }, 'What happens while the store is away is told in docs/outage.md.'],
+  ['Records', { ...storeSettings, ...recordSettings, ...timeSettings }, 'What happens while the store is away is told in docs/outage.md.'],
   ['Age of records', pruneSettings],
   ['Reassembly', reassemblySettings],
   [

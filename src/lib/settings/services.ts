@@ -11,7 +11,7 @@ import {
 } from './mirror.js'
 import { pruneSettings } from './prune.js'
 import { reassemblySettings } from './reassembly.js'
-import { readStoreSettings, recordSettings, storeSettings } from './records.js'
+import { readStoreSettings, recordSettings, storeSettings, timeSettings } from './records.js'
 import { sipSettings } from './sip.js'
 import { readSpoolSettings, spoolLimitSettings, spoolPlaceSettings, spoolSettings } from './spool.js'
 import type { SettingTable } from './table.js'
@@ -25,6 +25,7 @@ export const trackerSettings = { ...sipSettings, ...callSettings, ...reassemblyS
 export const outputSettings = {
   ...storeSettings,
   ...recordSettings,
+  ...timeSettings,
   ...spoolPlaceSettings,
   ...spoolSettings,
   ...spoolLimitSettings,
@@ -59,7 +60,7 @@ export const serveManagerServiceSettings = {
   ...readSpoolSettings,
 } as const satisfies SettingTable
 
-export const cdrPruneSettings = { ...readStoreSettings, ...pruneSettings } as const satisfies SettingTable
+export const cdrPruneSettings = { ...readStoreSettings, ...timeSettings, ...pruneSettings } as const satisfies SettingTable
 
 /** Commands with a section of their own. */
 export const services = {
