@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { Flags } from '@oclif/core'
 import { exitCodes } from '../../lib/base/errors.js'
 import { BaseCommand } from '../../terminal/base-command.js'
@@ -29,8 +30,8 @@ Exit code 0 when all is well, 1 when something is wrong, 3 when no service is th
   async run(): Promise<void> {
     const { flags } = await this.parse(ServiceStatus)
     const [units, samples] = await Promise.all([unitStates(), sampleServices([serviceDirs.run, runDir()], flags.seconds)])
-    const states = [serviceDirs.state, stateDir()]
-    const rows = judge(units ?? [], samples, await disksOf(states))
+    const state = existsSync(serviceDirs.state) ? serviceDirs.state : stateDir()
+    const rows = judge(units ?? [], samples, await disksOf([state]))
     const services = rows.filter(({ service }) => !service.startsWith('disk '))
     if (services.length === 0) {
       process.stderr.write(

@@ -239,15 +239,14 @@ async function withinTime<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** How full the disks of these directories are; a disk is told once. */
+/** How full the disks of these directories are. */
 export async function disksOf(directories: readonly string[]): Promise<Disk[]> {
-  const found = await Promise.all(
+  return Promise.all(
     directories
       .filter((path) => existsSync(path))
       .map(async (path) => {
-        const { bavail, blocks, bsize, type } = await statfs(path)
-        return { key: `${type} ${blocks} ${bavail}`, disk: { path, freeBytes: bavail * bsize, totalBytes: blocks * bsize } }
+        const { bavail, blocks, bsize } = await statfs(path)
+        return { path, freeBytes: bavail * bsize, totalBytes: blocks * bsize }
       }),
   )
-  return [...new Map(found.reverse().map(({ key, disk }) => [key, disk])).values()]
 }
