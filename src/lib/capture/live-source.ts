@@ -5,6 +5,7 @@ import { exitCodes, OperatorError } from '../base/errors.js'
 import type { Notice } from '../base/notice.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
+import type { BpfInstruction } from '../filter/bpf.js'
 import { ANY, indexOf, isEthernet, isUp, listInterfaces } from './interfaces.js'
 import { Interleave } from './interleave.js'
 import { kernelProgram } from './kernel-program.js'
@@ -94,6 +95,7 @@ export class LiveSource implements PacketSource {
   readonly #taps: readonly Tap[]
   readonly #order: Interleave
   readonly #promiscuous: boolean
+  readonly #snaplenBytes: number
   readonly #notice: Notice
   /** struct pollfd for each tap: fd, wanted events, what happened. */
   readonly #descriptors: Uint8Array
@@ -105,6 +107,7 @@ export class LiveSource implements PacketSource {
     this.#taps = taps
     this.#order = new Interleave(taps.map((tap) => tap.ring))
     this.#promiscuous = options.promiscuous
+    this.#snaplenBytes = options.snaplenBytes
     this.#notice = options.onNotice ?? (() => {})
     this.#descriptors = new Uint8Array(taps.length * 8)
     const view = new DataView(this.#descriptors.buffer)
@@ -160,6 +163,17 @@ export class LiveSource implements PacketSource {
       else if (over) return
       else await pause(HOLD_MS)
     }
+  }
+
+  /**
+   * Another expression from now on, without a gap; test what arrives with it as well. Throws, and changes nothing, when it cannot
+   * be used.
+   */
+  refilter(expression: string): void {
+    const programs = this.#taps.map(({ ring }) => kernelProgram(expression, ring.linkType === LINKTYPE_ETHERNET, this.#snaplenBytes))
+    this.#taps.forEach(({ ring }, i) => {
+      ring.refilter(programs[i] as BpfInstruction[])
+    })
   }
 
   #anyReady(): boolean {

@@ -24,17 +24,25 @@ export const credentials = {
   'earshot-db-password': 'password of the database in mysql:// URLs',
   'earshot-mirror-token': 'token with which mirror-send proves who it is',
   'earshot-mirror-tokens': 'tokens of the sensors that mirror-recv lets in',
+  'earshot-tls-cert': 'certificate (PEM) of a service that is reached from other machines',
+  'earshot-tls-key': 'its key',
 } as const
+
+const TLS = ['earshot-tls-cert', 'earshot-tls-key']
 
 export const serviceRows: Readonly<Record<string, ServiceRow>> = {
   sniff: { about: 'calls from SIP and RTP on the wire', captures: true, credentials: ['earshot-db-password'] },
-  'mirror-send': { about: 'sends the packets of this host to a receiver', captures: true, credentials: ['earshot-mirror-token'] },
+  'mirror-send': { about: 'sends the packets of this host to a receiver', captures: true, credentials: ['earshot-mirror-token', ...TLS] },
   'mirror-recv': {
     about: 'calls from the packets of many senders',
     captures: false,
-    credentials: ['earshot-db-password', 'earshot-mirror-tokens'],
+    credentials: ['earshot-db-password', 'earshot-mirror-tokens', ...TLS],
   },
-  'serve-manager': { about: 'answers questions about the calls of this host', captures: false, credentials: ['earshot-db-password'] },
+  'serve-manager': {
+    about: 'answers questions about the calls of this host',
+    captures: false,
+    credentials: ['earshot-db-password', ...TLS],
+  },
 }
 
 /** Put in by systemd, from Environment= or a drop-in; and by the shell, for which systemd leaves it (`$$`). */
