@@ -9,11 +9,16 @@ export abstract class BaseCommand extends Command {
 
   override async init(): Promise<void> {
     await super.init()
-    // `earshot … | head` closes our stdout: that is a success.
+    // `earshot … | head` closes our stdout: that is a success. A terminal that is gone answers EIO. Who has calls open writes them first.
+    // (oclif's own listener throws what is not EPIPE.)
+    process.stdout.removeAllListeners('error')
     process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0)
-      throw error
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+      if (this.service === undefined) process.exit(0)
+      this.service.stop()
     })
+    // There is nobody left to tell.
+    process.stderr.on('error', () => {})
   }
 
   override async catch(error: Error & { exitCode?: number }): Promise<void> {

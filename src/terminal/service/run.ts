@@ -5,7 +5,7 @@ import { defaultLogFormat, type Log, logFormats, openLog } from '../log/log.js'
 import { stopOnSignals } from '../stop-signals.js'
 import { instanceName, serviceName } from './instance.js'
 import { Notifier } from './notify.js'
-import { onSignals } from './signals.js'
+import { leaveTerminal, onSignals } from './signals.js'
 import { Watchdog } from './watchdog.js'
 
 /** What all services do alike: their log, their signals, and what they tell the service manager. */
@@ -52,6 +52,7 @@ export class ServiceRun {
   /** Aborts at the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal
   readonly watchdog: Watchdog
+  readonly #stop = new AbortController()
   readonly #notifier: Notifier
   readonly #dispose: () => void
   #actions: ServiceActions = {}
@@ -65,15 +66,10 @@ export class ServiceRun {
     this.instance = instance
     this.log = log
     this.#notifier = notifier
-    const stop = new AbortController()
-    this.signal = stop.signal
+    this.signal = this.#stop.signal
     this.watchdog = new Watchdog(notifier.watchdogMs, () => notifier.alive())
     const actions = {
-      stop: () => {
-        notifier.stopping()
-        notifier.status('Ending: open calls are written.')
-        stop.abort()
-      },
+      stop: () => this.stop(),
       reload: () => void this.#reload(),
       reopen: () => void this.#reopen(),
       tell: () => this.#tell(),
@@ -117,6 +113,14 @@ export class ServiceRun {
     this.#showing = setInterval(() => this.#showStatus(), STATUS_MS).unref()
   }
 
+  /** As SIGTERM does. */
+  stop(): void {
+    if (this.signal.aborted) return
+    this.#notifier.stopping()
+    this.#notifier.status('Ending: open calls are written.')
+    this.#stop.abort()
+  }
+
   /** The last messages are out. */
   async close(): Promise<void> {
     clearInterval(this.#showing)
@@ -124,6 +128,7 @@ export class ServiceRun {
     this.#dispose()
     await this.log.close()
     this.#notifier.close()
+    leaveTerminal()
   }
 
   #showStatus(): void {
