@@ -3,7 +3,7 @@ import { OperatorError } from '../../lib/base/errors.js'
 import { type LogLevel, logLevelNames } from '../log/levels.js'
 import { defaultLogFormat, type Log, logFormats, openLog } from '../log/log.js'
 import { stopOnSignals } from '../stop-signals.js'
-import { instanceName, serviceName } from './instance.js'
+import { checkInstance, serviceName } from './instance.js'
 import { Notifier } from './notify.js'
 import { leaveTerminal, onSignals } from './signals.js'
 import { Watchdog } from './watchdog.js'
@@ -26,6 +26,7 @@ export interface LogFlags {
   readonly 'log-format'?: (typeof logFormats)[number] | undefined
   readonly 'log-level'?: LogLevel | undefined
   readonly quiet: boolean
+  readonly instance?: string | undefined
 }
 
 export interface ServiceActions {
@@ -84,8 +85,9 @@ export class ServiceRun {
 
   /** `live`: it goes on until it is stopped. Who reads a file has TERM and INT only. */
   static async start(service: string, flags: LogFlags, options: { live: boolean; clear?: () => void }): Promise<ServiceRun> {
-    const instance = instanceName()
-    const name = serviceName(service)
+    const { instance } = flags
+    if (instance !== undefined) checkInstance(instance)
+    const name = serviceName(service, instance)
     const log = await openLog({
       format: flags['log-format'] ?? defaultLogFormat(),
       level: flags['log-level'] ?? (flags.quiet ? 'error' : 'info'),
