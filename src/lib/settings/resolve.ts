@@ -255,7 +255,7 @@ export function strangersIn(environment: Readonly<Record<string, string | undefi
 }
 
 /** In the environment, but no settings. */
-const otherNames = ['EARSHOT_CONFIG', 'EARSHOT_TOKEN', 'EARSHOT_MIRROR_TOKEN', 'EARSHOT_DB_PASSWORD']
+const otherNames = ['EARSHOT_CONFIG', 'EARSHOT_INSTANCE', 'EARSHOT_TOKEN', 'EARSHOT_MIRROR_TOKEN', 'EARSHOT_DB_PASSWORD']
 
 /** A value as a line of a file would have it. */
 export function valueText({ setting, value }: Pick<Resolved, 'setting' | 'value'>): string {
