@@ -93,7 +93,8 @@ process.stdout.write(`${passed} passed, ${failed.length + brokenFiles.length} fa
 process.exit(run.status === 0 && failed.length + brokenFiles.length === 0 ? 0 : 1)
 
 function reasonOf(test) {
-  return /\[(needs [^\]]+)\]/.exec(test.fullName)?.[1] ?? `without a reason: ${test.file}`
+  const reasons = [...test.fullName.matchAll(/\[(needs [^\]]+)\]/g)].map((match) => match[1])
+  return reasons.length > 0 ? reasons.join(', ') : `without a reason: ${test.file}`
 }
 
 function groupBy(list, key) {

@@ -12,14 +12,14 @@ import { directoryTarget, fileTarget, PacketWriter, streamTarget, type Target } 
 import { Receiver, type SensorState } from '../../lib/mirror/receiver.js'
 import { StateFile } from '../../lib/mirror/state-file.js'
 import { MirrorStreamSource } from '../../lib/mirror/stream-file.js'
-import { mirrorRecvSettings, mirrorSettings } from '../../lib/settings/mirror.js'
-import { sipSettings } from '../../lib/settings/sip.js'
-import { spoolSettings } from '../../lib/settings/spool.js'
+import { mirrorRecvSettings, mirrorSenderSettings, mirrorSettings } from '../../lib/settings/mirror.js'
+import { mirrorRecvServiceSettings } from '../../lib/settings/services.js'
 import type { ValuesOf } from '../../lib/settings/table.js'
 import { runSniffer } from '../../lib/sniffer/run.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { callLine } from '../../terminal/call-line.js'
 import { callPrinter } from '../../terminal/call-printer.js'
+import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
@@ -52,51 +52,15 @@ With -w packets are only written: one stream, or files in a directory. Without -
     { description: 'Into Wireshark’s terminal', command: '<%= config.bin %> <%= command.id %> -w - | tshark -r -' },
     { description: 'SIP on sensor 7, its RTP on sensor 8', command: '<%= config.bin %> <%= command.id %> --together 7,8' },
   ]
+  static override configurable = () => ({ service: 'mirror-recv' as const, table: mirrorRecvServiceSettings })
   static override flags = {
-    'mirror-bind-ip': Flags.string({
-      aliases: ['mirror_bind_ip', 'bind'],
-      default: '127.0.0.1',
-      helpGroup: 'SENDERS',
-      helpValue: 'ADDRESS',
-      summary: 'Address to listen on.',
-    }),
     read: Flags.string({
       char: 'r',
       helpGroup: 'SENDERS',
       helpValue: 'FILE',
       summary: 'Read a stream of mirror-send -w … --write-format mirror from a file, or - for stdin, instead of listening.',
     }),
-    together: Flags.string({
-      multiple: true,
-      multipleNonGreedy: true,
-      helpGroup: 'SENDERS',
-      helpValue: 'ID,ID…',
-      summary:
-        'Sensors that see parts of the same calls (SIP here, RTP there): merged in the order of time, with the first one’s id. Repeatable.',
-    }),
-    tokens: Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'Who may send: lines of id_sensor and token, sha256:DIGEST or cert:FINGERPRINT.',
-    }),
-    anyone: Flags.boolean({
-      helpGroup: 'SECURITY',
-      summary: 'Take senders from other machines without a token; with --tokens: VoIPmonitor’s senders, which have none.',
-    }),
-    plain: Flags.boolean({ helpGroup: 'SECURITY', summary: 'Take streams without TLS also from other machines.' }),
-    'tls-cert': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'Certificate (PEM) of this receiver.',
-      dependsOn: ['tls-key'],
-    }),
-    'tls-key': Flags.string({ helpGroup: 'SECURITY', helpValue: 'FILE', summary: 'Its key.', dependsOn: ['tls-cert'] }),
-    'tls-ca': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'Senders must show a certificate of this authority.',
-      dependsOn: ['tls-cert'],
-    }),
+    ...flagsFor(mirrorSenderSettings),
     ...recordFlags,
     ...spoolFlags,
     write: Flags.string({
@@ -132,17 +96,13 @@ With -w packets are only written: one stream, or files in a directory. Without -
       helpGroup: 'OUTPUT',
       summary: 'Keep so many files, the oldest go; 0 keeps all.',
     }),
-    manager: Flags.boolean({
-      allowNo: true,
-      default: true,
-      helpGroup: 'OUTPUT',
-      summary: 'Answer managers’ questions about this run: on a socket in the run directory, and on 127.0.0.1:5029 when that is free.',
-    }),
+    ...flagsFor({ manager: mirrorRecvServiceSettings.manager }),
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
     ...flagsFor(receiverSettings, 'SENDERS'),
     ...trackerFlags,
+    ...serviceConfigFlags,
   }
 
   async run(): Promise<void> {
@@ -150,12 +110,12 @@ With -w packets are only written: one stream, or files in a directory. Without -
     const say = (text: string): void => {
       if (!flags.quiet) process.stderr.write(`${text}\n`)
     }
-    const settings = valuesOf({ ...receiverSettings, ...sipSettings }, flags)
+    const settings = valuesOf(mirrorRecvServiceSettings, flags)
     const target = flags.write === undefined ? undefined : await writeTarget(flags.write)
     const stop = stopOnSignals()
     const source =
       flags.read === undefined
-        ? await this.#listen(flags, settings, target, say)
+        ? await this.#listen(settings, target, say)
         : new MirrorStreamSource(flags.read, settings.id_sensor > 0 ? settings.id_sensor : undefined)
     const receiver = source instanceof Receiver ? source : undefined
     const state = new StateFile(join(stateDir(), 'mirror-recv.json'))
@@ -169,7 +129,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
     try {
       if (target !== undefined) await this.#write(source, target, flags, stop.signal, say)
       else
-        await this.#makeCalls(source, flags, stop.signal, say, (open) => {
+        await this.#makeCalls(source, flags, settings, stop.signal, say, (open) => {
           openCalls = open
         })
       await receiver?.close()
@@ -183,21 +143,21 @@ With -w packets are only written: one stream, or files in a directory. Without -
     if (odd.length > 0) say(`Odd: ${odd.map(([reason, n]) => `${reason} ${count(n)}`).join(', ')}`)
   }
 
-  async #listen(flags: RecvFlags, settings: Settings, target: Target | undefined, say: (text: string) => void): Promise<Receiver> {
-    const host = flags['mirror-bind-ip']
+  async #listen(settings: Settings, target: Target | undefined, say: (text: string) => void): Promise<Receiver> {
+    const host = settings.mirror_bind_ip
     const tls =
-      flags['tls-cert'] === undefined ? undefined : readTls({ ca: flags['tls-ca'], cert: flags['tls-cert'], key: flags['tls-key'] })
-    const secrets = flags.tokens === undefined ? undefined : readSecrets(flags.tokens)
-    checkSafety(host, flags, tls !== undefined)
+      settings.tls_cert === undefined ? undefined : readTls({ ca: settings.tls_ca, cert: settings.tls_cert, key: settings.tls_key })
+    const secrets = settings.tokens === undefined ? undefined : readSecrets(settings.tokens)
+    checkSafety(host, settings, tls !== undefined)
     const own = settings.id_sensor > 0 && settings.mirror_bind_sensor_id_by_sender === 'no' ? settings.id_sensor : undefined
     const receiver = await Receiver.listen({
       bind: { host, port: settings.mirror_bind_port },
       tls: tls?.cert && tls.key && { cert: tls.cert, key: tls.key, ...(tls.ca && { ca: tls.ca }) },
-      allowPlain: flags.plain,
+      allowPlain: settings.plain,
       secrets,
-      allowClassic: flags.anyone,
+      allowClassic: settings.anyone,
       sensorId: own,
-      together: (flags.together ?? []).map(sensorList),
+      together: settings.together.map(sensorList),
       mergeAll: target !== undefined,
       windowMs: settings.pcap_queue_dequeu_window_length,
       memoryMax: memoryBound(settings.packetbuffer_total_maxheap),
@@ -239,14 +199,15 @@ With -w packets are only written: one stream, or files in a directory. Without -
   async #makeCalls(
     source: PacketSource,
     flags: RecvFlags,
+    settings: Settings,
     signal: AbortSignal,
     say: (text: string) => void,
     onOpen: (calls: number) => void,
   ): Promise<void> {
     const format = outputFormat(flags)
     const live = source.live
-    const storeUrl = flags.store ?? (live ? defaultStore() : 'none')
-    const spoolDir = flags.save === 'none' ? 'none' : (flags.spool ?? (live ? defaultSpool() : 'none'))
+    const storeUrl = settings.store ?? (live ? defaultStore() : 'none')
+    const spoolDir = settings.save === 'none' ? 'none' : (settings.spooldir ?? (live ? defaultSpool() : 'none'))
     say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
     const tracker = trackerOptionsOf(flags, undefined)
     // Each sensor's number is in its records; a number for all is the receiver's own.
@@ -254,7 +215,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
     // Senders keep what the disk cannot take, so nothing need be left out of pcaps.
     const spool = await openSpoolOf(spoolDir, flags, { live, canWait: true, onNotice: say })
     const manager =
-      flags.manager && live
+      settings.manager && live
         ? sniffManager({
             service: 'mirror-recv',
             version: this.config.version,
@@ -273,7 +234,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
       source,
       records,
       spool,
-      maskDtmf: valuesOf(spoolSettings, flags).mask_dtmf === 'yes',
+      maskDtmf: settings.mask_dtmf === 'yes',
       signal,
       packetsMax: undefined,
       tracker,
@@ -297,34 +258,21 @@ With -w packets are only written: one stream, or files in a directory. Without -
 
 /** What this command reads of its flags by hand. */
 interface RecvFlags {
-  readonly 'mirror-bind-ip': string
-  readonly together?: string[] | undefined
-  readonly tokens?: string | undefined
-  readonly anyone: boolean
-  readonly plain: boolean
-  readonly 'tls-cert'?: string | undefined
-  readonly 'tls-key'?: string | undefined
-  readonly 'tls-ca'?: string | undefined
-  readonly store?: string | undefined
-  readonly queue?: string | undefined
-  readonly spool?: string | undefined
-  readonly save: Parameters<typeof openSpoolOf>[1]['save']
   readonly 'write-format': 'pcapng' | 'pcap'
   readonly 'rotate-size': string
   readonly 'rotate-seconds': number
   readonly files: number
-  readonly manager: boolean
   readonly output: OutputFormat
   readonly json: boolean
   readonly [setting: string]: unknown
 }
 type OutputFormat = Parameters<typeof outputFormat>[0]['output']
-type Settings = ValuesOf<typeof receiverSettings & typeof sipSettings>
+type Settings = ValuesOf<typeof mirrorRecvServiceSettings>
 
 /** A port open to other machines must be safe, or its owner must have said that it need not be. */
-function checkSafety(host: string, flags: RecvFlags, tls: boolean): void {
+function checkSafety(host: string, settings: Settings, tls: boolean): void {
   if (isLoopback(host)) return
-  if (!tls && !flags.plain)
+  if (!tls && !settings.plain)
     throw new OperatorError('MIRROR_PLAIN', `Other machines could send to ${host} without encryption.`, {
       exit: 2,
       suggestions: [
@@ -332,7 +280,7 @@ function checkSafety(host: string, flags: RecvFlags, tls: boolean): void {
         'If the network is safe: --plain',
       ],
     })
-  if (flags.tokens === undefined && flags['tls-ca'] === undefined && !flags.anyone)
+  if (settings.tokens === undefined && settings.tls_ca === undefined && !settings.anyone)
     throw new OperatorError('MIRROR_ANYONE', `Anyone who reaches ${host} could send packets as any sensor.`, {
       exit: 2,
       suggestions: ['A token for each sensor: --tokens FILE', 'Or certificates: --tls-ca FILE', 'Or, if that is meant: --anyone'],

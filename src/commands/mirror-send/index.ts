@@ -14,16 +14,21 @@ import { openPreFilter, type PreFilter } from '../../lib/mirror/pre-filter.js'
 import { runSender, type SenderResult } from '../../lib/mirror/sender.js'
 import { streamBeginning } from '../../lib/mirror/stream-file.js'
 import { ClassicPacker } from '../../lib/mirror/voipmonitor.js'
-import { classicSendSettings, mirrorSendSettings, mirrorSettings } from '../../lib/settings/mirror.js'
+import { classicSendSettings, mirrorDestinationSettings, mirrorSendSettings, mirrorSettings } from '../../lib/settings/mirror.js'
+import { mirrorSendServiceSettings } from '../../lib/settings/services.js'
 import { sipSettings } from '../../lib/settings/sip.js'
+import type { ValuesOf } from '../../lib/settings/table.js'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { inputFlags, openInput } from '../../terminal/input-flags.js'
+import { serviceConfigFlags } from '../../terminal/config-flags.js'
+import { filterOf, inputFlags, openInput } from '../../terminal/input-flags.js'
 import { count } from '../../terminal/progress.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
 
 const { id_sensor } = sipSettings
 const sensorSettings = { id_sensor }
+/** Its ring is smaller than that of a sniffer. */
+const captureOfSender = { ringbuffer: mirrorSendServiceSettings.ringbuffer }
 
 /** `earshot mirror-send`: chooses source, filters, buffers and destinations, and runs the sender. */
 export default class MirrorSend extends BaseCommand {
@@ -53,73 +58,11 @@ Trailing words are a BPF expression, as in tcpdump.`
   ]
   /** The BPF expression. */
   static override strict = false
+  static override configurable = () => ({ service: 'mirror-send' as const, table: mirrorSendServiceSettings })
   static override flags = {
     ...inputFlags,
-    to: Flags.string({
-      aliases: ['mirror-destination', 'mirror_destination', 'mirror-destination-ip', 'mirror_destination_ip'],
-      multiple: true,
-      multipleNonGreedy: true,
-      delimiter: ',',
-      helpGroup: 'DESTINATION',
-      helpValue: 'HOST[:PORT]',
-      summary: 'Receivers: the first that answers is taken, and the next when it is lost.',
-    }),
-    'to-port': Flags.integer({
-      aliases: ['mirror-destination-port', 'mirror_destination_port'],
-      default: 5030,
-      min: 1,
-      max: 65_535,
-      helpGroup: 'DESTINATION',
-      summary: 'Port of receivers that are given without one.',
-    }),
-    shard: Flags.boolean({
-      helpGroup: 'DESTINATION',
-      summary: 'Share the receivers with other senders: each sensor begins with its own, chosen by a stable hash.',
-    }),
-    protocol: Flags.option({ options: ['earshot', 'voipmonitor'] as const })({
-      default: 'earshot',
-      helpGroup: 'DESTINATION',
-      summary: 'What the receiver speaks: ours, or VoIPmonitor’s classic mirror stream.',
-    }),
-    'name-sensor': Flags.string({
-      aliases: ['name_sensor', 'name'],
-      default: async () => hostname(),
-      noCacheDefault: true,
-      helpGroup: 'DESTINATION',
-      summary: 'Name of this sensor; the host’s name by default.',
-    }),
-    plain: Flags.boolean({
-      helpGroup: 'SECURITY',
-      summary: 'Send without TLS also to other machines. To this machine it is always plain, unless --tls-ca is given.',
-    }),
-    'tls-ca': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'Authority, or the receiver’s own certificate, to trust; the system’s authorities by default.',
-    }),
-    'tls-cert': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'This sensor’s certificate, where the receiver wants one.',
-      dependsOn: ['tls-key'],
-    }),
-    'tls-key': Flags.string({ helpGroup: 'SECURITY', helpValue: 'FILE', summary: 'Its key.', dependsOn: ['tls-cert'] }),
-    'token-file': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'File with this sensor’s token. Or put the token into EARSHOT_MIRROR_TOKEN.',
-    }),
-    send: Flags.option({ options: ['all', 'sip', 'rtp-headers'] as const })({
-      default: 'all',
-      helpGroup: 'FILTER',
-      summary: 'Everything; SIP only (TCP and fragments go along); or RTP without its payload (no audio leaves this machine).',
-    }),
-    'packetbuffer-file-path': Flags.string({
-      aliases: ['packetbuffer_file_path'],
-      helpGroup: 'BUFFER',
-      helpValue: 'DIR',
-      summary: 'Where blocks wait when memory is full. They survive a restart, and a kill.',
-    }),
+    ...flagsFor(captureOfSender, 'INPUT'),
+    ...flagsFor(mirrorDestinationSettings),
     write: Flags.string({
       char: 'w',
       helpGroup: 'OUTPUT',
@@ -136,6 +79,7 @@ Trailing words are a BPF expression, as in tcpdump.`
     ...flagsFor({ max_packet_rate: mirrorSendSettings.max_packet_rate }, 'FILTER'),
     ...flagsFor({ ...mirrorSettings, ...bufferSettings() }, 'BUFFER'),
     ...flagsFor(classicSendSettings, 'DESTINATION'),
+    ...serviceConfigFlags,
   }
 
   async run(): Promise<void> {
@@ -143,9 +87,10 @@ Trailing words are a BPF expression, as in tcpdump.`
     const say = (text: string): void => {
       if (!flags.quiet) process.stderr.write(`${text}\n`)
     }
-    const settings = valuesOf({ ...mirrorSettings, ...mirrorSendSettings, ...classicSendSettings, ...sensorSettings }, flags)
-    const expression = (argv as string[]).join(' ')
-    const classic = flags.protocol === 'voipmonitor'
+    const settings = valuesOf(mirrorSendServiceSettings, flags)
+    const name = settings.name_sensor ?? hostname()
+    const expression = filterOf(argv as string[], settings)
+    const classic = settings.protocol === 'voipmonitor'
     const compression: Compression =
       settings.packetbuffer_compress === 'no'
         ? 'none'
@@ -154,16 +99,16 @@ Trailing words are a BPF expression, as in tcpdump.`
             ? 'snappy'
             : 'lz4'
           : settings.packetbuffer_compress_method
-    const destinations = (flags.to ?? []).map((text) => parseDestination(text, flags['to-port']))
+    const destinations = settings.mirror_destination_ip.map((text) => parseDestination(text, settings.mirror_destination_port))
     if (destinations.length === 0 && flags.write === undefined)
       throw new OperatorError('MIRROR_USAGE', 'Nowhere to send: neither --to nor -w was given.', {
         exit: 2,
         suggestions: ['A receiver: --to HOST', 'Standard output: -w -'],
       })
-    const tls = flags.write === undefined ? tlsFor(destinations, flags, classic) : undefined
-    const preFilter = await preFilterFor(flags.send, flags.interface === undefined ? expression : '', settings.max_packet_rate)
-    const source = await openInput(MirrorSend.id, flags, {
-      ringBytes: settings.ringbuffer * 2 ** 20,
+    const tls = flags.write === undefined ? tlsFor(destinations, settings, classic) : undefined
+    const preFilter = await preFilterFor(settings.send, settings.interface.length === 0 ? expression : '', settings.max_packet_rate)
+    const source = await openInput(MirrorSend.id, settings, {
+      read: flags.read,
       expression: flags.write === undefined ? withoutOwnStream(expression, destinations) : expression,
       onNotice: say,
     })
@@ -178,7 +123,7 @@ Trailing words are a BPF expression, as in tcpdump.`
       if (flags['write-format'] === 'mirror') {
         const hello = {
           sensorId: settings.id_sensor,
-          name: flags['name-sensor'],
+          name,
           stream: '0'.repeat(32),
           software,
           compressions: [compression],
@@ -196,7 +141,7 @@ Trailing words are a BPF expression, as in tcpdump.`
 
     const memoryMax = memoryBound(settings.packetbuffer_total_maxheap)
     const diskMax = settings.packetbuffer_file_totalmaxsize * 2 ** 20
-    const diskDir = flags['packetbuffer-file-path']
+    const diskDir = settings.packetbuffer_file_path
     if (diskMax > 0 !== (diskDir !== undefined))
       throw new OperatorError('MIRROR_USAGE', 'A disk buffer needs both a place and a size.', {
         exit: 2,
@@ -205,10 +150,8 @@ Trailing words are a BPF expression, as in tcpdump.`
     const disk = diskDir === undefined ? undefined : new DiskBuffer({ dir: diskDir, maxBytes: diskMax, onNotice: say })
     if (disk !== undefined && disk.packets > 0) say(`${count(disk.packets)} packets of the last run wait on disk and are sent first.`)
     const queue = new BlockQueue({ memoryMax, disk, drop: settings.packetbuffer_drop, ...(!classic && { seal: numberBlock }) })
-    const token = flags['token-file'] === undefined ? process.env['EARSHOT_MIRROR_TOKEN'] : readToken(flags['token-file'])
-    const order = flags.shard
-      ? shardOrder(destinations, settings.id_sensor > 0 ? `${settings.id_sensor}` : flags['name-sensor'])
-      : destinations
+    const token = settings.token_file === undefined ? process.env['EARSHOT_MIRROR_TOKEN'] : readToken(settings.token_file)
+    const order = settings.shard ? shardOrder(destinations, settings.id_sensor > 0 ? `${settings.id_sensor}` : name) : destinations
     say(`Sending to ${order.map(destinationText).join(', then ')}${tls === undefined ? ', without TLS' : ' with TLS'}.`)
     const result = await runSender({
       source,
@@ -216,9 +159,9 @@ Trailing words are a BPF expression, as in tcpdump.`
       preFilter,
       packer: classic ? new ClassicPacker(compression, blockBytes, settings.id_sensor) : new OwnPacker(compression, blockBytes),
       destinations: order,
-      protocol: flags.protocol,
+      protocol: settings.protocol,
       tls,
-      identity: { sensorId: settings.id_sensor, name: flags['name-sensor'], token, software },
+      identity: { sensorId: settings.id_sensor, name, token, software },
       compression,
       memoryMax,
       diskMax,
@@ -277,19 +220,19 @@ function withoutOwnStream(expression: string, destinations: readonly { port: num
 /** TLS to other machines; plain to this one, or where it was asked for. */
 function tlsFor(
   destinations: readonly { host: string }[],
-  flags: { plain: boolean; 'tls-ca'?: string | undefined; 'tls-cert'?: string | undefined; 'tls-key'?: string | undefined },
+  settings: Pick<ValuesOf<typeof mirrorDestinationSettings>, 'plain' | 'tls_ca' | 'tls_cert' | 'tls_key'>,
   classic: boolean,
 ) {
   const local = destinations.every(({ host }) => isLoopback(host))
-  const wanted = flags['tls-ca'] !== undefined || flags['tls-cert'] !== undefined
+  const wanted = settings.tls_ca !== undefined || settings.tls_cert !== undefined
   if (classic) {
-    if (!local && !flags.plain)
+    if (!local && !settings.plain)
       throw new OperatorError('MIRROR_PLAIN', 'VoIPmonitor’s protocol has no encryption, and the receiver is another machine.', {
         exit: 2,
         suggestions: ['If the network between is safe (or a tunnel): --plain'],
       })
     return undefined
   }
-  if (flags.plain || (local && !wanted)) return undefined
-  return readTls({ ca: flags['tls-ca'], cert: flags['tls-cert'], key: flags['tls-key'] })
+  if (settings.plain || (local && !wanted)) return undefined
+  return readTls({ ca: settings.tls_ca, cert: settings.tls_cert, key: settings.tls_key })
 }

@@ -3,12 +3,16 @@ import { join, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { serverCertificate, Tokens } from '../../lib/access/index.js'
 import { OperatorError } from '../../lib/base/errors.js'
+import { serveManagerServiceSettings } from '../../lib/settings/services.js'
+import type { ValuesOf } from '../../lib/settings/table.js'
 import { spoolSource } from '../../lib/sniffer/spool-source.js'
 import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
+import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import { readableState, runDir, stateDir } from '../../terminal/defaults.js'
 import { knownServers } from '../../terminal/manager-access.js'
 import { recordSource } from '../../terminal/record-source.js'
+import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
 
 /** `earshot serve-manager`: a service over a spool and a store, that also speaks for every other service of the host. */
@@ -23,25 +27,11 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     { description: 'For scripts on this host', command: '<%= config.bin %> <%= command.id %>' },
     { description: 'For the centre', command: '<%= config.bin %> <%= command.id %> --listen 10.0.3.5:5029' },
   ]
+  static override configurable = () => ({ service: 'serve-manager' as const, table: serveManagerServiceSettings })
   static override flags = {
-    listen: Flags.string({
-      multiple: true,
-      multipleNonGreedy: true,
-      delimiter: ',',
-      default: ['127.0.0.1:5029'],
-      helpValue: 'HOST:PORT',
-      summary: 'Addresses to listen on. Off loopback only TLS is answered.',
-    }),
-    store: Flags.string({ helpValue: 'URL', summary: 'Where records are, or none. Default: the state directory.' }),
-    spool: Flags.string({ helpValue: 'DIR', summary: 'Where the pcaps are, or none. Default: the state directory.' }),
-    'tls-cert': Flags.string({ helpValue: 'FILE', dependsOn: ['tls-key'], summary: 'Certificate (PEM, with its chain) to show.' }),
-    'tls-key': Flags.string({ helpValue: 'FILE', dependsOn: ['tls-cert'], summary: 'Its key.' }),
-    'insecure-voipmonitor': Flags.boolean({
-      summary:
-        'DANGER: answer VoIPmonitor’s protocol on all addresses, unencrypted and without asking who it is. Whoever reaches the port reads calls and packets.',
-    }),
-    'id-sensor': Flags.integer({ min: 0, max: 65_534, default: 0, summary: 'Number of this sensor in the records; 0 means none.' }),
+    ...flagsFor(serveManagerServiceSettings),
     quiet: Flags.boolean({ char: 'q', summary: 'Say nothing but errors.' }),
+    ...serviceConfigFlags,
   }
 
   async run(): Promise<void> {
@@ -50,24 +40,25 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
       if (!flags.quiet) process.stderr.write(`${text}\n`)
     }
     const { addressText, auditLog, hostBackend, isLoopback, parseAddress, startManager } = await import('../../lib/manager/index.js')
-    const tcp = flags.listen.map((text) => {
+    const settings = valuesOf(serveManagerServiceSettings, flags)
+    const tcp = listenOf(settings).map((text) => {
       const address = parseAddress(text)
       if (address.kind !== 'tcp')
         throw new OperatorError('LISTEN', `"${text}" is no address to listen on.`, { exit: 2, suggestions: ['HOST:PORT'] })
       return { host: address.host, port: address.port, text: addressText(address) }
     })
     const far = tcp.some(({ host }) => !isLoopback(host))
-    const cert = flags['tls-cert']
-    const key = flags['tls-key']
+    const cert = settings.tls_cert
+    const key = settings.tls_key
     const directory = join(stateDir(), 'manager')
     const certificate =
       far || cert !== undefined
         ? await serverCertificate(directory, cert !== undefined && key !== undefined ? { certificate: cert, key } : undefined)
         : undefined
     const state = readableState()
-    const storeUrl = flags.store ?? state.store
-    const store = storeUrl === 'none' ? undefined : await this.#openStore(storeUrl, flags.store === undefined, say)
-    const spool = flags.spool === 'none' ? undefined : resolve(flags.spool ?? state.spool)
+    const storeUrl = settings.store ?? state.store
+    const store = storeUrl === 'none' ? undefined : await this.#openStore(storeUrl, settings.store === undefined, say)
+    const spool = settings.spooldir === 'none' ? undefined : resolve(settings.spooldir ?? state.spool)
     const socket = join(runDir(), 'serve-manager.sock')
     const backend = hostBackend({
       about: {
@@ -75,7 +66,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
         version: this.config.version,
         pid: process.pid,
         host: hostname(),
-        sensorId: flags['id-sensor'] === 0 ? undefined : flags['id-sensor'],
+        sensorId: settings.id_sensor === 0 ? undefined : settings.id_sensor,
       },
       runDirectory: runDir(),
       ownSocket: socket,
@@ -92,7 +83,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
         certificate,
         tokens: new Tokens(join(directory, 'tokens.json')),
         audit: auditLog(join(directory, 'audit.log'), (error) => say(`Fetches are not logged: ${error.message}`)),
-        plainForEverybody: flags['insecure-voipmonitor'],
+        plainForEverybody: settings.insecure_voipmonitor,
       })
     const manager = await start()
       .catch(async (error: unknown) => {
@@ -109,7 +100,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     say(`Listening on ${manager.addresses.join(' ')}`)
     say(`Records: ${storeUrl}   Pcaps: ${spool ?? 'none'}`)
     if (certificate) say(`Certificate${certificate.selfSigned ? ' (made here)' : ''}: ${certificate.fingerprint}`)
-    if (flags['insecure-voipmonitor'] && far) say('DANGER: whoever reaches the port reads calls and packets (--insecure-voipmonitor).')
+    if (settings.insecure_voipmonitor && far) say('DANGER: whoever reaches the port reads calls and packets (--insecure-voipmonitor).')
     const stop = stopOnSignals()
     if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener('abort', resolve, { once: true }))
     await manager.close()
@@ -133,3 +124,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     }
   }
 }
+
+/** An IPv6 address stands in brackets before a port. */
+const listenOf = ({ listen, managerip, managerport }: ValuesOf<typeof serveManagerServiceSettings>): readonly string[] =>
+  listen.length > 0 ? listen : [`${managerip.includes(':') ? `[${managerip}]` : managerip}:${managerport}`]

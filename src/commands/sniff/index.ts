@@ -1,19 +1,20 @@
 import { Flags } from '@oclif/core'
 import { exitCodes } from '../../lib/base/errors.js'
 import { callJson, schemaVersion } from '../../lib/call/json.js'
-import { spoolSettings } from '../../lib/settings/spool.js'
+import { ownManagerSettings } from '../../lib/settings/manager.js'
+import { sniffSettings } from '../../lib/settings/services.js'
 import { recordsJson } from '../../lib/sniffer/records-status.js'
 import { runSniffer, type SnifferResult } from '../../lib/sniffer/run.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { callLine } from '../../terminal/call-line.js'
 import { callPrinter } from '../../terminal/call-printer.js'
+import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import { defaultSpool, defaultStore } from '../../terminal/defaults.js'
-import { inputFlags, openInput } from '../../terminal/input-flags.js'
+import { filterOf, inputFlags, openInput } from '../../terminal/input-flags.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count, progressLine } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
-import { valuesOf } from '../../terminal/setting-flags.js'
-import { parseSize } from '../../terminal/size.js'
+import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { sniffManager } from '../../terminal/sniff-manager.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
@@ -33,15 +34,9 @@ Ctrl-C writes every open call before it ends.`
   ]
   /** The BPF expression. */
   static override strict = false
+  static override configurable = () => ({ service: 'sniff' as const, table: sniffSettings })
   static override flags = {
     ...inputFlags,
-    'ring-size': Flags.string({
-      char: 'B',
-      default: '64MiB',
-      helpGroup: 'INPUT',
-      helpValue: 'SIZE',
-      summary: 'Kernel ring buffer of each interface.',
-    }),
     count: Flags.integer({
       char: 'c',
       min: 1,
@@ -51,12 +46,7 @@ Ctrl-C writes every open call before it ends.`
     }),
     ...recordFlags,
     ...spoolFlags,
-    manager: Flags.boolean({
-      allowNo: true,
-      helpGroup: 'OUTPUT',
-      summary:
-        'Answer managers’ questions about this run: on a socket in the run directory, and on 127.0.0.1:5029 when that is free. Default for -i.',
-    }),
+    ...flagsFor(ownManagerSettings),
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No summary and no progress on stderr.' }),
@@ -66,6 +56,7 @@ Ctrl-C writes every open call before it ends.`
       summary: 'Tell more: defaults chosen, the kernel filter, timings, every odd packet by reason.',
     }),
     ...trackerFlags,
+    ...serviceConfigFlags,
   }
 
   async run(): Promise<void> {
@@ -73,14 +64,15 @@ Ctrl-C writes every open call before it ends.`
     const say = (text: string): void => {
       if (!flags.quiet) process.stderr.write(`${text}\n`)
     }
-    const live = flags.interface !== undefined
-    const expression = (argv as string[]).join(' ')
+    const settings = valuesOf(sniffSettings, flags)
+    const live = settings.interface.length > 0
+    const expression = filterOf(argv as string[], settings)
     const { openFilter } = expression === '' ? { openFilter: undefined } : await import('../../lib/capture/bpf-compile.js')
     const tracker = trackerOptionsOf(flags, openFilter?.(expression))
-    const source = await openInput(Sniff.id, flags, { ringBytes: parseSize(flags['ring-size']), expression, onNotice: say })
+    const source = await openInput(Sniff.id, settings, { read: flags.read, expression, onNotice: say })
     const format = outputFormat(flags)
-    const storeUrl = flags.store ?? (live ? defaultStore() : 'none')
-    const spoolDir = flags.save === 'none' ? 'none' : (flags.spool ?? (live ? defaultSpool() : 'none'))
+    const storeUrl = settings.store ?? (live ? defaultStore() : 'none')
+    const spoolDir = settings.save === 'none' ? 'none' : (settings.spooldir ?? (live ? defaultSpool() : 'none'))
     const progress = progressLine(flags.quiet ? ({ isTTY: false } as NodeJS.WriteStream) : process.stderr)
     if (flags.verbose || live) say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
     const { sensorId } = tracker
@@ -94,15 +86,15 @@ Ctrl-C writes every open call before it ends.`
     })
 
     const manager =
-      (flags.manager ?? live)
+      (settings.manager ?? live)
         ? sniffManager({
             version: this.config.version,
             sensorId,
             sipPorts: tracker.sipPorts,
             spoolDir: spool === undefined ? undefined : spoolDir,
             spool,
-            source: live ? (flags.interface ?? []).join(',') : 'read_from_file',
-            asked: flags.manager === true,
+            source: live ? settings.interface.join(',') : 'read_from_file',
+            asked: settings.manager === true,
             say,
           })
         : undefined
@@ -113,7 +105,7 @@ Ctrl-C writes every open call before it ends.`
       source,
       records,
       spool,
-      maskDtmf: valuesOf(spoolSettings, flags).mask_dtmf === 'yes',
+      maskDtmf: settings.mask_dtmf === 'yes',
       signal: stop.signal,
       packetsMax: flags.count,
       tracker,

@@ -1,5 +1,38 @@
 import type { SettingTable } from './table.js'
 
+/** Where pcaps of calls are kept, and what of the packets. */
+export const spoolPlaceSettings = {
+  spooldir: {
+    type: 'path',
+    flag: 'spool',
+    words: ['none'],
+    fallback: 'the state directory for live packets, none for a file',
+    live: true,
+    helpGroup: 'OUTPUT',
+    helpValue: 'DIR',
+    help: 'Where pcaps of calls go, or none. Default for live packets: the state directory.',
+  },
+  save: {
+    type: 'choice',
+    default: 'rtp',
+    options: ['sip', 'rtp', 'rtp-headers', 'rtp-zeroed', 'none'],
+    helpGroup: 'OUTPUT',
+    help: 'What goes into the pcaps: SIP only, SIP and RTP, RTP without payload, RTP with zeros as payload, or nothing.',
+  },
+} as const satisfies SettingTable
+
+/** For commands that read pcaps. */
+export const readSpoolSettings = {
+  spooldir: {
+    type: 'path',
+    flag: 'spool',
+    words: ['none'],
+    fallback: 'your own spool, else the service’s',
+    helpValue: 'DIR',
+    help: 'Where the pcaps are. Default: your own spool, else the service’s.',
+  },
+} as const satisfies SettingTable
+
 /** How much the spool may hold, and for how long. 0 is no limit. */
 export const spoolLimitSettings = {
   maxpoolsize: {
