@@ -3,6 +3,7 @@ import { OperatorError } from '../lib/base/errors.js'
 import type { ServiceName } from '../lib/settings/services.js'
 import type { SettingTable } from '../lib/settings/table.js'
 import type { Configuration } from './configuration.js'
+import type { ServiceRun } from './service/run.js'
 
 /** Which settings a command takes from files and the environment. Without a service: what [general] says. */
 export interface Configurable {
@@ -18,13 +19,21 @@ export abstract class BaseCommand extends Command {
   /** Where the settings of this run come from; after `parse`, of a command that has some. */
   protected configuration: Configuration | undefined
 
+  /** A command that runs as a service tells its end in its log. */
+  protected service: ServiceRun | undefined
+
   override async init(): Promise<void> {
     await super.init()
-    // `earshot … | head` closes our stdout: that is a success.
+    // `earshot … | head` closes our stdout: that is a success. A terminal that is gone answers EIO. Who has calls open writes them first.
+    // (oclif's own listener throws what is not EPIPE.)
+    process.stdout.removeAllListeners('error')
     process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0)
-      throw error
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+      if (this.service === undefined) process.exit(0)
+      this.service.stop()
     })
+    // There is nobody left to tell.
+    process.stderr.on('error', () => {})
   }
 
   /** Flags that were not given are filled from the environment and files: whoever reads flags need not know. */
@@ -47,15 +56,20 @@ export abstract class BaseCommand extends Command {
   }
 
   override async catch(error: Error & { exitCode?: number }): Promise<void> {
-    if (!(error instanceof OperatorError)) return super.catch(error)
+    if (!(error instanceof OperatorError)) {
+      await this.service?.close()
+      return super.catch(error)
+    }
     this.printError(error)
+    await this.service?.close()
     process.exitCode = error.exit
   }
 
   printError(error: unknown): void {
     const lines = [`Error: ${error instanceof Error ? error.message : String(error)}`]
     if (error instanceof OperatorError) lines.push(...error.suggestions.map((next) => `  → ${next}`))
-    process.stderr.write(`${lines.join('\n')}\n`)
+    if (this.service !== undefined) this.service.log.event('error', lines.join('\n'))
+    else process.stderr.write(`${lines.join('\n')}\n`)
   }
 }
 

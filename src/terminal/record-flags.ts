@@ -1,3 +1,4 @@
+import type { Notice } from '../lib/base/notice.js'
 import { recordSettings, storeSettings, timeSettings } from '../lib/settings/records.js'
 import type { RecordQueue } from '../lib/sniffer/record-queue.js'
 import type { RecordsStatus } from '../lib/sniffer/records-status.js'
@@ -15,7 +16,7 @@ export const recordFlags = {
 export async function openRecordsOf(
   storeUrl: string,
   flags: Readonly<Record<string, unknown>>,
-  options: { live: boolean; sensorId: number | undefined; say: (text: string) => void; clear: () => void },
+  options: { live: boolean; sensorId: number | undefined; say: Notice },
 ): Promise<RecordQueue | undefined> {
   if (storeUrl === 'none') return undefined
   const { openRecordQueue } = await import('../lib/sniffer/record-queue.js')
@@ -31,9 +32,8 @@ export async function openRecordsOf(
     drop: settings.queue_drop,
     onNotice: ({ kind, message, suggestions }) => {
       const text = [`Records: ${message}`, ...suggestions.map((next) => `  → ${next}`)].join('\n')
-      options.clear()
-      if (kind === 'good') options.say(text)
-      else process.stderr.write(`${text}\n`)
+      // Trouble is told also to those who want to hear nothing.
+      options.say(text, kind === 'good' ? 'notice' : 'error')
     },
   })
 }

@@ -1,3 +1,4 @@
+import type { Notice } from '../lib/base/notice.js'
 import { timeSettings } from '../lib/settings/records.js'
 import { spoolLimitSettings, spoolPlaceSettings, spoolSettings } from '../lib/settings/spool.js'
 import type { ValuesOf } from '../lib/settings/table.js'
@@ -15,11 +16,14 @@ export const spoolFlags = {
   ...flagsFor(spoolLimitSettings, 'SPOOL'),
 }
 
+/** What the end of a live run may take: a service manager does not wait for ever. */
+export const END_SECONDS = 30
+
 /** The spool these flags ask for, in `dir`; undefined when they ask for none. Throws an OperatorError. */
 export async function openSpoolOf(
   dir: string,
   flags: Readonly<Record<string, unknown>>,
-  options: { readonly live: boolean; readonly canWait?: boolean; onNotice(text: string): void },
+  options: { readonly live: boolean; readonly canWait?: boolean; readonly onNotice: Notice },
 ): Promise<Spool | undefined> {
   const { utc, save, spool_layout, pcap_dump_zip, mask_dtmf, cleanspool } = valuesOf(
     { ...spoolPlaceSettings, ...spoolSettings, ...timeSettings },
@@ -36,6 +40,7 @@ export async function openSpoolOf(
     compression: pcap_dump_zip,
     maskDtmf: mask_dtmf === 'yes',
     limits: cleanspool === 'yes' ? spoolLimitsOf(valuesOf(spoolLimitSettings, flags), options.live) : noLimits,
+    ...(options.live && { closeMs: END_SECONDS * 1000 }),
     onNotice: options.onNotice,
   })
 }

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { serverCertificate, Tokens } from '../../lib/access/index.js'
 import { OperatorError } from '../../lib/base/errors.js'
+import type { Notice } from '../../lib/base/notice.js'
 import { serveManagerServiceSettings } from '../../lib/settings/services.js'
 import type { ValuesOf } from '../../lib/settings/table.js'
 import { spoolSource } from '../../lib/sniffer/spool-source.js'
@@ -12,8 +13,11 @@ import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import { readableState, runDir, stateDir } from '../../terminal/defaults.js'
 import { knownServers } from '../../terminal/manager-access.js'
 import { recordSource } from '../../terminal/record-source.js'
+import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
-import { stopOnSignals } from '../../terminal/stop-signals.js'
+
+/** Clients are served by the one loop of Node: when it turns, the service lives. */
+const BEAT_MS = 1000
 
 /** `earshot serve-manager`: a service over a spool and a store, that also speaks for every other service of the host. */
 export default class ServeManager extends BaseCommand {
@@ -31,14 +35,15 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
   static override flags = {
     ...flagsFor(serveManagerServiceSettings),
     quiet: Flags.boolean({ char: 'q', summary: 'Say nothing but errors.' }),
+    ...logFlags,
     ...serviceConfigFlags,
   }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(ServeManager)
-    const say = (text: string): void => {
-      if (!flags.quiet) process.stderr.write(`${text}\n`)
-    }
+    const service = await ServiceRun.start('serve-manager', flags, { live: true })
+    this.service = service
+    const { say } = service.log
     const { addressText, auditLog, hostBackend, isLoopback, parseAddress, startManager } = await import('../../lib/manager/index.js')
     const settings = valuesOf(serveManagerServiceSettings, flags)
     const tcp = listenOf(settings).map((text) => {
@@ -59,10 +64,11 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     const storeUrl = settings.store ?? state.store
     const store = storeUrl === 'none' ? undefined : await this.#openStore(storeUrl, settings.store === undefined, say)
     const spool = settings.spooldir === 'none' ? undefined : resolve(settings.spooldir ?? state.spool)
-    const socket = join(runDir(), 'serve-manager.sock')
+    const socket = join(runDir(), `${service.instance === undefined ? 'serve-manager' : service.name}.sock`)
     const backend = hostBackend({
       about: {
         service: 'serve-manager',
+        name: service.name,
         version: this.config.version,
         pid: process.pid,
         host: hostname(),
@@ -82,14 +88,14 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
         tcp,
         certificate,
         tokens: new Tokens(join(directory, 'tokens.json')),
-        audit: auditLog(join(directory, 'audit.log'), (error) => say(`Fetches are not logged: ${error.message}`)),
+        audit: auditLog(join(directory, 'audit.log'), (error) => say(`Fetches are not logged: ${error.message}`, 'error')),
         plainForEverybody: settings.insecure_voipmonitor,
       })
     const manager = await start()
       .catch(async (error: unknown) => {
         // A lone sniff has the port because it was free: it belongs to this one now.
         if (!(error instanceof OperatorError) || error.code !== 'IN_USE' || !(await backend.askToGiveWay())) throw error
-        say('Another service of this host has left the port to this one.')
+        say('Another service of this host has left the port to this one.', 'notice')
         return start()
       })
       .catch(async (error: unknown) => {
@@ -100,26 +106,35 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     say(`Listening on ${manager.addresses.join(' ')}`)
     say(`Records: ${storeUrl}   Pcaps: ${spool ?? 'none'}`)
     if (certificate) say(`Certificate${certificate.selfSigned ? ' (made here)' : ''}: ${certificate.fingerprint}`)
-    if (settings.insecure_voipmonitor && far) say('DANGER: whoever reaches the port reads calls and packets (--insecure-voipmonitor).')
-    const stop = stopOnSignals()
-    if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener('abort', resolve, { once: true }))
+    if (settings.insecure_voipmonitor && far)
+      say('DANGER: whoever reaches the port reads calls and packets (--insecure-voipmonitor).', 'warning')
+    const beating = setInterval(() => service.watchdog.beat(), BEAT_MS)
+    service.on({
+      status: () => ({
+        line: `${manager.connections} connections`,
+        fields: { connections: manager.connections, rss_bytes: process.memoryUsage().rss },
+      }),
+    })
+    service.ready()
+    if (!service.signal.aborted) await new Promise((resolve) => service.signal.addEventListener('abort', resolve, { once: true }))
+    clearInterval(beating)
     await manager.close()
     backend.close()
     await store?.close()
-    stop.dispose()
+    await service.close()
   }
 
   /** A store that nobody named and that is not there yet is no reason not to serve packets. */
   async #openStore(
     url: string,
     implied: boolean,
-    say: (text: string) => void,
+    say: Notice,
   ): ReturnType<typeof openReader> extends Promise<infer R> ? Promise<R | undefined> : never {
     try {
       return await openReader(url)
     } catch (error) {
       if (!implied) throw error
-      say(`No records: ${(error as Error).message}`)
+      say(`No records: ${(error as Error).message}`, 'notice')
       return undefined
     }
   }

@@ -41,6 +41,8 @@ export type Answer = { readonly kind: 'item'; readonly value: unknown } | { read
 export interface About {
   /** "sniff", "mirror-recv", "serve-manager". */
   readonly service: string
+  /** Unique on its host: "sniff@eth1", "sniff-4711". */
+  readonly name: string
   readonly version: string
   readonly pid: number
   readonly host: string
@@ -76,6 +78,7 @@ export interface RecordSource {
 
 /** What a service counts, since its start. Sums are what a client makes rates of. */
 export interface ServiceStats {
+  /** The service's name, unique on its host. */
   readonly service: string
   readonly version: string
   readonly pid: number
@@ -97,6 +100,8 @@ export interface ServiceStats {
   readonly records?: { readonly stored: number; readonly dropped: number; readonly waiting?: number | undefined } | undefined
   readonly spool?: { readonly files: number; readonly packets: number; readonly bytes: number; readonly dropped: number } | undefined
   readonly odd: Readonly<Record<string, number>>
+  /** What waits at a mirror's sender for its receiver. */
+  readonly buffer?: { readonly packets: number; readonly bytes: number; readonly connected: boolean } | undefined
   /** The sensors that send to a mirror's receiver. */
   readonly senders?: readonly SenderStats[] | undefined
   readonly cpuSeconds: number
