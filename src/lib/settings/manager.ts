@@ -38,12 +38,13 @@ export const serveManagerSettings = {
   },
   tls_cert: {
     type: 'path',
+    reload: true,
     helpValue: 'FILE',
     needs: ['tls_key'],
     credential: 'earshot-tls-cert',
     help: 'Certificate (PEM, with its chain) to show.',
   },
-  tls_key: { type: 'path', helpValue: 'FILE', needs: ['tls_cert'], credential: 'earshot-tls-key', help: 'Its key.' },
+  tls_key: { type: 'path', reload: true, helpValue: 'FILE', needs: ['tls_cert'], credential: 'earshot-tls-key', help: 'Its key.' },
   insecure_voipmonitor: {
     type: 'switch',
     default: false,
