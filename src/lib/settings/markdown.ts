@@ -1,5 +1,6 @@
 import { callSettings } from './call.js'
 import { captureSettings } from './capture.js'
+import { logSettings } from './log.js'
 import { accessSettings, ownManagerSettings, serveManagerSettings } from './manager.js'
 import {
   classicSendSettings,
@@ -30,6 +31,7 @@ const chapters: readonly (readonly [title: string, table: SettingTable, about?: 
     { ...spoolPlaceSettings, ...spoolSettings, ...spoolLimitSettings },
     'A file that is read (`-r`) deletes nothing for the sake of free space; the other limits hold when they are given. docs/spool.md tells what goes first.',
   ],
+  ['Log', logSettings],
   ['Manager of a run', ownManagerSettings],
   ['Manager service', serveManagerSettings],
   ['Asking other managers', accessSettings, 'Of fetch-pcap, cdr show and sensor status; below [general].'],
