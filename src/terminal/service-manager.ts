@@ -19,8 +19,8 @@ export interface ServiceManagerOptions {
   readonly sipPorts: readonly number[]
   readonly spoolDir: string | undefined
   readonly spool: Spool | undefined
-  /** Listens on 127.0.0.1:5029 when that is free. */
-  readonly tcp: boolean
+  /** Listens on this port of 127.0.0.1 when it is free. */
+  readonly tcpPort: number | undefined
   /** Somebody wants it by name: then it is an error when it cannot be. */
   readonly asked: boolean
   readonly say: Notice
@@ -48,7 +48,7 @@ export function serviceManager(options: ServiceManagerOptions): ServiceManager {
             spool: options.spoolDir === undefined ? undefined : resolve(options.spoolDir),
             sipPorts: options.sipPorts,
             socket: join(runDir(), `${name}.sock`),
-            tcp: options.tcp ? { host: '127.0.0.1', port: 5029 } : undefined,
+            tcp: options.tcpPort === undefined ? undefined : { host: '127.0.0.1', port: options.tcpPort },
             stateDirectory: stateDir(),
           },
           live,

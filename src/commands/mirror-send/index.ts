@@ -186,7 +186,7 @@ Trailing words are a BPF expression, as in tcpdump.`
           sipPorts: [],
           spoolDir: undefined,
           spool: undefined,
-          tcp: false,
+          tcpPort: undefined,
           asked: false,
           say,
         })

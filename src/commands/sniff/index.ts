@@ -93,7 +93,7 @@ Ctrl-C writes every open call before it ends.`
             service: 'sniff',
             sipPorts: tracker.sipPorts,
             spoolDir: spool === undefined ? undefined : spoolDir,
-            tcp: true,
+            tcpPort: settings.managerport,
             asked: settings.manager === true,
             say,
           })
