@@ -34,7 +34,7 @@ export async function openSpoolOf(
     layout: spool_layout,
     compression: pcap_dump_zip,
     maskDtmf: mask_dtmf === 'yes',
-    limits: cleanspool === 'yes' ? spoolLimitsOf(valuesOf(spoolLimitSettings, flags), options.live) : noLimits,
+    limits: limitsOf({ cleanspool, ...valuesOf(spoolLimitSettings, flags) }, options.live),
     ...(options.live && { closeMs: END_SECONDS * 1000 }),
     onNotice: options.onNotice,
   })
@@ -51,6 +51,10 @@ export function spoolLine({ files, packets, bytes, leftOut, kept }: SpoolSummary
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30
+
+/** None at all with `cleanspool = no`. */
+export const limitsOf = (v: ValuesOf<typeof spoolLimitSettings> & { readonly cleanspool: 'yes' | 'no' }, live: boolean): SpoolLimits =>
+  v.cleanspool === 'yes' ? spoolLimitsOf(v, live) : noLimits
 
 /** `live`: a file that is read deletes nothing because a disk is nearly full. */
 export const spoolLimitsOf = (v: ValuesOf<typeof spoolLimitSettings>, live = true): SpoolLimits => ({

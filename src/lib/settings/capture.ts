@@ -33,6 +33,7 @@ export const captureSettings = {
     help: 'Kernel ring buffer of each interface.',
   },
   filter: {
+    reload: true,
     type: 'text',
     fallback: 'everything',
     helpValue: 'EXPR',

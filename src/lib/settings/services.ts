@@ -1,5 +1,6 @@
 import { callSettings } from './call.js'
 import { captureSettings } from './capture.js'
+import { logSettings } from './log.js'
 import { accessSettings, ownManagerSettings, serveManagerSettings } from './manager.js'
 import {
   classicSendSettings,
@@ -30,7 +31,7 @@ export const outputSettings = {
   ...spoolLimitSettings,
 } as const
 
-export const sniffSettings = { ...captureSettings, ...outputSettings, ...ownManagerSettings, ...trackerSettings } as const
+export const sniffSettings = { ...captureSettings, ...outputSettings, ...ownManagerSettings, ...trackerSettings, ...logSettings } as const
 
 export const mirrorSendServiceSettings = {
   ...captureSettings,
@@ -40,6 +41,7 @@ export const mirrorSendServiceSettings = {
   ...mirrorSettings,
   ...mirrorSendSettings,
   ...classicSendSettings,
+  ...logSettings,
 } as const satisfies SettingTable
 
 export const mirrorRecvServiceSettings = {
@@ -50,6 +52,7 @@ export const mirrorRecvServiceSettings = {
   ...outputSettings,
   manager: { ...ownManagerSettings.manager, default: true },
   ...trackerSettings,
+  ...logSettings,
 } as const satisfies SettingTable
 
 export const serveManagerServiceSettings = {
@@ -57,6 +60,7 @@ export const serveManagerServiceSettings = {
   id_sensor: sipSettings.id_sensor,
   ...readStoreSettings,
   ...readSpoolSettings,
+  ...logSettings,
 } as const satisfies SettingTable
 
 export const cdrPruneSettings = { ...readStoreSettings, ...pruneSettings } as const satisfies SettingTable
