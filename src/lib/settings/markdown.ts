@@ -1,5 +1,6 @@
 import { callSettings } from './call.js'
 import { captureSettings } from './capture.js'
+import { logSettings } from './log.js'
 import { accessSettings, ownManagerSettings, serveManagerSettings } from './manager.js'
 import {
   classicSendSettings,
@@ -11,7 +12,7 @@ import {
 } from './mirror.js'
 import { pruneSettings } from './prune.js'
 import { reassemblySettings } from './reassembly.js'
-import { recordSettings, storeSettings } from './records.js'
+import { recordSettings, storeSettings, timeSettings } from './records.js'
 import { services } from './services.js'
 import { sipSettings } from './sip.js'
 import { spoolLimitSettings, spoolPlaceSettings, spoolSettings } from './spool.js'
@@ -22,7 +23,7 @@ const chapters: readonly (readonly [title: string, table: SettingTable, about?: 
   ['Packets', captureSettings, 'A mirror-send has a `ringbuffer` of 32MiB when nobody says otherwise.'],
   ['SIP', sipSettings],
   ['Calls', callSettings, 'Timeouts run on capture time: a replay of a file ends calls where the live run did.'],
-  ['Records', { ...storeSettings, ...recordSettings }, 'What happens while the store is away is told in docs/outage.md.'],
+  ['Records', { ...storeSettings, ...recordSettings, ...timeSettings }, 'What happens while the store is away is told in docs/outage.md.'],
   ['Age of records', pruneSettings],
   ['Reassembly', reassemblySettings],
   [
@@ -30,6 +31,7 @@ const chapters: readonly (readonly [title: string, table: SettingTable, about?: 
     { ...spoolPlaceSettings, ...spoolSettings, ...spoolLimitSettings },
     'A file that is read (`-r`) deletes nothing for the sake of free space; the other limits hold when they are given. docs/spool.md tells what goes first.',
   ],
+  ['Log', logSettings],
   ['Manager of a run', ownManagerSettings],
   ['Manager service', serveManagerSettings],
   ['Asking other managers', accessSettings, 'Of fetch-pcap, cdr show and sensor status; below [general].'],

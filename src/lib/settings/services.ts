@@ -12,7 +12,7 @@ import {
 } from './mirror.js'
 import { pruneSettings } from './prune.js'
 import { reassemblySettings } from './reassembly.js'
-import { readStoreSettings, recordSettings, storeSettings } from './records.js'
+import { readStoreSettings, recordSettings, storeSettings, timeSettings } from './records.js'
 import { sipSettings } from './sip.js'
 import { readSpoolSettings, spoolLimitSettings, spoolPlaceSettings, spoolSettings } from './spool.js'
 import type { SettingTable } from './table.js'
@@ -26,6 +26,7 @@ export const trackerSettings = { ...sipSettings, ...callSettings, ...reassemblyS
 export const outputSettings = {
   ...storeSettings,
   ...recordSettings,
+  ...timeSettings,
   ...spoolPlaceSettings,
   ...spoolSettings,
   ...spoolLimitSettings,
@@ -63,7 +64,7 @@ export const serveManagerServiceSettings = {
   ...logSettings,
 } as const satisfies SettingTable
 
-export const cdrPruneSettings = { ...readStoreSettings, ...pruneSettings } as const satisfies SettingTable
+export const cdrPruneSettings = { ...readStoreSettings, ...timeSettings, ...pruneSettings } as const satisfies SettingTable
 
 /** Commands with a section of their own. */
 export const services = {
