@@ -62,6 +62,7 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   react: ['terminal/live'],
   'string-width': ['terminal/live'],
   selfsigned: ['lib/access'],
+  pino: ['terminal/log'],
   '@oclif/core': ['commands', 'terminal'],
 }
 

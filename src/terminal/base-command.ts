@@ -1,8 +1,12 @@
 import { Command } from '@oclif/core'
 import { OperatorError } from '../lib/base/errors.js'
+import type { ServiceRun } from './service/run.js'
 
 /** What every command does alike: tell an operator's error in three parts, and end quietly when the reader of a pipe goes away. */
 export abstract class BaseCommand extends Command {
+  /** A command that runs as a service tells its end in its log. */
+  protected service: ServiceRun | undefined
+
   override async init(): Promise<void> {
     await super.init()
     // `earshot … | head` closes our stdout: that is a success.
@@ -13,14 +17,19 @@ export abstract class BaseCommand extends Command {
   }
 
   override async catch(error: Error & { exitCode?: number }): Promise<void> {
-    if (!(error instanceof OperatorError)) return super.catch(error)
+    if (!(error instanceof OperatorError)) {
+      await this.service?.close()
+      return super.catch(error)
+    }
     this.printError(error)
+    await this.service?.close()
     process.exitCode = error.exit
   }
 
   printError(error: unknown): void {
     const lines = [`Error: ${error instanceof Error ? error.message : String(error)}`]
     if (error instanceof OperatorError) lines.push(...error.suggestions.map((next) => `  → ${next}`))
-    process.stderr.write(`${lines.join('\n')}\n`)
+    if (this.service !== undefined) this.service.log.event('error', lines.join('\n'))
+    else process.stderr.write(`${lines.join('\n')}\n`)
   }
 }

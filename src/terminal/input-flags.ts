@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core'
 import { OperatorError } from '../lib/base/errors.js'
+import type { Notice } from '../lib/base/notice.js'
 import type { PacketSource } from '../lib/base/packets.js'
 
 /** Where packets come from: the flags of commands that capture, and the source they name. */
@@ -49,7 +50,7 @@ export interface InputFlags {
 export async function openInput(
   command: string,
   flags: InputFlags,
-  options: { ringBytes: number; expression: string; onNotice: (text: string) => void },
+  options: { ringBytes: number; expression: string; onNotice: Notice },
 ): Promise<PacketSource> {
   if (flags.interface !== undefined) {
     const { openLive } = await import('../lib/capture/live-source.js')

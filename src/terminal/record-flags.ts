@@ -1,4 +1,5 @@
 import { Flags } from '@oclif/core'
+import type { Notice } from '../lib/base/notice.js'
 import { recordSettings } from '../lib/settings/records.js'
 import type { RecordQueue } from '../lib/sniffer/record-queue.js'
 import type { RecordsStatus } from '../lib/sniffer/records-status.js'
@@ -26,7 +27,7 @@ export const recordFlags = {
 export async function openRecordsOf(
   storeUrl: string,
   flags: { readonly queue?: string | undefined },
-  options: { live: boolean; sensorId: number | undefined; say: (text: string) => void; clear: () => void },
+  options: { live: boolean; sensorId: number | undefined; say: Notice },
 ): Promise<RecordQueue | undefined> {
   if (storeUrl === 'none') return undefined
   const { openRecordQueue } = await import('../lib/sniffer/record-queue.js')
@@ -42,9 +43,8 @@ export async function openRecordsOf(
     drop: settings.queue_drop,
     onNotice: ({ kind, message, suggestions }) => {
       const text = [`Records: ${message}`, ...suggestions.map((next) => `  → ${next}`)].join('\n')
-      options.clear()
-      if (kind === 'good') options.say(text)
-      else process.stderr.write(`${text}\n`)
+      // Trouble is told also to those who want to hear nothing.
+      options.say(text, kind === 'good' ? 'notice' : 'error')
     },
   })
 }

@@ -1,4 +1,5 @@
 import { Flags } from '@oclif/core'
+import type { Notice } from '../lib/base/notice.js'
 import { spoolLimitSettings, spoolSettings } from '../lib/settings/spool.js'
 import type { ValuesOf } from '../lib/settings/table.js'
 import type { SpoolSummary } from '../lib/sniffer/run.js'
@@ -24,11 +25,14 @@ export const spoolFlags = {
   ...flagsFor(spoolLimitSettings, 'SPOOL'),
 }
 
+/** What the end of a live run may take: a service manager does not wait for ever. */
+export const END_SECONDS = 30
+
 /** The spool these flags ask for, in `dir`; undefined when they ask for none. Throws an OperatorError. */
 export async function openSpoolOf(
   dir: string,
   flags: { readonly save: SpoolContent | 'none' } & Readonly<Record<string, unknown>>,
-  options: { readonly live: boolean; readonly canWait?: boolean; onNotice(text: string): void },
+  options: { readonly live: boolean; readonly canWait?: boolean; readonly onNotice: Notice },
 ): Promise<Spool | undefined> {
   if (dir === 'none' || flags.save === 'none') return undefined
   const { openSpool } = await import('../lib/spool/index.js')
@@ -41,6 +45,7 @@ export async function openSpoolOf(
     compression: pcap_dump_zip,
     maskDtmf: mask_dtmf === 'yes',
     limits: cleanspool === 'yes' ? spoolLimitsOf(valuesOf(spoolLimitSettings, flags), options.live) : noLimits,
+    ...(options.live && { closeMs: END_SECONDS * 1000 }),
     onNotice: options.onNotice,
   })
 }

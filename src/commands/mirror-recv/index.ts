@@ -4,7 +4,7 @@ import { Flags } from '@oclif/core'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson } from '../../lib/call/json.js'
-import type { SenderStats } from '../../lib/manager/index.js'
+import type { SenderStats, ServiceStats } from '../../lib/manager/index.js'
 import { readSecrets, readTls } from '../../lib/mirror/auth-files.js'
 import { destinationText, isLoopback } from '../../lib/mirror/dial.js'
 import { memoryBound } from '../../lib/mirror/memory.js'
@@ -24,11 +24,12 @@ import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
+import { logFlags, ServiceRun } from '../../terminal/service/run.js'
+import { statusTeller } from '../../terminal/service/status.js'
+import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
-import { sniffManager } from '../../terminal/sniff-manager.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
-import { stopOnSignals } from '../../terminal/stop-signals.js'
 import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
 
 /** Only the receiver needs it, and it never packs. */
@@ -141,49 +142,51 @@ With -w packets are only written: one stream, or files in a directory. Without -
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
+    ...logFlags,
     ...flagsFor(receiverSettings, 'SENDERS'),
     ...trackerFlags,
   }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(MirrorRecv)
-    const say = (text: string): void => {
-      if (!flags.quiet) process.stderr.write(`${text}\n`)
-    }
+    const service = await ServiceRun.start('mirror-recv', flags, { live: flags.read === undefined })
+    this.service = service
+    const { say } = service.log
     const settings = valuesOf({ ...receiverSettings, ...sipSettings }, flags)
     const target = flags.write === undefined ? undefined : await writeTarget(flags.write)
-    const stop = stopOnSignals()
     const source =
       flags.read === undefined
-        ? await this.#listen(flags, settings, target, say)
+        ? await this.#listen(flags, settings, target, service)
         : new MirrorStreamSource(flags.read, settings.id_sensor > 0 ? settings.id_sensor : undefined)
     const receiver = source instanceof Receiver ? source : undefined
-    const state = new StateFile(join(stateDir(), 'mirror-recv.json'))
+    const state = new StateFile(join(stateDir(), `${service.instance === undefined ? 'mirror-recv' : service.name}.json`))
     const before = receiver === undefined ? undefined : state.leftOver()
     if (before !== undefined && before.open_calls > 0)
       say(
         `The last run was killed at about ${before.updated}: ${count(before.open_calls)} calls were open then. What was known of them is lost; what their senders have not got rid of comes again.`,
+        'warning',
       )
     let openCalls = 0
     const renewing = receiver && setInterval(() => state.write(openCalls, receiver.sensors()), STATE_MS)
     try {
-      if (target !== undefined) await this.#write(source, target, flags, stop.signal, say)
+      if (target !== undefined) await this.#write(source, target, flags, service)
       else
-        await this.#makeCalls(source, flags, stop.signal, say, (open) => {
+        await this.#makeCalls(source, flags, service, (open) => {
           openCalls = open
         })
       await receiver?.close()
       state.remove()
     } finally {
       clearInterval(renewing)
-      stop.dispose()
     }
-    for (const sensor of receiver?.sensors() ?? []) say(sensorLine(sensor))
+    for (const sensor of receiver?.sensors() ?? []) service.log.event('info', sensorLine(sensor))
     const odd = source.oddities.entries()
-    if (odd.length > 0) say(`Odd: ${odd.map(([reason, n]) => `${reason} ${count(n)}`).join(', ')}`)
+    if (odd.length > 0) service.log.event('info', `Odd: ${odd.map(([reason, n]) => `${reason} ${count(n)}`).join(', ')}`)
+    await service.close()
   }
 
-  async #listen(flags: RecvFlags, settings: Settings, target: Target | undefined, say: (text: string) => void): Promise<Receiver> {
+  async #listen(flags: RecvFlags, settings: Settings, target: Target | undefined, service: ServiceRun): Promise<Receiver> {
+    const { say } = service.log
     const host = flags['mirror-bind-ip']
     const tls =
       flags['tls-cert'] === undefined ? undefined : readTls({ ca: flags['tls-ca'], cert: flags['tls-cert'], key: flags['tls-key'] })
@@ -210,12 +213,13 @@ With -w packets are only written: one stream, or files in a directory. Without -
       positions: target?.positions ?? [],
       holdAcks: target !== undefined,
       onNotice: say,
+      onIdle: () => service.watchdog.beat(),
     })
     say(`Listening on ${destinationText({ host, port: receiver.port })}${tls === undefined ? '' : ' with TLS'}.`)
     return receiver
   }
 
-  async #write(source: PacketSource, target: Target, flags: RecvFlags, signal: AbortSignal, say: (text: string) => void): Promise<void> {
+  async #write(source: PacketSource, target: Target, flags: RecvFlags, service: ServiceRun): Promise<void> {
     const writer = new PacketWriter(
       target,
       {
@@ -226,23 +230,27 @@ With -w packets are only written: one stream, or files in a directory. Without -
       },
       source instanceof Receiver ? { onPiece: () => source.acknowledgements() } : {},
     )
-    for await (const batch of source.batches(signal)) {
-      await writer.write(batch)
+    service.on({
+      async reopen() {
+        const name = await writer.reopen()
+        return name === undefined ? [] : [name]
+      },
+    })
+    service.ready()
+    for await (const batch of source.batches(service.signal)) {
+      service.watchdog.beat()
+      await service.watchdog.whileWaiting(writer.write(batch))
       batch.release()
     }
     await writer.close()
-    say(
+    service.log.event(
+      'info',
       `${count(writer.packets)} packets written${writer.otherLinkType > 0 ? `; ${count(writer.otherLinkType)} of another link type left out` : ''}`,
     )
   }
 
-  async #makeCalls(
-    source: PacketSource,
-    flags: RecvFlags,
-    signal: AbortSignal,
-    say: (text: string) => void,
-    onOpen: (calls: number) => void,
-  ): Promise<void> {
+  async #makeCalls(source: PacketSource, flags: RecvFlags, service: ServiceRun, onOpen: (calls: number) => void): Promise<void> {
+    const { say } = service.log
     const format = outputFormat(flags)
     const live = source.live
     const storeUrl = flags.store ?? (live ? defaultStore() : 'none')
@@ -250,20 +258,25 @@ With -w packets are only written: one stream, or files in a directory. Without -
     say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
     const tracker = trackerOptionsOf(flags, undefined)
     // Each sensor's number is in its records; a number for all is the receiver's own.
-    const records = await openRecordsOf(storeUrl, flags, { live, sensorId: tracker.sensorId, say, clear: () => {} })
+    const records = await openRecordsOf(storeUrl, flags, { live, sensorId: tracker.sensorId, say })
     // Senders keep what the disk cannot take, so nothing need be left out of pcaps.
     const spool = await openSpoolOf(spoolDir, flags, { live, canWait: true, onNotice: say })
+    const about = {
+      name: service.name,
+      version: this.config.version,
+      sensorId: tracker.sensorId,
+      spool,
+      source: 'mirror',
+      senders: source instanceof Receiver ? () => source.sensors().map(senderStats) : undefined,
+    }
     const manager =
       flags.manager && live
-        ? sniffManager({
+        ? serviceManager({
+            ...about,
             service: 'mirror-recv',
-            version: this.config.version,
-            sensorId: tracker.sensorId,
             sipPorts: tracker.sipPorts,
             spoolDir: spool === undefined ? undefined : spoolDir,
-            spool,
-            source: 'mirror',
-            ...(source instanceof Receiver && { senders: () => source.sensors().map(senderStats) }),
+            tcp: true,
             asked: false,
             say,
           })
@@ -274,23 +287,32 @@ With -w packets are only written: one stream, or files in a directory. Without -
       records,
       spool,
       maskDtmf: valuesOf(spoolSettings, flags).mask_dtmf === 'yes',
-      signal,
+      signal: service.signal,
       packetsMax: undefined,
       tracker,
       live: manager?.live,
-      onStart: (status) => manager?.start(status),
+      waiting: (work) => service.watchdog.whileWaiting(work),
+      onStart: (status) => {
+        const stats = (): ServiceStats => snifferStats(status(), about)
+        service.on({ status: statusTeller(stats) })
+        void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
+      },
       onRecord: (record) => {
         if (printer) void printer.call(callJson(record))
         else process.stdout.write(`${callLine(callJson(record))}\n`)
       },
-      onBatch: ({ open }) => onOpen(open),
+      onBatch: ({ open }) => {
+        service.watchdog.beat()
+        onOpen(open)
+      },
     })
     const { totals, seconds, records: stored, spool: spooled, notKept } = result
     await manager?.close()
     await printer?.end({ ...totals, seconds })
-    say(`${count(totals.packets)} packets: ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`)
-    if (stored) say(recordsLine(stored))
-    if (spooled) say(spoolLine(spooled))
+    const report = (text: string): void => service.log.event('info', text)
+    report(`${count(totals.packets)} packets: ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`)
+    if (stored) report(recordsLine(stored))
+    if (spooled) report(spoolLine(spooled))
     if (notKept + (stored ? stored.dropped + stored.refused : 0) > 0) process.exitCode = exitCodes.failure
   }
 }

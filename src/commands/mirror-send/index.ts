@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { Flags } from '@oclif/core'
 import { OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
+import type { ServiceStats } from '../../lib/manager/index.js'
 import { readTls, readToken } from '../../lib/mirror/auth-files.js'
 import { type Compression, numberBlock, OwnPacker } from '../../lib/mirror/block.js'
 import { BlockQueue } from '../../lib/mirror/block-queue.js'
@@ -11,7 +12,8 @@ import { writeMirrorStream, writePackets } from '../../lib/mirror/local-writer.j
 import { memoryBound } from '../../lib/mirror/memory.js'
 import { fileTarget, PacketWriter, streamTarget } from '../../lib/mirror/packet-writer.js'
 import { openPreFilter, type PreFilter } from '../../lib/mirror/pre-filter.js'
-import { runSender, type SenderResult } from '../../lib/mirror/sender.js'
+import { Reopening } from '../../lib/mirror/reopening.js'
+import { runSender, type SenderResult, type SenderStatus } from '../../lib/mirror/sender.js'
 import { streamBeginning } from '../../lib/mirror/stream-file.js'
 import { ClassicPacker } from '../../lib/mirror/voipmonitor.js'
 import { classicSendSettings, mirrorSendSettings, mirrorSettings } from '../../lib/settings/mirror.js'
@@ -19,8 +21,11 @@ import { sipSettings } from '../../lib/settings/sip.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { inputFlags, openInput } from '../../terminal/input-flags.js'
 import { count } from '../../terminal/progress.js'
+import { interfacesOfInstance } from '../../terminal/service/instance.js'
+import { logFlags, ServiceRun } from '../../terminal/service/run.js'
+import { statusTeller } from '../../terminal/service/status.js'
+import { processStats, type StatsParts, serviceManager } from '../../terminal/service-manager.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
-import { stopOnSignals } from '../../terminal/stop-signals.js'
 
 const { id_sensor } = sipSettings
 const sensorSettings = { id_sensor }
@@ -132,6 +137,7 @@ Trailing words are a BPF expression, as in tcpdump.`
       summary: 'How -w writes: pcapng, or the mirror’s packed stream for mirror-recv -r.',
     }),
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
+    ...logFlags,
     ...flagsFor(sensorSettings, 'DESTINATION'),
     ...flagsFor({ max_packet_rate: mirrorSendSettings.max_packet_rate }, 'FILTER'),
     ...flagsFor({ ...mirrorSettings, ...bufferSettings() }, 'BUFFER'),
@@ -140,9 +146,11 @@ Trailing words are a BPF expression, as in tcpdump.`
 
   async run(): Promise<void> {
     const { flags, argv } = await this.parse(MirrorSend)
-    const say = (text: string): void => {
-      if (!flags.quiet) process.stderr.write(`${text}\n`)
-    }
+    const interfaces = flags.interface ?? (flags.read === undefined ? interfacesOfInstance() : undefined)
+    const service = await ServiceRun.start('mirror-send', flags, { live: interfaces !== undefined })
+    this.service = service
+    const { say } = service.log
+    const report = (text: string): void => service.log.event('info', text)
     const settings = valuesOf({ ...mirrorSettings, ...mirrorSendSettings, ...classicSendSettings, ...sensorSettings }, flags)
     const expression = (argv as string[]).join(' ')
     const classic = flags.protocol === 'voipmonitor'
@@ -161,19 +169,22 @@ Trailing words are a BPF expression, as in tcpdump.`
         suggestions: ['A receiver: --to HOST', 'Standard output: -w -'],
       })
     const tls = flags.write === undefined ? tlsFor(destinations, flags, classic) : undefined
-    const preFilter = await preFilterFor(flags.send, flags.interface === undefined ? expression : '', settings.max_packet_rate)
-    const source = await openInput(MirrorSend.id, flags, {
-      ringBytes: settings.ringbuffer * 2 ** 20,
-      expression: flags.write === undefined ? withoutOwnStream(expression, destinations) : expression,
-      onNotice: say,
-    })
-    const stop = stopOnSignals()
+    const preFilter = await preFilterFor(flags.send, interfaces === undefined ? expression : '', settings.max_packet_rate)
+    const source = await openInput(
+      MirrorSend.id,
+      { ...flags, interface: interfaces },
+      {
+        ringBytes: settings.ringbuffer * 2 ** 20,
+        expression: flags.write === undefined ? withoutOwnStream(expression, destinations) : expression,
+        onNotice: say,
+      },
+    )
     const blockBytes = settings.packetbuffer_block_maxsize * 1024
     const software = `earshot ${this.config.version}`
 
     if (flags.write !== undefined) {
       const target = flags.write === '-' ? streamTarget(process.stdout) : await fileTarget(flags.write)
-      const parts = { source, preFilter, signal: stop.signal }
+      const parts = { source, preFilter, signal: service.signal, onBatch: () => service.watchdog.beat() }
       let packets: number
       if (flags['write-format'] === 'mirror') {
         const hello = {
@@ -183,14 +194,19 @@ Trailing words are a BPF expression, as in tcpdump.`
           software,
           compressions: [compression],
         }
-        packets = await writeMirrorStream(parts, new OwnPacker(compression, blockBytes), streamBeginning(hello), target)
+        const reopening = new Reopening()
+        service.on({ reopen: async () => namesOf(await reopening.ask()) })
+        service.ready()
+        packets = await writeMirrorStream(parts, new OwnPacker(compression, blockBytes), streamBeginning(hello), target, reopening)
       } else {
         const writer = new PacketWriter(target, { format: 'pcapng', fileBytesMax: 0, fileSecondsMax: 0, filesMax: 0 })
+        service.on({ reopen: async () => namesOf(await writer.reopen()) })
+        service.ready()
         await writePackets(parts, writer)
         packets = writer.packets
       }
-      stop.dispose()
-      say(`${count(packets)} packets written${lossText([...kernelLoss(source), ...(preFilter?.dropped() ?? [])])}`)
+      report(`${count(packets)} packets written${lossText([...kernelLoss(source), ...(preFilter?.dropped() ?? [])])}`)
+      await service.close()
       return
     }
 
@@ -210,6 +226,25 @@ Trailing words are a BPF expression, as in tcpdump.`
       ? shardOrder(destinations, settings.id_sensor > 0 ? `${settings.id_sensor}` : flags['name-sensor'])
       : destinations
     say(`Sending to ${order.map(destinationText).join(', then ')}${tls === undefined ? ', without TLS' : ' with TLS'}.`)
+    const about = {
+      name: service.name,
+      version: this.config.version,
+      sensorId: settings.id_sensor > 0 ? settings.id_sensor : undefined,
+      source: interfaces?.join(',') ?? 'read_from_file',
+    }
+    const manager =
+      interfaces === undefined
+        ? undefined
+        : serviceManager({
+            ...about,
+            service: 'mirror-send',
+            sipPorts: [],
+            spoolDir: undefined,
+            spool: undefined,
+            tcp: false,
+            asked: false,
+            say,
+          })
     const result = await runSender({
       source,
       queue,
@@ -226,17 +261,44 @@ Trailing words are a BPF expression, as in tcpdump.`
       checksum: settings.mirror_use_checksum === 'yes',
       blockMs: settings.packetbuffer_block_maxtime,
       lingerMs: 5000,
-      signal: stop.signal,
+      signal: service.signal,
       onNotice: say,
+      onBatch: () => service.watchdog.beat(),
+      onStart: (status) => {
+        const stats = (): ServiceStats => senderStats(status(), source, about)
+        service.on({ status: statusTeller(stats) })
+        void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
+      },
     })
-    stop.dispose()
-    this.#summary(result, say)
+    await manager?.close()
+    this.#summary(result, report)
+    await service.close()
   }
 
   #summary({ packets, blocks, bytesSent, dropped, kept }: SenderResult, say: (text: string) => void): void {
     say(`${count(packets)} packets in ${count(blocks)} blocks, ${count(bytesSent)} bytes sent${lossText(dropped)}`)
     if (kept > 0) say(`${count(kept)} packets wait on disk for the next run.`)
     if (dropped.some(([stage]) => !chosen.has(stage))) process.exitCode = 4
+  }
+}
+
+const namesOf = (name: string | undefined): string[] => (name === undefined ? [] : [name])
+
+/** A sender makes no calls: it counts what it sends, and what it could not. */
+function senderStats(status: SenderStatus, source: PacketSource, about: Omit<StatsParts, 'spool'>): ServiceStats {
+  return {
+    ...processStats(about),
+    packets: status.packets,
+    bytes: source.progress().bytes,
+    rtp: 0,
+    rtcp: 0,
+    sip: 0,
+    filtered: 0,
+    calls: 0,
+    open: 0,
+    kernel: source.kernel?.(),
+    buffer: { packets: status.waitingPackets, bytes: status.memoryBytes + status.diskBytes, connected: status.connected },
+    odd: Object.fromEntries([...source.oddities.entries(), ...Object.entries(status.dropped).filter(([stage]) => stage !== 'kernel')]),
   }
 }
 

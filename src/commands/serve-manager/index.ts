@@ -3,13 +3,17 @@ import { join, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { serverCertificate, Tokens } from '../../lib/access/index.js'
 import { OperatorError } from '../../lib/base/errors.js'
+import type { Notice } from '../../lib/base/notice.js'
 import { spoolSource } from '../../lib/sniffer/spool-source.js'
 import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { readableState, runDir, stateDir } from '../../terminal/defaults.js'
 import { knownServers } from '../../terminal/manager-access.js'
 import { recordSource } from '../../terminal/record-source.js'
-import { stopOnSignals } from '../../terminal/stop-signals.js'
+import { logFlags, ServiceRun } from '../../terminal/service/run.js'
+
+/** Clients are served by the one loop of Node: when it turns, the service lives. */
+const BEAT_MS = 1000
 
 /** `earshot serve-manager`: a service over a spool and a store, that also speaks for every other service of the host. */
 export default class ServeManager extends BaseCommand {
@@ -42,13 +46,14 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     }),
     'id-sensor': Flags.integer({ min: 0, max: 65_534, default: 0, summary: 'Number of this sensor in the records; 0 means none.' }),
     quiet: Flags.boolean({ char: 'q', summary: 'Say nothing but errors.' }),
+    ...logFlags,
   }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(ServeManager)
-    const say = (text: string): void => {
-      if (!flags.quiet) process.stderr.write(`${text}\n`)
-    }
+    const service = await ServiceRun.start('serve-manager', flags, { live: true })
+    this.service = service
+    const { say } = service.log
     const { addressText, auditLog, hostBackend, isLoopback, parseAddress, startManager } = await import('../../lib/manager/index.js')
     const tcp = flags.listen.map((text) => {
       const address = parseAddress(text)
@@ -68,10 +73,11 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     const storeUrl = flags.store ?? state.store
     const store = storeUrl === 'none' ? undefined : await this.#openStore(storeUrl, flags.store === undefined, say)
     const spool = flags.spool === 'none' ? undefined : resolve(flags.spool ?? state.spool)
-    const socket = join(runDir(), 'serve-manager.sock')
+    const socket = join(runDir(), `${service.instance === undefined ? 'serve-manager' : service.name}.sock`)
     const backend = hostBackend({
       about: {
         service: 'serve-manager',
+        name: service.name,
         version: this.config.version,
         pid: process.pid,
         host: hostname(),
@@ -91,14 +97,14 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
         tcp,
         certificate,
         tokens: new Tokens(join(directory, 'tokens.json')),
-        audit: auditLog(join(directory, 'audit.log'), (error) => say(`Fetches are not logged: ${error.message}`)),
+        audit: auditLog(join(directory, 'audit.log'), (error) => say(`Fetches are not logged: ${error.message}`, 'error')),
         plainForEverybody: flags['insecure-voipmonitor'],
       })
     const manager = await start()
       .catch(async (error: unknown) => {
         // A lone sniff has the port because it was free: it belongs to this one now.
         if (!(error instanceof OperatorError) || error.code !== 'IN_USE' || !(await backend.askToGiveWay())) throw error
-        say('Another service of this host has left the port to this one.')
+        say('Another service of this host has left the port to this one.', 'notice')
         return start()
       })
       .catch(async (error: unknown) => {
@@ -109,26 +115,35 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     say(`Listening on ${manager.addresses.join(' ')}`)
     say(`Records: ${storeUrl}   Pcaps: ${spool ?? 'none'}`)
     if (certificate) say(`Certificate${certificate.selfSigned ? ' (made here)' : ''}: ${certificate.fingerprint}`)
-    if (flags['insecure-voipmonitor'] && far) say('DANGER: whoever reaches the port reads calls and packets (--insecure-voipmonitor).')
-    const stop = stopOnSignals()
-    if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener('abort', resolve, { once: true }))
+    if (flags['insecure-voipmonitor'] && far)
+      say('DANGER: whoever reaches the port reads calls and packets (--insecure-voipmonitor).', 'warning')
+    const beating = setInterval(() => service.watchdog.beat(), BEAT_MS)
+    service.on({
+      status: () => ({
+        line: `${manager.connections} connections`,
+        fields: { connections: manager.connections, rss_bytes: process.memoryUsage().rss },
+      }),
+    })
+    service.ready()
+    if (!service.signal.aborted) await new Promise((resolve) => service.signal.addEventListener('abort', resolve, { once: true }))
+    clearInterval(beating)
     await manager.close()
     backend.close()
     await store?.close()
-    stop.dispose()
+    await service.close()
   }
 
   /** A store that nobody named and that is not there yet is no reason not to serve packets. */
   async #openStore(
     url: string,
     implied: boolean,
-    say: (text: string) => void,
+    say: Notice,
   ): ReturnType<typeof openReader> extends Promise<infer R> ? Promise<R | undefined> : never {
     try {
       return await openReader(url)
     } catch (error) {
       if (!implied) throw error
-      say(`No records: ${(error as Error).message}`)
+      say(`No records: ${(error as Error).message}`, 'notice')
       return undefined
     }
   }

@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core'
 import { exitCodes } from '../../lib/base/errors.js'
 import { callJson, schemaVersion } from '../../lib/call/json.js'
+import type { ServiceStats } from '../../lib/manager/index.js'
 import { spoolSettings } from '../../lib/settings/spool.js'
 import { recordsJson } from '../../lib/sniffer/records-status.js'
 import { runSniffer, type SnifferResult } from '../../lib/sniffer/run.js'
@@ -12,11 +13,13 @@ import { inputFlags, openInput } from '../../terminal/input-flags.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count, progressLine } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
+import { interfacesOfInstance } from '../../terminal/service/instance.js'
+import { logFlags, ServiceRun } from '../../terminal/service/run.js'
+import { statusTeller } from '../../terminal/service/status.js'
+import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
 import { valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
-import { sniffManager } from '../../terminal/sniff-manager.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
-import { stopOnSignals } from '../../terminal/stop-signals.js'
 import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
 
 /** `earshot sniff`: chooses the source, the filter, the store and the spool, runs the pipeline, prints what comes out. */
@@ -65,48 +68,47 @@ Ctrl-C writes every open call before it ends.`
       helpGroup: 'OUTPUT',
       summary: 'Tell more: defaults chosen, the kernel filter, timings, every odd packet by reason.',
     }),
+    ...logFlags,
     ...trackerFlags,
   }
 
   async run(): Promise<void> {
     const { flags, argv } = await this.parse(Sniff)
-    const say = (text: string): void => {
-      if (!flags.quiet) process.stderr.write(`${text}\n`)
-    }
-    const live = flags.interface !== undefined
+    const progress = progressLine(flags.quiet ? ({ isTTY: false } as NodeJS.WriteStream) : process.stderr)
+    const interfaces = flags.interface ?? (flags.read === undefined ? interfacesOfInstance() : undefined)
+    const live = interfaces !== undefined
+    const service = await ServiceRun.start('sniff', flags, { live, clear: () => progress.clear() })
+    this.service = service
+    const { say } = service.log
     const expression = (argv as string[]).join(' ')
     const { openFilter } = expression === '' ? { openFilter: undefined } : await import('../../lib/capture/bpf-compile.js')
     const tracker = trackerOptionsOf(flags, openFilter?.(expression))
-    const source = await openInput(Sniff.id, flags, { ringBytes: parseSize(flags['ring-size']), expression, onNotice: say })
+    const source = await openInput(
+      Sniff.id,
+      { ...flags, interface: interfaces },
+      { ringBytes: parseSize(flags['ring-size']), expression, onNotice: say },
+    )
     const format = outputFormat(flags)
     const storeUrl = flags.store ?? (live ? defaultStore() : 'none')
     const spoolDir = flags.save === 'none' ? 'none' : (flags.spool ?? (live ? defaultSpool() : 'none'))
-    const progress = progressLine(flags.quiet ? ({ isTTY: false } as NodeJS.WriteStream) : process.stderr)
     if (flags.verbose || live) say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
     const { sensorId } = tracker
-    const records = await openRecordsOf(storeUrl, flags, { live, sensorId, say, clear: () => progress.clear() })
-    const spool = await openSpoolOf(spoolDir, flags, {
-      live,
-      onNotice(text) {
-        progress.clear()
-        say(text)
-      },
-    })
-
+    const records = await openRecordsOf(storeUrl, flags, { live, sensorId, say })
+    const spool = await openSpoolOf(spoolDir, flags, { live, onNotice: say })
+    const { version } = this.config
+    const about = { name: service.name, version, sensorId, spool, source: interfaces?.join(',') ?? 'read_from_file' }
     const manager =
       (flags.manager ?? live)
-        ? sniffManager({
-            version: this.config.version,
-            sensorId,
+        ? serviceManager({
+            ...about,
+            service: 'sniff',
             sipPorts: tracker.sipPorts,
             spoolDir: spool === undefined ? undefined : spoolDir,
-            spool,
-            source: live ? (flags.interface ?? []).join(',') : 'read_from_file',
+            tcp: true,
             asked: flags.manager === true,
             say,
           })
         : undefined
-    const stop = stopOnSignals()
     // A table can only be drawn when all its rows are there: a live run prints a line as each call ends.
     const printer = live && format === 'table' ? undefined : callPrinter(format, process.stdout)
     const result = await runSniffer({
@@ -114,26 +116,33 @@ Ctrl-C writes every open call before it ends.`
       records,
       spool,
       maskDtmf: valuesOf(spoolSettings, flags).mask_dtmf === 'yes',
-      signal: stop.signal,
+      signal: service.signal,
       packetsMax: flags.count,
       tracker,
       live: manager?.live,
-      onStart: (status) => manager?.start(status),
+      waiting: (work) => service.watchdog.whileWaiting(work),
+      onStart: (status) => {
+        const stats = (): ServiceStats => snifferStats(status(), about)
+        service.on({ status: statusTeller(stats) })
+        void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
+      },
       onRecord: (record) => {
         progress.clear()
         if (printer) void printer.call(callJson(record))
         else process.stdout.write(`${callLine(callJson(record))}\n`)
       },
-      onBatch: ({ packets, open, calls }) =>
-        progress.update({ packets, calls: live ? open : calls, source: source.progress(), dropped: source.kernel?.().dropped }),
+      onBatch: ({ packets, open, calls }) => {
+        service.watchdog.beat()
+        progress.update({ packets, calls: live ? open : calls, source: source.progress(), dropped: source.kernel?.().dropped })
+      },
     })
     progress.clear()
     await manager?.close()
-    stop.dispose()
     await printer?.end(totalsOf(result))
     const lost = result.notKept + (result.records ? result.records.dropped + result.records.refused : 0)
     if (lost > 0) process.exitCode = exitCodes.failure
-    this.#summary(result, flags.verbose === true, say)
+    this.#summary(result, flags.verbose === true, (text) => service.log.event('info', text))
+    await service.close()
   }
 
   #summary({ totals, oddities, seconds, records, spool, kernel }: SnifferResult, verbose: boolean, say: (text: string) => void): void {

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promi
 import { EMPTY } from '../base/bytes.js'
 import { Counters } from '../base/counters.js'
 import { exitCodes, OperatorError } from '../base/errors.js'
+import type { Notice } from '../base/notice.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
 import { ANY, indexOf, isEthernet, isUp, listInterfaces } from './interfaces.js'
@@ -20,7 +21,7 @@ export interface LiveOptions {
   /** The operator's BPF expression; the kernel gets it widened, so test what arrives with `openFilter(expression)`. */
   readonly expression?: string
   /** One sentence when an interface goes down, comes back, or is made anew. */
-  readonly onNotice?: (text: string) => void
+  readonly onNotice?: Notice
 }
 
 /** How long a wait for packets may last, and so how long an abort may take to be seen. */
@@ -93,7 +94,7 @@ export class LiveSource implements PacketSource {
   readonly #taps: readonly Tap[]
   readonly #order: Interleave
   readonly #promiscuous: boolean
-  readonly #notice: (text: string) => void
+  readonly #notice: Notice
   /** struct pollfd for each tap: fd, wanted events, what happened. */
   readonly #descriptors: Uint8Array
   #bytes = 0
@@ -200,7 +201,7 @@ export class LiveSource implements PacketSource {
       if (!tap.up) continue
       tap.up = false
       this.oddities.add('interface went down')
-      this.#notice(`Interface ${tap.name} is down. Waiting for it to come up.`)
+      this.#notice(`Interface ${tap.name} is down. Waiting for it to come up.`, 'warning')
     }
     return some
   }
@@ -210,7 +211,7 @@ export class LiveSource implements PacketSource {
     if (index === 0 || !isUp(tap.name)) return
     if (index === tap.index) {
       tap.up = true
-      this.#notice(`Interface ${tap.name} is up.`)
+      this.#notice(`Interface ${tap.name} is up.`, 'notice')
       return
     }
     if (isEthernet(tap.name) !== (tap.ring.linkType === LINKTYPE_ETHERNET)) {
@@ -221,7 +222,7 @@ export class LiveSource implements PacketSource {
       tap.ring.bindTo(index, this.#promiscuous)
       tap.index = index
       tap.up = true
-      this.#notice(`Interface ${tap.name} was made anew. Listening to the new one.`)
+      this.#notice(`Interface ${tap.name} was made anew. Listening to the new one.`, 'notice')
     } catch {
       // It may be gone again already; the next look will tell.
       this.oddities.add('interface could not be bound again')

@@ -42,6 +42,8 @@ export type Answer = { readonly kind: 'item'; readonly value: unknown } | { read
 export interface About {
   /** "sniff", "mirror-recv", "serve-manager". */
   readonly service: string
+  /** Unique on its host: "sniff@eth1", "sniff-4711". */
+  readonly name: string
   readonly version: string
   readonly pid: number
   readonly host: string
@@ -77,6 +79,7 @@ export interface RecordSource {
 
 /** What a service counts, since its start. Sums are what a client makes rates of. */
 export interface ServiceStats {
+  /** The service's name, unique on its host. */
   readonly service: string
   readonly version: string
   readonly pid: number
@@ -98,6 +101,8 @@ export interface ServiceStats {
   readonly records?: RecordsStats | undefined
   readonly spool?: SpoolStats | undefined
   readonly odd: Readonly<Record<string, number>>
+  /** What waits at a mirror's sender for its receiver. */
+  readonly buffer?: { readonly packets: number; readonly bytes: number; readonly connected: boolean } | undefined
   /** The sensors that send to a mirror's receiver. */
   readonly senders?: readonly SenderStats[] | undefined
   /** The receiver that this service sends packets to. */

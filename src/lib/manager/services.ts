@@ -54,7 +54,7 @@ export function ownStats(about: About, startedMs: number): ServiceStats {
   const { rss, heapUsed } = process.memoryUsage()
   const { user, system } = process.cpuUsage()
   return {
-    service: `${about.service}-${about.pid}`,
+    service: about.name,
     version: about.version,
     pid: about.pid,
     sensorId: about.sensorId,

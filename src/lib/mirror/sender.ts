@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ConnectionOptions } from 'node:tls'
+import type { Notice } from '../base/notice.js'
 import type { PacketBatch, PacketSource } from '../base/packets.js'
 import type { Micros } from '../base/units.js'
 import type { BlockPacker, Compression } from './block.js'
@@ -33,7 +34,17 @@ export interface SenderParts {
   /** How long the end of a live run waits for the receiver. */
   readonly lingerMs: number
   readonly signal: AbortSignal
-  onNotice(text: string): void
+  readonly onNotice: Notice
+  /** After each batch: for who watches that the loop goes on. */
+  onBatch?(): void
+  /** The run begins; the function tells at any time how it goes. */
+  onStart?(status: () => SenderStatus): void
+}
+
+/** How a run goes, while it goes. */
+export interface SenderStatus extends SenderCounts {
+  readonly waitingPackets: number
+  readonly connected: boolean
 }
 
 export interface SenderResult {
@@ -73,11 +84,13 @@ class Sender {
   async run(): Promise<SenderResult> {
     const { source, queue } = this.#parts
     const links = this.#keepConnected()
+    this.#parts.onStart?.(() => ({ ...this.#counts(), waitingPackets: queue.waitingPackets, connected: this.#connected }))
     const stopped = aborted(this.#parts.signal)
     try {
       for await (const batch of source.batches(this.#parts.signal)) {
         this.#pack(batch)
         batch.release()
+        this.#parts.onBatch?.()
         if (!source.live) await Promise.race([queue.room(), stopped])
       }
       this.#closeBlock()
@@ -171,7 +184,7 @@ class Sender {
         this.#connected = true
         this.#parts.packer.compression = compression
         this.#told = { text: '', atMs: 0 }
-        this.#parts.onNotice(`Connected to ${destinationText(to)}.`)
+        this.#parts.onNotice(`Connected to ${destinationText(to)}.`, 'notice')
       },
       onSent: (_packets, bytes) => {
         this.#counted.bytesSent += bytes
@@ -210,7 +223,7 @@ class Sender {
     this.#told = { text, atMs: nowMs }
     const { queue } = this.#parts
     const waiting = queue.waitingPackets
-    this.#parts.onNotice(`${text} Trying again; ${waiting.toLocaleString('en-US')} packets wait.`)
+    this.#parts.onNotice(`${text} Trying again; ${waiting.toLocaleString('en-US')} packets wait.`, 'warning')
   }
 }
 

@@ -18,7 +18,7 @@ async function start({ about, spool, sipPorts, socket, tcp, stateDirectory }: Th
       spool: spool === undefined ? undefined : spoolSource(spool),
       records: undefined,
       sipPorts,
-      calls: callsOf(`${about.service}-${about.pid}`, live),
+      calls: callsOf(about.name, live),
       stats: async () => [await live.stats()],
     },
     certificate: undefined,

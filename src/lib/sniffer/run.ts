@@ -59,8 +59,10 @@ export interface SnifferParts {
   readonly signal: StopSignal
   /** Each finished call, with its pcap path filled in. */
   onRecord(record: CallRecord): void
-  /** After each batch; for a progress line. */
+  /** After each batch; for a progress line, and for who watches that the loop goes on. */
   onBatch?(totals: TrackerTotals): void
+  /** Told of each wait for a disk or a store that may be slow by right. */
+  waiting?<T>(work: Promise<T>): Promise<T>
   /** The running calls, for those who watch; undefined when nobody can. */
   readonly live?: LiveCalls | undefined
   /** The run begins; the function tells at any time how it goes. */
@@ -132,6 +134,7 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     captureTime: trackers.now,
   }))
   const canWait = source.canWait ?? !source.live
+  const waiting = parts.waiting ?? (<T>(work: Promise<T>) => work)
   try {
     for await (const batch of source.batches(signal)) {
       const tracker = trackers.of(batch)
@@ -144,8 +147,8 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       records?.flush()
       parts.onBatch?.(trackers.totals)
       if (canWait) {
-        await spool?.drained()
-        await records?.drained()
+        if (spool !== undefined) await waiting(spool.drained())
+        if (records !== undefined) await waiting(records.drained())
       }
       if (parts.packetsMax !== undefined && trackers.totals.packets >= parts.packetsMax) break
     }

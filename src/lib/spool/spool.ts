@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { Counters } from '../base/counters.js'
 import { exitCodes, OperatorError } from '../base/errors.js'
 import type { HeldPacket } from '../base/held.js'
+import type { Notice } from '../base/notice.js'
 import type { PacketBatch } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
@@ -50,8 +51,10 @@ export interface SpoolOptions {
   readonly shipmentBytes?: number
   /** What waits in the writing thread for the disk. */
   readonly memoryBytes?: number
+  /** What the end may take; without it the end waits for the disk. */
+  readonly closeMs?: number
   /** Says once that the disk does not take any more, and once that it does again. */
-  onNotice(text: string): void
+  readonly onNotice: Notice
 }
 
 export interface SpoolStats {
@@ -88,6 +91,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     if (lock === undefined && isLimited(options.limits ?? noLimits))
       options.onNotice(
         `Another process writes to the spool "${options.dir}" and keeps it within its limits; those given here are not used.`,
+        'notice',
       )
     return new Spool(options, lock)
   } catch (error) {
@@ -235,14 +239,17 @@ export class Spool {
     while (this.#inFlight > this.#shipmentsMax / 2 && !this.#gone) await new Promise<void>((resolve) => this.#waiters.push(resolve))
   }
 
+  /** Writes what is on its way, within `closeMs` when given; what is left then is counted as dropped. */
   async close(): Promise<SpoolStats> {
     this.#ship()
+    const { closeMs } = this.#options
+    const patience = closeMs === undefined ? undefined : setTimeout(() => this.#giveUp(closeMs), closeMs)
     while (this.#inFlight > 0 && !this.#gone) await new Promise<void>((resolve) => this.#waiters.push(resolve))
     if (!this.#gone) {
-      const exit = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()))
       this.#worker.postMessage('close')
-      await exit
+      while (!this.#gone) await new Promise<void>((resolve) => this.#waiters.push(resolve))
     }
+    clearTimeout(patience)
     this.#lock?.release()
     return this.stats()
   }
@@ -259,6 +266,20 @@ export class Spool {
       leftOut: this.#leftOut,
       kept,
     }
+  }
+
+  /** The disk hangs, and the thread with it. */
+  #giveUp(closeMs: number): void {
+    if (this.#gone) return
+    const left = this.#shipments.reduce((sum, { count }, id) => (this.#free.includes(id) ? sum : sum + count), 0)
+    this.#dropped.add('disk too slow at the end', left)
+    this.#options.onNotice(
+      `The spool "${this.#options.dir}" did not take the last ${left} packets within ${Math.round(closeMs / 1000)} s: they are lost.`,
+      'error',
+    )
+    this.#gone = true
+    void this.#worker.terminate()
+    this.#wake()
   }
 
   /** Gives the call a file. The tag is even: odd numbers are the writing thread's own. */
@@ -385,11 +406,11 @@ export class Spool {
     if (reply.id >= 0) this.#free.push(reply.id)
     this.#inFlight--
     this.#reply = reply
-    if (reply.notice !== undefined) this.#options.onNotice(reply.notice)
+    if (reply.notice !== undefined) this.#options.onNotice(reply.notice, 'warning')
     if (reply.trouble !== undefined) this.#trouble(reply.trouble.code, reply.trouble.message)
     else if (this.#broken && !reply.waiting) {
       this.#broken = false
-      this.#options.onNotice(`The spool "${this.#options.dir}" can be written again.`)
+      this.#options.onNotice(`The spool "${this.#options.dir}" can be written again.`, 'notice')
     }
     this.#wake()
   }
@@ -405,6 +426,7 @@ export class Spool {
     }
     this.#options.onNotice(
       `Cannot write pcaps to "${this.#options.dir}": ${known[code] ?? message}. Calls are still recorded; packets are not kept until it can be written again (tried every ${RETRY_MS / 1000} s).`,
+      'error',
     )
   }
 
