@@ -1,6 +1,7 @@
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Flags } from '@oclif/core'
+import { expiryOf } from '../../lib/access/index.js'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson } from '../../lib/call/json.js'
@@ -21,12 +22,14 @@ import { BaseCommand } from '../../terminal/base-command.js'
 import { callLine } from '../../terminal/call-line.js'
 import { callPrinter } from '../../terminal/call-printer.js'
 import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js'
+import { metricsFlags, metricsPlan } from '../../terminal/metrics-flags.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
+import { ServiceObserver } from '../../terminal/service-observer.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
@@ -139,6 +142,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
       helpGroup: 'OUTPUT',
       summary: 'Answer managers’ questions about this run: on a socket in the run directory, and on 127.0.0.1:5029 when that is free.',
     }),
+    ...metricsFlags,
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
@@ -154,6 +158,8 @@ With -w packets are only written: one stream, or files in a directory. Without -
     const { say } = service.log
     const settings = valuesOf({ ...receiverSettings, ...sipSettings }, flags)
     const target = flags.write === undefined ? undefined : await writeTarget(flags.write)
+    if (target !== undefined && metricsPlan(flags) !== undefined)
+      say('Metrics are of calls: there are none while packets are only written.', 'warning')
     const source =
       flags.read === undefined
         ? await this.#listen(flags, settings, target, service)
@@ -269,14 +275,19 @@ With -w packets are only written: one stream, or files in a directory. Without -
       source: 'mirror',
       senders: source instanceof Receiver ? () => source.sensors().map(senderStats) : undefined,
     }
+    const metrics = metricsPlan(flags)
+    const managed = flags.manager && live
+    const observer = new ServiceObserver({ live, calls: true, certificates: certificatesOf(flags) })
     const manager =
-      flags.manager && live
+      managed || metrics !== undefined
         ? serviceManager({
             ...about,
             service: 'mirror-recv',
             sipPorts: tracker.sipPorts,
             spoolDir: spool === undefined ? undefined : spoolDir,
             tcp: true,
+            metricsOnly: !managed,
+            metrics,
             asked: false,
             say,
           })
@@ -293,21 +304,24 @@ With -w packets are only written: one stream, or files in a directory. Without -
       live: manager?.live,
       waiting: (work) => service.watchdog.whileWaiting(work),
       onStart: (status) => {
-        const stats = (): ServiceStats => snifferStats(status(), about)
+        const stats = (): ServiceStats => observer.complete(snifferStats(status(), about))
         service.on({ status: statusTeller(stats) })
         void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
       },
       onRecord: (record) => {
+        observer.ended(record)
         if (printer) void printer.call(callJson(record))
         else process.stdout.write(`${callLine(callJson(record))}\n`)
       },
-      onBatch: ({ open }) => {
+      onBatch: ({ open, packets }) => {
         service.watchdog.beat()
+        observer.batch(packets)
         onOpen(open)
       },
     })
     const { totals, seconds, records: stored, spool: spooled, notKept } = result
     await manager?.close()
+    observer.close()
     await printer?.end({ ...totals, seconds })
     const report = (text: string): void => service.log.event('info', text)
     report(`${count(totals.packets)} packets: ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`)
@@ -327,6 +341,9 @@ interface RecvFlags {
   readonly 'tls-cert'?: string | undefined
   readonly 'tls-key'?: string | undefined
   readonly 'tls-ca'?: string | undefined
+  readonly metrics?: string | undefined
+  readonly 'metrics-tls-cert'?: string | undefined
+  readonly 'metrics-tls-key'?: string | undefined
   readonly store?: string | undefined
   readonly queue?: string | undefined
   readonly spool?: string | undefined
@@ -377,12 +394,23 @@ async function writeTarget(path: string): Promise<Target> {
   return isDirectory ? directoryTarget(path) : fileTarget(path)
 }
 
+/** The one that senders are shown. */
+function certificatesOf(flags: RecvFlags): ServiceStats['certificates'] {
+  const file = flags['tls-cert']
+  const notAfterMs = file === undefined ? undefined : expiryOf(readFileSync(file))
+  return notAfterMs === undefined ? undefined : [{ use: 'mirror', notAfterMs }]
+}
+
 /** What a manager is told of a sensor. */
-const senderStats = ({ sensorId, name, address, connected, protocol, packets, lagMs, skewMs, sender }: SensorState): SenderStats => ({
-  ...{ sensorId, name, address, connected, protocol, packets, lagMs, skewMs },
-  bufferBytes: sender && sender.memoryBytes + sender.diskBytes,
-  dropped: sender?.dropped ?? {},
-})
+const senderStats = (state: SensorState): SenderStats => {
+  const { sensorId, name, address, connected, protocol, packets, bytes, lagMs, skewMs, sender, gaps, duplicates, waitingHere } = state
+  return {
+    ...{ sensorId, name, address, connected, protocol, packets, bytes, lagMs, skewMs, gaps, duplicates },
+    waitingBytes: waitingHere.bytes,
+    bufferBytes: sender && sender.memoryBytes + sender.diskBytes,
+    dropped: sender?.dropped ?? {},
+  }
+}
 
 function sensorLine({ sensorId, name, address, packets, blocks, gaps, duplicates, skewMs, sender }: SensorState): string {
   const lost = Object.entries(sender?.dropped ?? {}).filter(([, n]) => n > 0)

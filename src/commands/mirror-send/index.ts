@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { Flags } from '@oclif/core'
 import { OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
-import type { ServiceStats } from '../../lib/manager/index.js'
+import type { LinkStats, ServiceStats } from '../../lib/manager/index.js'
 import { readTls, readToken } from '../../lib/mirror/auth-files.js'
 import { type Compression, numberBlock, OwnPacker } from '../../lib/mirror/block.js'
 import { BlockQueue } from '../../lib/mirror/block-queue.js'
@@ -20,11 +20,13 @@ import { classicSendSettings, mirrorSendSettings, mirrorSettings } from '../../l
 import { sipSettings } from '../../lib/settings/sip.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { inputFlags, openInput } from '../../terminal/input-flags.js'
+import { metricsFlags, metricsPlan } from '../../terminal/metrics-flags.js'
 import { count } from '../../terminal/progress.js'
 import { interfacesOfInstance } from '../../terminal/service/instance.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { processStats, type StatsParts, serviceManager } from '../../terminal/service-manager.js'
+import { ServiceObserver } from '../../terminal/service-observer.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 
 const { id_sensor } = sipSettings
@@ -136,6 +138,7 @@ Trailing words are a BPF expression, as in tcpdump.`
       helpGroup: 'OUTPUT',
       summary: 'How -w writes: pcapng, or the mirror’s packed stream for mirror-recv -r.',
     }),
+    ...metricsFlags,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
     ...logFlags,
     ...flagsFor(sensorSettings, 'DESTINATION'),
@@ -183,6 +186,7 @@ Trailing words are a BPF expression, as in tcpdump.`
     const software = `earshot ${this.config.version}`
 
     if (flags.write !== undefined) {
+      if (metricsPlan(flags) !== undefined) say('Metrics are of sending: there are none while packets are only written.', 'warning')
       const target = flags.write === '-' ? streamTarget(process.stdout) : await fileTarget(flags.write)
       const parts = { source, preFilter, signal: service.signal, onBatch: () => service.watchdog.beat() }
       let packets: number
@@ -232,8 +236,10 @@ Trailing words are a BPF expression, as in tcpdump.`
       sensorId: settings.id_sensor > 0 ? settings.id_sensor : undefined,
       source: interfaces?.join(',') ?? 'read_from_file',
     }
+    const metrics = metricsPlan(flags)
+    const observer = new ServiceObserver({ live: interfaces !== undefined, calls: false })
     const manager =
-      interfaces === undefined
+      interfaces === undefined && metrics === undefined
         ? undefined
         : serviceManager({
             ...about,
@@ -242,6 +248,8 @@ Trailing words are a BPF expression, as in tcpdump.`
             spoolDir: undefined,
             spool: undefined,
             tcp: false,
+            metricsOnly: interfaces === undefined,
+            metrics,
             asked: false,
             say,
           })
@@ -265,12 +273,17 @@ Trailing words are a BPF expression, as in tcpdump.`
       onNotice: say,
       onBatch: () => service.watchdog.beat(),
       onStart: (status) => {
-        const stats = (): ServiceStats => senderStats(status(), source, about)
+        const stats = (): ServiceStats => {
+          const now = status()
+          observer.batch(now.packets)
+          return observer.complete(senderStats(now, source, about))
+        }
         service.on({ status: statusTeller(stats) })
         void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
       },
     })
     await manager?.close()
+    observer.close()
     this.#summary(result, report)
     await service.close()
   }
@@ -297,8 +310,18 @@ function senderStats(status: SenderStatus, source: PacketSource, about: Omit<Sta
     calls: 0,
     open: 0,
     kernel: source.kernel?.(),
-    buffer: { packets: status.waitingPackets, bytes: status.memoryBytes + status.diskBytes, connected: status.connected },
-    odd: Object.fromEntries([...source.oddities.entries(), ...Object.entries(status.dropped).filter(([stage]) => stage !== 'kernel')]),
+    link: linkStats(status),
+    odd: Object.fromEntries(source.oddities.entries()),
+  }
+}
+
+function linkStats({ dropped, oldestMicros, packets: _, untilMicros: __, ...same }: SenderStatus): LinkStats {
+  const lost = Object.entries(dropped).filter(([stage]) => stage !== 'kernel')
+  return {
+    ...same,
+    lagMs: oldestMicros === 0 ? 0 : Math.max(0, Math.round(Date.now() - oldestMicros / 1000)),
+    dropped: Object.fromEntries(lost.filter(([stage]) => !chosen.has(stage))),
+    leftOut: Object.fromEntries(lost.filter(([stage]) => chosen.has(stage))),
   }
 }
 

@@ -9,6 +9,7 @@ import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { readableState, runDir, stateDir } from '../../terminal/defaults.js'
 import { knownServers } from '../../terminal/manager-access.js'
+import { metricsFlags, metricsPlan } from '../../terminal/metrics-flags.js'
 import { recordSource } from '../../terminal/record-source.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 
@@ -45,6 +46,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
         'DANGER: answer VoIPmonitor’s protocol on all addresses, unencrypted and without asking who it is. Whoever reaches the port reads calls and packets.',
     }),
     'id-sensor': Flags.integer({ min: 0, max: 65_534, default: 0, summary: 'Number of this sensor in the records; 0 means none.' }),
+    ...metricsFlags,
     quiet: Flags.boolean({ char: 'q', summary: 'Say nothing but errors.' }),
     ...logFlags,
   }
@@ -88,6 +90,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
       spool: spool === undefined ? undefined : spoolSource(spool),
       records: store && recordSource(store),
       known: knownServers(),
+      certificates: certificate && [{ use: 'manager', notAfterMs: certificate.notAfterMs }],
       startedMs: performance.now(),
     })
     const start = (): ReturnType<typeof startManager> =>
@@ -112,7 +115,18 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
         await store?.close()
         throw error
       })
-    say(`Listening on ${manager.addresses.join(' ')}`)
+    const plan = metricsPlan(flags)
+    const metrics =
+      plan &&
+      (await import('../../lib/sniffer/service-metrics.js')
+        .then(({ startServiceMetrics }) => startServiceMetrics(plan, stateDir(), backend))
+        .catch(async (error: unknown) => {
+          await manager.close()
+          backend.close()
+          await store?.close()
+          throw error
+        }))
+    say(`Listening on ${[...manager.addresses, ...(metrics === undefined ? [] : [`${metrics.url}/metrics`])].join(' ')}`)
     say(`Records: ${storeUrl}   Pcaps: ${spool ?? 'none'}`)
     if (certificate) say(`Certificate${certificate.selfSigned ? ' (made here)' : ''}: ${certificate.fingerprint}`)
     if (flags['insecure-voipmonitor'] && far)
@@ -127,7 +141,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     service.ready()
     if (!service.signal.aborted) await new Promise((resolve) => service.signal.addEventListener('abort', resolve, { once: true }))
     clearInterval(beating)
-    await manager.close()
+    await Promise.all([manager.close(), metrics?.close()])
     backend.close()
     await store?.close()
     await service.close()

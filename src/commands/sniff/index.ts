@@ -10,6 +10,7 @@ import { callLine } from '../../terminal/call-line.js'
 import { callPrinter } from '../../terminal/call-printer.js'
 import { defaultSpool, defaultStore } from '../../terminal/defaults.js'
 import { inputFlags, openInput } from '../../terminal/input-flags.js'
+import { metricsFlags, metricsPlan } from '../../terminal/metrics-flags.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count, progressLine } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
@@ -17,6 +18,7 @@ import { interfacesOfInstance } from '../../terminal/service/instance.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
+import { ServiceObserver } from '../../terminal/service-observer.js'
 import { valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
@@ -60,6 +62,7 @@ Ctrl-C writes every open call before it ends.`
       summary:
         'Answer managers’ questions about this run: on a socket in the run directory, and on 127.0.0.1:5029 when that is free. Default for -i.',
     }),
+    ...metricsFlags,
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No summary and no progress on stderr.' }),
@@ -97,14 +100,19 @@ Ctrl-C writes every open call before it ends.`
     const spool = await openSpoolOf(spoolDir, flags, { live, onNotice: say })
     const { version } = this.config
     const about = { name: service.name, version, sensorId, spool, source: interfaces?.join(',') ?? 'read_from_file' }
+    const metrics = metricsPlan(flags)
+    const observer = new ServiceObserver({ live, calls: true })
+    const managed = flags.manager ?? live
     const manager =
-      (flags.manager ?? live)
+      managed || metrics !== undefined
         ? serviceManager({
             ...about,
             service: 'sniff',
             sipPorts: tracker.sipPorts,
             spoolDir: spool === undefined ? undefined : spoolDir,
             tcp: true,
+            metricsOnly: !managed,
+            metrics,
             asked: flags.manager === true,
             say,
           })
@@ -122,22 +130,25 @@ Ctrl-C writes every open call before it ends.`
       live: manager?.live,
       waiting: (work) => service.watchdog.whileWaiting(work),
       onStart: (status) => {
-        const stats = (): ServiceStats => snifferStats(status(), about)
+        const stats = (): ServiceStats => observer.complete(snifferStats(status(), about))
         service.on({ status: statusTeller(stats) })
         void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
       },
       onRecord: (record) => {
+        observer.ended(record)
         progress.clear()
         if (printer) void printer.call(callJson(record))
         else process.stdout.write(`${callLine(callJson(record))}\n`)
       },
       onBatch: ({ packets, open, calls }) => {
         service.watchdog.beat()
+        observer.batch(packets)
         progress.update({ packets, calls: live ? open : calls, source: source.progress(), dropped: source.kernel?.().dropped })
       },
     })
     progress.clear()
     await manager?.close()
+    observer.close()
     await printer?.end(totalsOf(result))
     const lost = result.notKept + (result.records ? result.records.dropped + result.records.refused : 0)
     if (lost > 0) process.exitCode = exitCodes.failure

@@ -4,10 +4,10 @@
  */
 export const roles = {
   metrics: { rights: ['metrics'], help: 'read /metrics and /healthz, nothing else' },
-  view: { rights: ['metrics', 'view'], help: 'see calls and statistics' },
-  fetch: { rights: ['metrics', 'view', 'fetch'], help: 'view, and get packets and records' },
+  view: { rights: ['view', 'metrics'], help: 'see calls and statistics' },
+  fetch: { rights: ['view', 'metrics', 'fetch'], help: 'view, and get packets and records' },
   send: { rights: ['send'], help: 'send packets to a receiver, nothing else' },
-  admin: { rights: ['metrics', 'view', 'fetch', 'send', 'admin'], help: 'everything, also change how the service runs' },
+  admin: { rights: ['view', 'metrics', 'fetch', 'send', 'admin'], help: 'everything, also change how the service runs' },
 } as const satisfies Record<string, { readonly rights: readonly Right[]; readonly help: string }>
 
 export type Right = 'metrics' | 'view' | 'fetch' | 'send' | 'admin'

@@ -11,7 +11,7 @@ export interface CallTallyCounts {
   readonly states: Readonly<Record<CallState, number>>
   /** Calls by the status in their record: the first 2xx to an INVITE, else the last response of 300 or more. */
   readonly finals: Readonly<Record<string, number>>
-  /** Calls that got this response, by status; each call counts a status once. */
+  /** Calls with this response, to whichever of their requests, by status; each call counts a status once. */
   readonly responses: Readonly<Record<string, number>>
   readonly problems: Readonly<Record<ProblemName, number>>
   readonly calls: Readonly<Record<CallHistogramName, BucketCounts>>
@@ -20,7 +20,8 @@ export interface CallTallyCounts {
   readonly callee: Readonly<Record<StreamHistogramName, BucketCounts>>
 }
 
-const seconds = (from: Micros, to: Micros | undefined): number | undefined => (to === undefined ? undefined : Math.max(0, (to - from) / 1e6))
+const seconds = (from: Micros, to: Micros | undefined): number | undefined =>
+  to === undefined ? undefined : Math.max(0, (to - from) / 1e6)
 const ended = ({ ended, lastPacket }: CallRecord): Micros => ended ?? lastPacket
 
 /** Of a call as a whole. The bounds enclose what operators promise: E.721 has 3, 5 and 8 s of post-dial delay. */
@@ -128,10 +129,9 @@ const callHistogramNames = Object.keys(callHistograms) as CallHistogramName[]
 const streamHistogramNames = Object.keys(streamHistograms) as StreamHistogramName[]
 
 const bucketsOf = <N extends string>(table: Readonly<Record<N, { readonly bounds: readonly number[] }>>): Record<N, Buckets> =>
-  Object.fromEntries(Object.entries<{ readonly bounds: readonly number[] }>(table).map(([name, { bounds }]) => [name, new Buckets(bounds)])) as Record<
-    N,
-    Buckets
-  >
+  Object.fromEntries(
+    Object.entries<{ readonly bounds: readonly number[] }>(table).map(([name, { bounds }]) => [name, new Buckets(bounds)]),
+  ) as Record<N, Buckets>
 const snapshots = <N extends string>(buckets: Readonly<Record<N, Buckets>>): Record<N, BucketCounts> =>
   Object.fromEntries(Object.entries<Buckets>(buckets).map(([name, b]) => [name, b.snapshot()])) as Record<N, BucketCounts>
 

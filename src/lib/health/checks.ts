@@ -47,8 +47,15 @@ const rising = (value: number, { warning, failing }: { readonly warning: number;
 const number = (n: number): string => n.toLocaleString('en-US')
 const percent = (ratio: number): string => `${(100 * ratio).toFixed(ratio < 0.01 ? 2 : 1)} %`
 const secondsText = (s: number): string =>
-  s < 120 ? `${Math.round(s)} s` : s < 7200 ? `${Math.round(s / 60)} min` : s < 172_800 ? `${Math.round(s / 3600)} h` : `${Math.floor(s / 86_400)} days`
-const bytesText = (bytes: number): string => (bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`)
+  s < 120
+    ? `${Math.round(s)} s`
+    : s < 7200
+      ? `${Math.round(s / 60)} min`
+      : s < 172_800
+        ? `${Math.round(s / 3600)} h`
+        : `${Math.floor(s / 86_400)} days`
+const bytesText = (bytes: number): string =>
+  bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`
 
 export const checks = {
   capture: {
@@ -77,7 +84,10 @@ export const checks = {
               ? 'Look at the senders: earshot sensor status'
               : `Is it the right interface, is its mirror port on? tcpdump -c 5 -i ${source?.split(',')[0] ?? 'any'}`,
         }
-      return { level, what: lastPacketMs === undefined ? 'It listens; no packet has come yet.' : `The last packet came ${secondsText(silent)} ago.` }
+      return {
+        level,
+        what: lastPacketMs === undefined ? 'It listens; no packet has come yet.' : `The last packet came ${secondsText(silent)} ago.`,
+      }
     },
   },
   packets: {
@@ -93,7 +103,10 @@ export const checks = {
       return {
         level,
         what: `${number(sum)} of ${number(of)} packets (${percent(Math.min(1, sum / of))}) were lost in the last ${lately.seconds} s.`,
-        why: lost.map(([stage, n]) => `${number(n)} ${stages[stage]}`).join('; ').concat('.'),
+        why: lost
+          .map(([stage, n]) => `${number(n)} ${stages[stage]}`)
+          .join('; ')
+          .concat('.'),
         next: nextForLoss(worst, link !== undefined, senders !== undefined),
       }
     },
@@ -111,7 +124,8 @@ export const checks = {
           why: failure?.message ?? 'Their queue is full, or the store refuses what they hold.',
           next: 'Bring the store back; give the queue more room (--queue-max), the log names the reason.',
         }
-      const level = state === 'refused' || state === 'given up' ? 'failing' : waiting === 0 ? 'ok' : rising(waitingSeconds, healthLimits.recordSeconds)
+      const level =
+        state === 'refused' || state === 'given up' ? 'failing' : waiting === 0 ? 'ok' : rising(waitingSeconds, healthLimits.recordSeconds)
       if (level === 'ok' && state === 'ok') return { level, what: `The store takes records; ${number(waiting)} are on their way.` }
       return {
         level: level === 'ok' ? 'warning' : level,
@@ -197,7 +211,10 @@ export const checks = {
       if (days >= warning) return { level: 'ok', what: `The certificate of the ${first.use} is valid for ${Math.floor(days)} days.` }
       return {
         level: days < failing ? 'failing' : 'warning',
-        what: days < 0 ? `The certificate of the ${first.use} has expired.` : `The certificate of the ${first.use} expires in ${secondsText(days * 86_400)}.`,
+        what:
+          days < 0
+            ? `The certificate of the ${first.use} has expired.`
+            : `The certificate of the ${first.use} expires in ${secondsText(days * 86_400)}.`,
         why: 'Clients and senders refuse it from then on.',
         next: 'Put the new one in its place and reload or restart the service.',
       }
@@ -227,7 +244,9 @@ function nextForLoss(worst: Stage, sends: boolean, receives: boolean): string {
     case 'kernel':
       return `A larger ring takes bursts: ${sends ? '--ringbuffer MB' : '-B 512MiB'}. When it lasts: capture less (a filter), or share the traffic out between hosts.`
     case 'parse':
-      return receives ? 'The senders may cut packets (snaplen): look at their configuration.' : 'Does a switch or a snaplen cut packets? -v tells the reasons; a capture of some of them helps us.'
+      return receives
+        ? 'The senders may cut packets (snaplen): look at their configuration.'
+        : 'Does a switch or a snaplen cut packets? -v tells the reasons; a capture of some of them helps us.'
     case 'spool':
       return 'The disk is slower than the packets come, or full: --pcap-dump-zip lz4 writes less, --save rtp-headers much less.'
     case 'link':

@@ -14,6 +14,8 @@ export interface ManagerBackend {
   /** Other services of this host, each with a spool of its own perhaps: asked for what is not here. */
   others?(): Promise<readonly OtherService[]>
   stats(): Promise<ServiceStats[]>
+  /** Services of this host that had no answer when `stats` was asked last. */
+  unanswered?(): readonly string[]
   /** As `sipports` tells it: empty means any. */
   readonly sipPorts: readonly number[]
 }
@@ -101,8 +103,6 @@ export interface ServiceStats {
   readonly records?: RecordsStats | undefined
   readonly spool?: SpoolStats | undefined
   readonly odd: Readonly<Record<string, number>>
-  /** What waits at a mirror's sender for its receiver. */
-  readonly buffer?: { readonly packets: number; readonly bytes: number; readonly connected: boolean } | undefined
   /** The sensors that send to a mirror's receiver. */
   readonly senders?: readonly SenderStats[] | undefined
   /** The receiver that this service sends packets to. */
@@ -150,7 +150,7 @@ export interface SpoolStats {
   readonly bytes: number
   readonly dropped: number
   readonly droppedFor?: Readonly<Record<string, number>> | undefined
-  /** Memory with packets that the disk has not taken yet. */
+  /** Memory with packets that the writing thread has not taken yet. */
   readonly waitingBytes?: number | undefined
   /** Why nothing can be written at present. */
   readonly trouble?: string | undefined
@@ -178,8 +178,8 @@ export interface LinkStats {
   /** Age of the oldest packet that waits. */
   readonly lagMs?: number | undefined
   readonly blocks: number
-  /** Bytes of packets before they were packed, after, and with all that was sent twice. */
-  readonly capturedBytes: number
+  /** Bytes of blocks before they were compressed, after, and sent: with all that was sent again. */
+  readonly plainBytes: number
   readonly packedBytes: number
   readonly sentBytes: number
   /** Packets lost, and those left out because the operator said so, by reason. */

@@ -18,7 +18,10 @@ export function parseMetricsAddress(text: string): MetricsAddress | undefined {
   if (found === null || port > 65_535)
     throw new OperatorError('METRICS_ADDRESS', `"${text}" is no address to serve metrics on.`, {
       exit: 2,
-      suggestions: [`This host only: --metrics :${defaultMetricsPort}`, `Others too, with TLS and tokens: --metrics 0.0.0.0:${defaultMetricsPort}`],
+      suggestions: [
+        `This host only: --metrics :${defaultMetricsPort}`,
+        `Others too, with TLS and tokens: --metrics 0.0.0.0:${defaultMetricsPort}`,
+      ],
     })
   return { host: found[1] ?? found[2] ?? DEFAULT_HOST, port }
 }

@@ -1,4 +1,3 @@
 // What services count, for Prometheus and for whoever watches them: /metrics and /healthz.
 export { defaultMetricsPort, parseMetricsAddress } from './address.js'
-export { metricsMarkdown } from './markdown.js'
 export { type MetricsOptions, type MetricsServer, startMetrics } from './server.js'

@@ -1,6 +1,6 @@
 import { checks, healthLimits } from '../health/index.js'
 import { defaultMetricsPort } from './address.js'
-import { metricGroups, type MetricRow } from './table.js'
+import { type MetricRow, metricGroups } from './table.js'
 
 /** docs/metrics.md, from the tables of metrics and of checks. */
 export function metricsMarkdown(): string {
@@ -9,7 +9,9 @@ export function metricsMarkdown(): string {
     '',
     '| name | type | labels | meaning |',
     '|---|---|---|---|',
-    ...Object.entries(rows).map(([name, { type, labels = [], help }]) => `| \`${name}\` | ${type} | ${labels.map((l) => `\`${l}\``).join(' ')} | ${cell(help)} |`),
+    ...Object.entries(rows).map(
+      ([name, { type, labels = [], help }]) => `| \`${name}\` | ${type} | ${labels.map((l) => `\`${l}\``).join(' ')} | ${cell(help)} |`,
+    ),
     '',
   ]
   return [
@@ -106,10 +108,7 @@ export const promqlExamples: readonly (readonly [question: string, query: string
   ['ASR of the last hour', 'sum(increase(earshot_calls_ended_total{state="answered"}[1h])) / sum(increase(earshot_calls_ended_total[1h]))'],
   ['Post-dial delay, 95th percentile', 'histogram_quantile(0.95, sum by (le) (rate(earshot_call_pdd_seconds_bucket[10m])))'],
   ['Mean talk time (ACD), seconds', 'sum(rate(earshot_call_talk_seconds_sum[1h])) / sum(rate(earshot_call_talk_seconds_count[1h]))'],
-  [
-    'Part of media with a MOS of at most 3.6',
-    'sum(rate(earshot_call_mos_bucket{le="3.6"}[15m])) / sum(rate(earshot_call_mos_count[15m]))',
-  ],
+  ['Part of media with a MOS of at most 3.6', 'sum(rate(earshot_call_mos_bucket{le="3.6"}[15m])) / sum(rate(earshot_call_mos_count[15m]))'],
   ['Calls with media in one direction only, a minute', '60 * sum(rate(earshot_call_problems_total{problem="one_way_media"}[10m]))'],
   ['Busiest causes of failure', 'topk(5, sum by (code) (increase(earshot_call_final_responses_total{code!~"2.."}[1h])))'],
   ['How far the database is behind', 'max by (instance) (earshot_records_lag_seconds)'],

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client'
 import type { ServiceStats } from '../manager/index.js'
-import { type MetricContext, metrics, type MetricRow } from './table.js'
+import { type MetricContext, type MetricRow, metrics } from './table.js'
 
 /**
  * What services count → the text that Prometheus reads (exposition format 0.0.4). Made anew for each scrape from what the services
@@ -22,7 +22,9 @@ export async function scrape(services: readonly ServiceStats[], context: MetricC
     const values =
       'ofHost' in row
         ? [{ labels: {}, value: row.ofHost(context) }]
-        : labelled.flatMap(({ stats, labels }) => valuesOf(name, row, stats, context).map((v) => ({ ...v, labels: { ...labels, ...v.labels } })))
+        : labelled.flatMap(({ stats, labels }) =>
+            valuesOf(name, row, stats, context).map((v) => ({ ...v, labels: { ...labels, ...v.labels } })),
+          )
     // A metric without a sample is none.
     if (values.length > 0) register(registry, name, row, values)
   }
@@ -48,10 +50,17 @@ function withLabels(services: readonly ServiceStats[]): { stats: ServiceStats; l
   })
 }
 
-function valuesOf(name: string, row: Exclude<MetricRow, { readonly ofHost: unknown }>, stats: ServiceStats, context: MetricContext): Value[] {
+function valuesOf(
+  name: string,
+  row: Exclude<MetricRow, { readonly ofHost: unknown }>,
+  stats: ServiceStats,
+  context: MetricContext,
+): Value[] {
   if (row.type === 'histogram') return row.of(stats).flatMap(({ labels, counts }) => histogramValues(name, labels, counts))
   const found = row.of(stats, context)
-  return (typeof found === 'object' ? found : found === undefined ? [] : [{ labels: {}, value: found }]).filter(({ value }) => Number.isFinite(value))
+  return (typeof found === 'object' ? found : found === undefined ? [] : [{ labels: {}, value: found }]).filter(({ value }) =>
+    Number.isFinite(value),
+  )
 }
 
 function histogramValues(

@@ -52,7 +52,9 @@ export interface MetricsServer {
 export async function startMetrics(options: MetricsOptions): Promise<MetricsServer> {
   const { host, certificate } = options
   if (!isLoopback(host) && certificate === undefined)
-    throw new OperatorError('NO_TLS', `Metrics on "${host}" need a certificate.`, { suggestions: ['Only loopback may be listened to without one.'] })
+    throw new OperatorError('NO_TLS', `Metrics on "${host}" need a certificate.`, {
+      suggestions: ['Only loopback may be listened to without one.'],
+    })
   const server = new Metrics(options)
   await server.listen()
   return server
@@ -79,7 +81,12 @@ class Metrics implements MetricsServer {
     this.#limits = { ...metricsLimits, ...options.limits }
     const { certificate } = options
     const { requestMs } = this.#limits
-    const http = { maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: 1000 }
+    const http = {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      requestTimeout: requestMs,
+      headersTimeout: requestMs,
+      connectionsCheckingInterval: 1000,
+    }
     const listener: RequestListener = (request, response) => void this.#request(request, response)
     this.#server =
       certificate === undefined
@@ -251,10 +258,15 @@ function listenFailure(host: string, port: number, error: NodeJS.ErrnoException)
   if (error.code === 'EADDRINUSE')
     return new OperatorError('IN_USE', `Metrics cannot be served on ${name}: something listens there already.`, {
       cause: error,
-      suggestions: ['serve-manager speaks for all services of the host: one of them with --metrics is enough.', 'Or another port: --metrics :5032'],
+      suggestions: [
+        'serve-manager speaks for all services of the host: one of them with --metrics is enough.',
+        'Or another port: --metrics :5032',
+      ],
     })
   return new OperatorError('LISTEN', `Metrics cannot be served on ${name}: ${error.message}.`, {
     cause: error,
-    suggestions: [error.code === 'EACCES' ? 'That needs another user, or another port.' : 'Is the address one of this host? ip addr shows them.'],
+    suggestions: [
+      error.code === 'EACCES' ? 'That needs another user, or another port.' : 'Is the address one of this host? ip addr shows them.',
+    ],
   })
 }

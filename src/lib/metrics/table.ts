@@ -1,6 +1,6 @@
 import type { BucketCounts } from '../base/buckets.js'
 import { callHistograms, streamHistograms } from '../call/tally.js'
-import { type Level, healthOf, lossesOf, stages } from '../health/index.js'
+import { healthOf, type Level, lossesOf, stages } from '../health/index.js'
 import type { LinkStats, RecordsStats, SenderStats, ServiceStats, SpoolStats } from '../manager/index.js'
 import { knownStatuses } from './statuses.js'
 
@@ -52,8 +52,18 @@ export interface MetricContext {
 export const sendersMax = 100
 const REASONS_MAX = 100
 
-const counter = (help: string, of: PlainRow['of'], labels?: readonly string[]): PlainRow => ({ type: 'counter', help, of, ...(labels && { labels }) })
-const gauge = (help: string, of: PlainRow['of'], labels?: readonly string[]): PlainRow => ({ type: 'gauge', help, of, ...(labels && { labels }) })
+const counter = (help: string, of: PlainRow['of'], labels?: readonly string[]): PlainRow => ({
+  type: 'counter',
+  help,
+  of,
+  ...(labels && { labels }),
+})
+const gauge = (help: string, of: PlainRow['of'], labels?: readonly string[]): PlainRow => ({
+  type: 'gauge',
+  help,
+  of,
+  ...(labels && { labels }),
+})
 
 /** One sample for each entry. */
 const each = (label: string, values: Readonly<Record<string, number>> | undefined): Sample[] =>
@@ -100,7 +110,8 @@ function merged(samples: readonly { labels: { sensor: string }; value: number }[
 }
 
 /** Its number; the name of one that has none. */
-const sensorLabel = ({ sensorId, name }: SenderStats): string => (sensorId === undefined ? `name:${name.replace(/[^ -~]/g, '?').slice(0, 64)}` : String(sensorId))
+const sensorLabel = ({ sensorId, name }: SenderStats): string =>
+  sensorId === undefined ? `name:${name.replace(/[^ -~]/g, '?').slice(0, 64)}` : String(sensorId)
 
 function senderLosses({ senders: all }: ServiceStats): Sample[] {
   const sums = new Map<string, Sample>()
@@ -218,9 +229,14 @@ export const metricGroups: Readonly<Record<string, Readonly<Record<string, Metri
       (s) => each('reason', s.odd),
       ['reason'],
     ),
-    earshot_kernel_packets_total: counter('Packets that the kernel’s filter let through, those that it dropped among them.', (s) => s.kernel?.received),
+    earshot_kernel_packets_total: counter(
+      'Packets that the kernel’s filter let through, those that it dropped among them.',
+      (s) => s.kernel?.received,
+    ),
     earshot_last_packet_timestamp_seconds: gauge('When the last packet came.', (s) => seconds(s.lastPacketMs)),
-    earshot_capture_timestamp_seconds: gauge('How far capture time has come.', (s) => (s.captureTime === undefined || s.captureTime === 0 ? undefined : s.captureTime / 1e6)),
+    earshot_capture_timestamp_seconds: gauge('How far capture time has come.', (s) =>
+      s.captureTime === undefined || s.captureTime === 0 ? undefined : s.captureTime / 1e6,
+    ),
   },
   Calls: {
     earshot_calls_in_progress: gauge('Calls that run now.', (s) => (s.ended === undefined ? undefined : s.open)),
@@ -232,11 +248,13 @@ export const metricGroups: Readonly<Record<string, Readonly<Record<string, Metri
       ['class', 'code'],
     ),
     earshot_call_responses_total: counter(
-      'Ended calls that got this response, whatever became of them; a call counts a status once.',
+      'Ended calls with this response, to whichever of their requests; a call counts a status once.',
       (s) => byStatus(s.ended?.responses),
       ['class', 'code'],
     ),
-    earshot_call_problems_total: counter('Ended calls with this problem (docs/records.md).', (s) => each('problem', s.ended?.problems), ['problem']),
+    earshot_call_problems_total: counter('Ended calls with this problem (docs/records.md).', (s) => each('problem', s.ended?.problems), [
+      'problem',
+    ]),
     ...callRows,
     ...streamRows,
   },
@@ -245,32 +263,89 @@ export const metricGroups: Readonly<Record<string, Readonly<Record<string, Metri
       '1 while the store takes records, 0 while it is away or refuses them.',
       records((r) => (r.state === undefined ? undefined : r.state === 'ok' ? 1 : 0)),
     ),
-    earshot_records_stored_total: counter('Records in the store.', records((r) => r.stored)),
-    earshot_records_updated_total: counter('Later words on calls that were stored already.', records((r) => r.updated)),
-    earshot_records_duplicate_total: counter('Records that were in the store already.', records((r) => r.duplicates)),
-    earshot_records_dropped_total: counter('Records lost: their queue was full.', records((r) => r.dropped)),
-    earshot_records_refused_total: counter('Records that the store refused for what they hold.', records((r) => r.refused)),
-    earshot_store_failures_total: counter('Attempts to store that failed.', records((r) => r.failures)),
-    earshot_records_waiting: gauge('Records that are not in the store yet, on disk or in memory.', records((r) => r.waiting)),
-    earshot_records_waiting_in_memory: gauge('Those of them in memory.', records((r) => r.waitingInMemory)),
-    earshot_records_waiting_bytes: gauge('What they take.', records((r) => r.waitingBytes)),
-    earshot_records_lag_seconds: gauge('Age of the oldest record that is not in the store: how far the database is behind.', records((r) => r.waitingSeconds)),
+    earshot_records_stored_total: counter(
+      'Records in the store.',
+      records((r) => r.stored),
+    ),
+    earshot_records_updated_total: counter(
+      'Later words on calls that were stored already.',
+      records((r) => r.updated),
+    ),
+    earshot_records_duplicate_total: counter(
+      'Records that were in the store already.',
+      records((r) => r.duplicates),
+    ),
+    earshot_records_dropped_total: counter(
+      'Records lost: their queue was full.',
+      records((r) => r.dropped),
+    ),
+    earshot_records_refused_total: counter(
+      'Records that the store refused for what they hold.',
+      records((r) => r.refused),
+    ),
+    earshot_store_failures_total: counter(
+      'Attempts to store that failed.',
+      records((r) => r.failures),
+    ),
+    earshot_records_waiting: gauge(
+      'Records that are not in the store yet, on disk or in memory.',
+      records((r) => r.waiting),
+    ),
+    earshot_records_waiting_in_memory: gauge(
+      'Those of them in memory.',
+      records((r) => r.waitingInMemory),
+    ),
+    earshot_records_waiting_bytes: gauge(
+      'What they take.',
+      records((r) => r.waitingBytes),
+    ),
+    earshot_records_lag_seconds: gauge(
+      'Age of the oldest record that is not in the store: how far the database is behind.',
+      records((r) => r.waitingSeconds),
+    ),
   },
   Spool: {
-    earshot_spool_files_written_total: counter('Pcaps begun.', spool((s) => s.files)),
-    earshot_spool_packets_written_total: counter('Packets written to pcaps.', spool((s) => s.packets)),
-    earshot_spool_written_bytes_total: counter('Bytes written to pcaps.', spool((s) => s.bytes)),
+    earshot_spool_files_written_total: counter(
+      'Pcaps begun.',
+      spool((s) => s.files),
+    ),
+    earshot_spool_packets_written_total: counter(
+      'Packets written to pcaps.',
+      spool((s) => s.packets),
+    ),
+    earshot_spool_written_bytes_total: counter(
+      'Bytes written to pcaps.',
+      spool((s) => s.bytes),
+    ),
     earshot_spool_packets_dropped_total: counter(
       'Packets missing from their pcaps, by reason.',
       (s) => each('reason', s.spool?.droppedFor),
       ['reason'],
     ),
-    earshot_spool_waiting_bytes: gauge('Memory with packets on their way to the disk.', spool((s) => s.waitingBytes)),
-    earshot_spool_deleted_files_total: counter('Old pcaps deleted to keep the limits.', spool((s) => s.deletedFiles)),
-    earshot_spool_deleted_bytes_total: counter('What that freed.', spool((s) => s.deletedBytes)),
-    earshot_spool_trimmed_files_total: counter('Old pcaps that lost their media and kept their SIP.', spool((s) => s.trimmedFiles)),
-    earshot_spool_disk_free_bytes: gauge('Free on the disk of the spool.', spool((s) => s.disk?.free)),
-    earshot_spool_disk_size_bytes: gauge('Size of that disk.', spool((s) => s.disk?.bytes)),
+    earshot_spool_waiting_bytes: gauge(
+      'Memory with packets that the writing thread has not taken yet.',
+      spool((s) => s.waitingBytes),
+    ),
+    earshot_spool_deleted_files_total: counter(
+      'Old pcaps deleted to keep the limits.',
+      spool((s) => s.deletedFiles),
+    ),
+    earshot_spool_deleted_bytes_total: counter(
+      'What that freed.',
+      spool((s) => s.deletedBytes),
+    ),
+    earshot_spool_trimmed_files_total: counter(
+      'Old pcaps that lost their media and kept their SIP.',
+      spool((s) => s.trimmedFiles),
+    ),
+    earshot_spool_disk_free_bytes: gauge(
+      'Free on the disk of the spool.',
+      spool((s) => s.disk?.free),
+    ),
+    earshot_spool_disk_size_bytes: gauge(
+      'Size of that disk.',
+      spool((s) => s.disk?.bytes),
+    ),
   },
   'Mirror, receiver': {
     earshot_mirror_senders: gauge('Sensors that were here since the start.', (s) => s.senders?.length),
@@ -279,8 +354,16 @@ export const metricGroups: Readonly<Record<string, Readonly<Record<string, Metri
       senders((s) => (s.connected ? 1 : 0)),
       ['sensor'],
     ),
-    earshot_mirror_sender_packets_total: counter('Packets that came from it.', senders((s) => s.packets), ['sensor']),
-    earshot_mirror_sender_bytes_total: counter('Bytes of them, unpacked.', senders((s) => s.bytes), ['sensor']),
+    earshot_mirror_sender_packets_total: counter(
+      'Packets that came from it.',
+      senders((s) => s.packets),
+      ['sensor'],
+    ),
+    earshot_mirror_sender_bytes_total: counter(
+      'Bytes of them, unpacked.',
+      senders((s) => s.bytes),
+      ['sensor'],
+    ),
     earshot_mirror_sender_lag_seconds: gauge(
       'Age of the oldest packet that it has not got rid of.',
       senders((s) => seconds(s.lagMs), 'max'),
@@ -291,10 +374,26 @@ export const metricGroups: Readonly<Record<string, Readonly<Record<string, Metri
       senders((s) => seconds(s.skewMs), 'max'),
       ['sensor'],
     ),
-    earshot_mirror_sender_buffer_bytes: gauge('What waits at its side.', senders((s) => s.bufferBytes), ['sensor']),
-    earshot_mirror_sender_waiting_bytes: gauge('What has come from it and waits here.', senders((s) => s.waitingBytes), ['sensor']),
-    earshot_mirror_sender_lost_blocks_total: counter('Blocks that never came: given up at its side.', senders((s) => s.gaps), ['sensor']),
-    earshot_mirror_sender_duplicate_blocks_total: counter('Blocks that came twice, and were used once.', senders((s) => s.duplicates), ['sensor']),
+    earshot_mirror_sender_buffer_bytes: gauge(
+      'What waits at its side.',
+      senders((s) => s.bufferBytes),
+      ['sensor'],
+    ),
+    earshot_mirror_sender_waiting_bytes: gauge(
+      'What has come from it and waits here.',
+      senders((s) => s.waitingBytes),
+      ['sensor'],
+    ),
+    earshot_mirror_sender_lost_blocks_total: counter(
+      'Blocks that never came: given up at its side.',
+      senders((s) => s.gaps),
+      ['sensor'],
+    ),
+    earshot_mirror_sender_duplicate_blocks_total: counter(
+      'Blocks that came twice, and were used once.',
+      senders((s) => s.duplicates),
+      ['sensor'],
+    ),
     earshot_mirror_sender_packets_dropped_total: counter(
       'Packets that it says it has lost (kernel, link) or left out (filter).',
       senderLosses,
@@ -302,18 +401,54 @@ export const metricGroups: Readonly<Record<string, Readonly<Record<string, Metri
     ),
   },
   'Mirror, sender': {
-    earshot_link_connected: gauge('1 while the receiver takes packets.', link((l) => (l.connected ? 1 : 0))),
-    earshot_link_reconnects_total: counter('Connections made again after one was lost.', link((l) => l.reconnects)),
-    earshot_link_waiting_packets: gauge('Packets that wait to be sent or acknowledged.', link((l) => l.waitingPackets)),
-    earshot_link_lag_seconds: gauge('Age of the oldest of them.', link((l) => seconds(l.lagMs))),
-    earshot_link_memory_bytes: gauge('Memory they take.', link((l) => l.memoryBytes)),
-    earshot_link_memory_limit_bytes: gauge('What they may take.', link((l) => l.memoryMax)),
-    earshot_link_disk_bytes: gauge('What they take on disk.', link((l) => l.diskBytes)),
-    earshot_link_disk_limit_bytes: gauge('What they may take there.', link((l) => l.diskMax)),
-    earshot_link_blocks_total: counter('Blocks packed.', link((l) => l.blocks)),
-    earshot_link_captured_bytes_total: counter('Bytes of packets, before they were packed.', link((l) => l.capturedBytes)),
-    earshot_link_packed_bytes_total: counter('Bytes of blocks, after.', link((l) => l.packedBytes)),
-    earshot_link_sent_bytes_total: counter('Bytes of blocks sent, what had to be sent again among them.', link((l) => l.sentBytes)),
+    earshot_link_connected: gauge(
+      '1 while the receiver takes packets.',
+      link((l) => (l.connected ? 1 : 0)),
+    ),
+    earshot_link_reconnects_total: counter(
+      'Connections made again after one was lost.',
+      link((l) => l.reconnects),
+    ),
+    earshot_link_waiting_packets: gauge(
+      'Packets that wait to be sent or acknowledged.',
+      link((l) => l.waitingPackets),
+    ),
+    earshot_link_lag_seconds: gauge(
+      'Age of the oldest of them.',
+      link((l) => seconds(l.lagMs)),
+    ),
+    earshot_link_memory_bytes: gauge(
+      'Memory they take.',
+      link((l) => l.memoryBytes),
+    ),
+    earshot_link_memory_limit_bytes: gauge(
+      'What they may take.',
+      link((l) => l.memoryMax),
+    ),
+    earshot_link_disk_bytes: gauge(
+      'What they take on disk.',
+      link((l) => l.diskBytes),
+    ),
+    earshot_link_disk_limit_bytes: gauge(
+      'What they may take there.',
+      link((l) => l.diskMax),
+    ),
+    earshot_link_blocks_total: counter(
+      'Blocks packed.',
+      link((l) => l.blocks),
+    ),
+    earshot_link_plain_bytes_total: counter(
+      'Bytes of blocks before they were compressed.',
+      link((l) => l.plainBytes),
+    ),
+    earshot_link_packed_bytes_total: counter(
+      'Bytes of them after.',
+      link((l) => l.packedBytes),
+    ),
+    earshot_link_sent_bytes_total: counter(
+      'Bytes of blocks sent, what had to be sent again among them.',
+      link((l) => l.sentBytes),
+    ),
   },
 }
 

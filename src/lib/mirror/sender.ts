@@ -45,6 +45,16 @@ export interface SenderParts {
 export interface SenderStatus extends SenderCounts {
   readonly waitingPackets: number
   readonly connected: boolean
+  /** The receiver at hand, or the last one that was tried. */
+  readonly to: string
+  /** Connections made again after one was lost. */
+  readonly reconnects: number
+  /** Why there is no connection. */
+  readonly trouble: string | undefined
+  /** Bytes of blocks: before they were compressed, after, and sent (also again). */
+  readonly plainBytes: number
+  readonly packedBytes: number
+  readonly sentBytes: number
 }
 
 export interface SenderResult {
@@ -71,6 +81,11 @@ class Sender {
   readonly #parts: SenderParts
   readonly #stopLinks = new AbortController()
   readonly #counted = { blocks: 0, bytesSent: 0 }
+  #plainBytes = 0
+  #packedBytes = 0
+  #opened = 0
+  #to: string
+  #trouble: string | undefined
   #until = 0 as Micros
   #openBlock: NodeJS.Timeout | undefined
   #onProgress: () => void = () => {}
@@ -79,12 +94,13 @@ class Sender {
 
   constructor(parts: SenderParts) {
     this.#parts = parts
+    this.#to = destinationText(parts.destinations[0] as Destination)
   }
 
   async run(): Promise<SenderResult> {
     const { source, queue } = this.#parts
     const links = this.#keepConnected()
-    this.#parts.onStart?.(() => ({ ...this.#counts(), waitingPackets: queue.waitingPackets, connected: this.#connected }))
+    this.#parts.onStart?.(() => this.#status())
     const stopped = aborted(this.#parts.signal)
     try {
       for await (const batch of source.batches(this.#parts.signal)) {
@@ -128,6 +144,8 @@ class Sender {
     const block = this.#parts.packer.take(this.#until)
     if (block === undefined) return
     this.#counted.blocks++
+    this.#plainBytes += block.plainBytes
+    this.#packedBytes += block.bytes.length
     this.#parts.queue.put(block)
   }
 
@@ -155,6 +173,7 @@ class Sender {
       let opened = false
       for (const to of destinations) {
         if (signal.aborted) return
+        this.#to = destinationText(to)
         try {
           const socket = await dial(to, this.#parts.tls, CONNECT_MS, signal)
           const end = await link(socket, this.#linkParts(to))
@@ -182,6 +201,8 @@ class Sender {
       counts: () => this.#counts(),
       onOpen: (compression) => {
         this.#connected = true
+        this.#opened++
+        this.#trouble = undefined
         this.#parts.packer.compression = compression
         this.#told = { text: '', atMs: 0 }
         this.#parts.onNotice(`Connected to ${destinationText(to)}.`, 'notice')
@@ -190,6 +211,20 @@ class Sender {
         this.#counted.bytesSent += bytes
       },
       onProgress: () => this.#onProgress(),
+    }
+  }
+
+  #status(): SenderStatus {
+    return {
+      ...this.#counts(),
+      waitingPackets: this.#parts.queue.waitingPackets,
+      connected: this.#connected,
+      to: this.#to,
+      reconnects: Math.max(0, this.#opened - 1),
+      trouble: this.#trouble,
+      plainBytes: this.#plainBytes,
+      packedBytes: this.#packedBytes,
+      sentBytes: this.#counted.bytesSent,
     }
   }
 
@@ -218,6 +253,7 @@ class Sender {
   }
 
   #tell(text: string): void {
+    this.#trouble = text
     const nowMs = Date.now()
     if (text === this.#told.text && nowMs - this.#told.atMs < REMIND_MS) return
     this.#told = { text, atMs: nowMs }
