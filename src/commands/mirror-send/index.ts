@@ -301,6 +301,7 @@ const namesOf = (name: string | undefined): string[] => (name === undefined ? []
 function senderStats(status: SenderStatus, source: PacketSource, about: Omit<StatsParts, 'spool'>): ServiceStats {
   return {
     ...processStats(about),
+    captureTime: status.captureTime,
     packets: status.packets,
     bytes: source.progress().bytes,
     rtp: 0,
@@ -315,7 +316,7 @@ function senderStats(status: SenderStatus, source: PacketSource, about: Omit<Sta
   }
 }
 
-function linkStats({ dropped, oldestMicros, packets: _, untilMicros: __, ...same }: SenderStatus): LinkStats {
+function linkStats({ dropped, oldestMicros, packets: _, untilMicros: __, captureTime: ___, ...same }: SenderStatus): LinkStats {
   const lost = Object.entries(dropped).filter(([stage]) => stage !== 'kernel')
   return {
     ...same,

@@ -191,7 +191,7 @@ export const checks = {
     of({ senders }) {
       if (senders === undefined) return undefined
       const away = senders.filter(({ connected }) => !connected)
-      if (away.length === 0) return { level: 'ok', what: `${number(senders.length)} senders are connected.` }
+      if (away.length === 0) return { level: 'ok', what: `All senders are connected (${number(senders.length)}).` }
       const names = away.slice(0, 5).map(({ sensorId, name }) => `${sensorId ?? '(no id)'} ${name}`)
       return {
         level: 'warning',

@@ -71,6 +71,8 @@ const each = (label: string, values: Readonly<Record<string, number>> | undefine
     .slice(0, REASONS_MAX)
     .map(([key, value]) => ({ labels: { [label]: key }, value }))
 
+/** A service that reads no packets counts none. */
+const ofSource = (value: (s: ServiceStats) => number | undefined) => (s: ServiceStats) => (s.source === undefined ? undefined : value(s))
 const records = (value: (r: RecordsStats) => number | undefined) => (s: ServiceStats) => s.records && value(s.records)
 const spool = (value: (s: SpoolStats) => number | undefined) => (s: ServiceStats) => s.spool && value(s.spool)
 const link = (value: (l: LinkStats) => number | undefined) => (s: ServiceStats) => s.link && value(s.link)
@@ -206,22 +208,25 @@ export const metricGroups: Readonly<Record<string, Readonly<Record<string, Metri
     ),
   },
   Packets: {
-    earshot_packets_received_total: counter('Packets read from the source.', (s) => s.packets),
+    earshot_packets_received_total: counter(
+      'Packets read from the source.',
+      ofSource((s) => s.packets),
+    ),
     earshot_received_bytes_total: counter('Bytes read from the source.', (s) => s.bytes),
     earshot_packets_by_kind_total: counter(
       'Packets of calls by kind: sip counts messages.',
-      ({ sip, rtp, rtcp, link: sends }) => (sends === undefined ? each('kind', { sip, rtp, rtcp }) : []),
+      ({ source, sip, rtp, rtcp, link: sends }) => (source !== undefined && sends === undefined ? each('kind', { sip, rtp, rtcp }) : []),
       ['kind'],
     ),
     earshot_packets_filtered_total: counter(
       'Packets left out because the operator said so: an expression, SIP only, a cap of the rate.',
-      (s) => s.filtered + Object.values(s.link?.leftOut ?? {}).reduce((sum, n) => sum + n, 0),
+      ofSource((s) => s.filtered + Object.values(s.link?.leftOut ?? {}).reduce((sum, n) => sum + n, 0)),
     ),
     earshot_packets_dropped_total: counter(
       `Packets lost, by stage: ${Object.entries(stages)
         .map(([stage, where]) => `${stage} (${where})`)
         .join(', ')}.`,
-      (s) => each('stage', lossesOf(s) as Record<string, number>),
+      (s) => (s.source === undefined ? [] : each('stage', lossesOf(s) as Record<string, number>)),
       ['stage'],
     ),
     earshot_packets_odd_total: counter(

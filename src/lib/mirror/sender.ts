@@ -43,6 +43,8 @@ export interface SenderParts {
 
 /** How a run goes, while it goes. */
 export interface SenderStatus extends SenderCounts {
+  /** How far capture time has come. */
+  readonly captureTime: Micros
   readonly waitingPackets: number
   readonly connected: boolean
   /** The receiver at hand, or the last one that was tried. */
@@ -217,6 +219,7 @@ class Sender {
   #status(): SenderStatus {
     return {
       ...this.#counts(),
+      captureTime: this.#until,
       waitingPackets: this.#parts.queue.waitingPackets,
       connected: this.#connected,
       to: this.#to,

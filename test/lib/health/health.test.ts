@@ -208,7 +208,7 @@ const stories: Story[] = [
     stats: { senders: [sender(1, true), sender(2, true)] },
     check: 'senders',
     level: 'ok',
-    says: /2 senders/,
+    says: /All senders are connected \(2\)/,
   },
   {
     name: 'one is away',
