@@ -150,7 +150,7 @@ ${flags.join('\n')}
 
 _earshot() {
   local command='' i
-  local -a reply names
+  local -a reply names parts
   for ((i = 2; i < CURRENT; i++)); do
     _earshot_below "$command"
     names=("\${(@)reply%%:*}")
@@ -165,9 +165,9 @@ _earshot() {
   _earshot_flags "$command"
   if (( $#reply )); then
     # _arguments is to see the last word of the command as the program.
-    local depth=\${#\${(s: :)command}}
-    shift $depth words
-    (( CURRENT -= depth ))
+    parts=(\${(s: :)command})
+    shift $#parts words
+    (( CURRENT -= $#parts ))
     _arguments -s -S "\${reply[@]}"
   else
     _arguments '--help[Show help]' '--version[Show versions]'
