@@ -1,6 +1,5 @@
-import { Flags } from '@oclif/core'
 import type { Notice } from '../lib/base/notice.js'
-import { recordSettings } from '../lib/settings/records.js'
+import { recordSettings, storeSettings } from '../lib/settings/records.js'
 import type { RecordQueue } from '../lib/sniffer/record-queue.js'
 import type { RecordsStatus } from '../lib/sniffer/records-status.js'
 import { defaultQueue } from './defaults.js'
@@ -9,31 +8,21 @@ import { flagsFor, valuesOf } from './setting-flags.js'
 
 /** Where records go: the flags of commands that make calls, the queue they open, and what is said of it at the end. */
 export const recordFlags = {
-  store: Flags.string({
-    helpGroup: 'OUTPUT',
-    helpValue: 'URL',
-    summary: 'Where records go: sqlite:PATH, mysql://user@host/database, or none. Default for live packets: sqlite in the state directory.',
-  }),
-  queue: Flags.string({
-    aliases: ['save-query-to-files-directory'],
-    helpGroup: 'OUTPUT',
-    helpValue: 'DIR',
-    summary: 'Where records wait on disk while the store is away. Default for live packets: the state directory.',
-  }),
+  ...flagsFor(storeSettings),
   ...flagsFor(recordSettings, 'LIMITS'),
 }
 
 /** Undefined where nothing is stored. */
 export async function openRecordsOf(
   storeUrl: string,
-  flags: { readonly queue?: string | undefined },
+  flags: Readonly<Record<string, unknown>>,
   options: { live: boolean; sensorId: number | undefined; say: Notice },
 ): Promise<RecordQueue | undefined> {
   if (storeUrl === 'none') return undefined
   const { openRecordQueue } = await import('../lib/sniffer/record-queue.js')
-  const settings = valuesOf(recordSettings, flags)
+  const settings = valuesOf({ ...recordSettings, ...storeSettings }, flags)
   // A file can be read again: its records wait on disk only when somebody names a place.
-  const dir = settings.query_cache === 'no' ? undefined : (flags.queue ?? (options.live ? defaultQueue() : undefined))
+  const dir = settings.query_cache === 'no' ? undefined : (settings.queue ?? (options.live ? defaultQueue() : undefined))
   return openRecordQueue({
     storeUrl,
     sensorId: options.sensorId,

@@ -13,16 +13,17 @@ import { directoryTarget, fileTarget, PacketWriter, streamTarget, type Target } 
 import { Receiver, type SensorState } from '../../lib/mirror/receiver.js'
 import { StateFile } from '../../lib/mirror/state-file.js'
 import { MirrorStreamSource } from '../../lib/mirror/stream-file.js'
-import { mirrorRecvSettings, mirrorSettings } from '../../lib/settings/mirror.js'
-import { sipSettings } from '../../lib/settings/sip.js'
-import { spoolSettings } from '../../lib/settings/spool.js'
+import { metricsSettings } from '../../lib/settings/metrics.js'
+import { mirrorRecvSettings, mirrorSenderSettings, mirrorSettings } from '../../lib/settings/mirror.js'
+import { mirrorRecvServiceSettings } from '../../lib/settings/services.js'
 import type { ValuesOf } from '../../lib/settings/table.js'
 import { runSniffer } from '../../lib/sniffer/run.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { callLine } from '../../terminal/call-line.js'
 import { callPrinter } from '../../terminal/call-printer.js'
+import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js'
-import { metricsFlags, metricsPlan } from '../../terminal/metrics-flags.js'
+import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
@@ -56,51 +57,15 @@ With -w packets are only written: one stream, or files in a directory. Without -
     { description: 'Into Wireshark’s terminal', command: '<%= config.bin %> <%= command.id %> -w - | tshark -r -' },
     { description: 'SIP on sensor 7, its RTP on sensor 8', command: '<%= config.bin %> <%= command.id %> --together 7,8' },
   ]
+  static override configurable = () => ({ service: 'mirror-recv' as const, table: mirrorRecvServiceSettings })
   static override flags = {
-    'mirror-bind-ip': Flags.string({
-      aliases: ['mirror_bind_ip', 'bind'],
-      default: '127.0.0.1',
-      helpGroup: 'SENDERS',
-      helpValue: 'ADDRESS',
-      summary: 'Address to listen on.',
-    }),
     read: Flags.string({
       char: 'r',
       helpGroup: 'SENDERS',
       helpValue: 'FILE',
       summary: 'Read a stream of mirror-send -w … --write-format mirror from a file, or - for stdin, instead of listening.',
     }),
-    together: Flags.string({
-      multiple: true,
-      multipleNonGreedy: true,
-      helpGroup: 'SENDERS',
-      helpValue: 'ID,ID…',
-      summary:
-        'Sensors that see parts of the same calls (SIP here, RTP there): merged in the order of time, with the first one’s id. Repeatable.',
-    }),
-    tokens: Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'Who may send: lines of id_sensor and token, sha256:DIGEST or cert:FINGERPRINT.',
-    }),
-    anyone: Flags.boolean({
-      helpGroup: 'SECURITY',
-      summary: 'Take senders from other machines without a token; with --tokens: VoIPmonitor’s senders, which have none.',
-    }),
-    plain: Flags.boolean({ helpGroup: 'SECURITY', summary: 'Take streams without TLS also from other machines.' }),
-    'tls-cert': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'Certificate (PEM) of this receiver.',
-      dependsOn: ['tls-key'],
-    }),
-    'tls-key': Flags.string({ helpGroup: 'SECURITY', helpValue: 'FILE', summary: 'Its key.', dependsOn: ['tls-cert'] }),
-    'tls-ca': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'Senders must show a certificate of this authority.',
-      dependsOn: ['tls-cert'],
-    }),
+    ...flagsFor(mirrorSenderSettings),
     ...recordFlags,
     ...spoolFlags,
     write: Flags.string({
@@ -136,19 +101,15 @@ With -w packets are only written: one stream, or files in a directory. Without -
       helpGroup: 'OUTPUT',
       summary: 'Keep so many files, the oldest go; 0 keeps all.',
     }),
-    manager: Flags.boolean({
-      allowNo: true,
-      default: true,
-      helpGroup: 'OUTPUT',
-      summary: 'Answer managers’ questions about this run: on a socket in the run directory, and on 127.0.0.1:5029 when that is free.',
-    }),
-    ...metricsFlags,
+    ...flagsFor({ manager: mirrorRecvServiceSettings.manager }),
+    ...flagsFor(metricsSettings),
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
     ...logFlags,
     ...flagsFor(receiverSettings, 'SENDERS'),
     ...trackerFlags,
+    ...serviceConfigFlags,
   }
 
   async run(): Promise<void> {
@@ -156,13 +117,13 @@ With -w packets are only written: one stream, or files in a directory. Without -
     const service = await ServiceRun.start('mirror-recv', flags, { live: flags.read === undefined })
     this.service = service
     const { say } = service.log
-    const settings = valuesOf({ ...receiverSettings, ...sipSettings }, flags)
+    const settings = valuesOf(mirrorRecvServiceSettings, flags)
     const target = flags.write === undefined ? undefined : await writeTarget(flags.write)
-    if (target !== undefined && metricsPlan(flags) !== undefined)
+    if (target !== undefined && metricsPlan(settings) !== undefined)
       say('Metrics are of calls: there are none while packets are only written.', 'warning')
     const source =
       flags.read === undefined
-        ? await this.#listen(flags, settings, target, service)
+        ? await this.#listen(settings, target, service)
         : new MirrorStreamSource(flags.read, settings.id_sensor > 0 ? settings.id_sensor : undefined)
     const receiver = source instanceof Receiver ? source : undefined
     const state = new StateFile(join(stateDir(), `${service.instance === undefined ? 'mirror-recv' : service.name}.json`))
@@ -177,7 +138,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
     try {
       if (target !== undefined) await this.#write(source, target, flags, service)
       else
-        await this.#makeCalls(source, flags, service, (open) => {
+        await this.#makeCalls(source, flags, settings, service, (open) => {
           openCalls = open
         })
       await receiver?.close()
@@ -191,22 +152,22 @@ With -w packets are only written: one stream, or files in a directory. Without -
     await service.close()
   }
 
-  async #listen(flags: RecvFlags, settings: Settings, target: Target | undefined, service: ServiceRun): Promise<Receiver> {
+  async #listen(settings: Settings, target: Target | undefined, service: ServiceRun): Promise<Receiver> {
     const { say } = service.log
-    const host = flags['mirror-bind-ip']
+    const host = settings.mirror_bind_ip
     const tls =
-      flags['tls-cert'] === undefined ? undefined : readTls({ ca: flags['tls-ca'], cert: flags['tls-cert'], key: flags['tls-key'] })
-    const secrets = flags.tokens === undefined ? undefined : readSecrets(flags.tokens)
-    checkSafety(host, flags, tls !== undefined)
+      settings.tls_cert === undefined ? undefined : readTls({ ca: settings.tls_ca, cert: settings.tls_cert, key: settings.tls_key })
+    const secrets = settings.tokens === undefined ? undefined : readSecrets(settings.tokens)
+    checkSafety(host, settings, tls !== undefined)
     const own = settings.id_sensor > 0 && settings.mirror_bind_sensor_id_by_sender === 'no' ? settings.id_sensor : undefined
     const receiver = await Receiver.listen({
       bind: { host, port: settings.mirror_bind_port },
       tls: tls?.cert && tls.key && { cert: tls.cert, key: tls.key, ...(tls.ca && { ca: tls.ca }) },
-      allowPlain: flags.plain,
+      allowPlain: settings.plain,
       secrets,
-      allowClassic: flags.anyone,
+      allowClassic: settings.anyone,
       sensorId: own,
-      together: (flags.together ?? []).map(sensorList),
+      together: settings.together.map(sensorList),
       mergeAll: target !== undefined,
       windowMs: settings.pcap_queue_dequeu_window_length,
       memoryMax: memoryBound(settings.packetbuffer_total_maxheap),
@@ -255,12 +216,18 @@ With -w packets are only written: one stream, or files in a directory. Without -
     )
   }
 
-  async #makeCalls(source: PacketSource, flags: RecvFlags, service: ServiceRun, onOpen: (calls: number) => void): Promise<void> {
+  async #makeCalls(
+    source: PacketSource,
+    flags: RecvFlags,
+    settings: Settings,
+    service: ServiceRun,
+    onOpen: (calls: number) => void,
+  ): Promise<void> {
     const { say } = service.log
     const format = outputFormat(flags)
     const live = source.live
-    const storeUrl = flags.store ?? (live ? defaultStore() : 'none')
-    const spoolDir = flags.save === 'none' ? 'none' : (flags.spool ?? (live ? defaultSpool() : 'none'))
+    const storeUrl = settings.store ?? (live ? defaultStore() : 'none')
+    const spoolDir = settings.save === 'none' ? 'none' : (settings.spooldir ?? (live ? defaultSpool() : 'none'))
     say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
     const tracker = trackerOptionsOf(flags, undefined)
     // Each sensor's number is in its records; a number for all is the receiver's own.
@@ -275,9 +242,9 @@ With -w packets are only written: one stream, or files in a directory. Without -
       source: 'mirror',
       senders: source instanceof Receiver ? () => source.sensors().map(senderStats) : undefined,
     }
-    const metrics = metricsPlan(flags)
-    const managed = flags.manager && live
-    const observer = new ServiceObserver({ live, calls: true, certificates: certificatesOf(flags) })
+    const metrics = metricsPlan(settings)
+    const managed = settings.manager && live
+    const observer = new ServiceObserver({ live, calls: true, certificates: certificatesOf(settings.tls_cert) })
     const manager =
       managed || metrics !== undefined
         ? serviceManager({
@@ -297,7 +264,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
       source,
       records,
       spool,
-      maskDtmf: valuesOf(spoolSettings, flags).mask_dtmf === 'yes',
+      maskDtmf: settings.mask_dtmf === 'yes',
       signal: service.signal,
       packetsMax: undefined,
       tracker,
@@ -333,37 +300,21 @@ With -w packets are only written: one stream, or files in a directory. Without -
 
 /** What this command reads of its flags by hand. */
 interface RecvFlags {
-  readonly 'mirror-bind-ip': string
-  readonly together?: string[] | undefined
-  readonly tokens?: string | undefined
-  readonly anyone: boolean
-  readonly plain: boolean
-  readonly 'tls-cert'?: string | undefined
-  readonly 'tls-key'?: string | undefined
-  readonly 'tls-ca'?: string | undefined
-  readonly metrics?: string | undefined
-  readonly 'metrics-tls-cert'?: string | undefined
-  readonly 'metrics-tls-key'?: string | undefined
-  readonly store?: string | undefined
-  readonly queue?: string | undefined
-  readonly spool?: string | undefined
-  readonly save: Parameters<typeof openSpoolOf>[1]['save']
   readonly 'write-format': 'pcapng' | 'pcap'
   readonly 'rotate-size': string
   readonly 'rotate-seconds': number
   readonly files: number
-  readonly manager: boolean
   readonly output: OutputFormat
   readonly json: boolean
   readonly [setting: string]: unknown
 }
 type OutputFormat = Parameters<typeof outputFormat>[0]['output']
-type Settings = ValuesOf<typeof receiverSettings & typeof sipSettings>
+type Settings = ValuesOf<typeof mirrorRecvServiceSettings>
 
 /** A port open to other machines must be safe, or its owner must have said that it need not be. */
-function checkSafety(host: string, flags: RecvFlags, tls: boolean): void {
+function checkSafety(host: string, settings: Settings, tls: boolean): void {
   if (isLoopback(host)) return
-  if (!tls && !flags.plain)
+  if (!tls && !settings.plain)
     throw new OperatorError('MIRROR_PLAIN', `Other machines could send to ${host} without encryption.`, {
       exit: 2,
       suggestions: [
@@ -371,7 +322,7 @@ function checkSafety(host: string, flags: RecvFlags, tls: boolean): void {
         'If the network is safe: --plain',
       ],
     })
-  if (flags.tokens === undefined && flags['tls-ca'] === undefined && !flags.anyone)
+  if (settings.tokens === undefined && settings.tls_ca === undefined && !settings.anyone)
     throw new OperatorError('MIRROR_ANYONE', `Anyone who reaches ${host} could send packets as any sensor.`, {
       exit: 2,
       suggestions: ['A token for each sensor: --tokens FILE', 'Or certificates: --tls-ca FILE', 'Or, if that is meant: --anyone'],
@@ -395,8 +346,7 @@ async function writeTarget(path: string): Promise<Target> {
 }
 
 /** The one that senders are shown. */
-function certificatesOf(flags: RecvFlags): ServiceStats['certificates'] {
-  const file = flags['tls-cert']
+function certificatesOf(file: string | undefined): ServiceStats['certificates'] {
   const notAfterMs = file === undefined ? undefined : expiryOf(readFileSync(file))
   return notAfterMs === undefined ? undefined : [{ use: 'mirror', notAfterMs }]
 }

@@ -16,13 +16,16 @@ import { Reopening } from '../../lib/mirror/reopening.js'
 import { runSender, type SenderResult, type SenderStatus } from '../../lib/mirror/sender.js'
 import { streamBeginning } from '../../lib/mirror/stream-file.js'
 import { ClassicPacker } from '../../lib/mirror/voipmonitor.js'
-import { classicSendSettings, mirrorSendSettings, mirrorSettings } from '../../lib/settings/mirror.js'
+import { metricsSettings } from '../../lib/settings/metrics.js'
+import { classicSendSettings, mirrorDestinationSettings, mirrorSendSettings, mirrorSettings } from '../../lib/settings/mirror.js'
+import { mirrorSendServiceSettings } from '../../lib/settings/services.js'
 import { sipSettings } from '../../lib/settings/sip.js'
+import type { ValuesOf } from '../../lib/settings/table.js'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { inputFlags, openInput } from '../../terminal/input-flags.js'
-import { metricsFlags, metricsPlan } from '../../terminal/metrics-flags.js'
+import { serviceConfigFlags } from '../../terminal/config-flags.js'
+import { filterOf, inputFlags, interfacesOfInstance, openInput } from '../../terminal/input-flags.js'
+import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { count } from '../../terminal/progress.js'
-import { interfacesOfInstance } from '../../terminal/service/instance.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { processStats, type StatsParts, serviceManager } from '../../terminal/service-manager.js'
@@ -31,6 +34,8 @@ import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 
 const { id_sensor } = sipSettings
 const sensorSettings = { id_sensor }
+/** Its ring is smaller than that of a sniffer. */
+const captureOfSender = { ringbuffer: mirrorSendServiceSettings.ringbuffer }
 
 /** `earshot mirror-send`: chooses source, filters, buffers and destinations, and runs the sender. */
 export default class MirrorSend extends BaseCommand {
@@ -60,73 +65,11 @@ Trailing words are a BPF expression, as in tcpdump.`
   ]
   /** The BPF expression. */
   static override strict = false
+  static override configurable = () => ({ service: 'mirror-send' as const, table: mirrorSendServiceSettings })
   static override flags = {
     ...inputFlags,
-    to: Flags.string({
-      aliases: ['mirror-destination', 'mirror_destination', 'mirror-destination-ip', 'mirror_destination_ip'],
-      multiple: true,
-      multipleNonGreedy: true,
-      delimiter: ',',
-      helpGroup: 'DESTINATION',
-      helpValue: 'HOST[:PORT]',
-      summary: 'Receivers: the first that answers is taken, and the next when it is lost.',
-    }),
-    'to-port': Flags.integer({
-      aliases: ['mirror-destination-port', 'mirror_destination_port'],
-      default: 5030,
-      min: 1,
-      max: 65_535,
-      helpGroup: 'DESTINATION',
-      summary: 'Port of receivers that are given without one.',
-    }),
-    shard: Flags.boolean({
-      helpGroup: 'DESTINATION',
-      summary: 'Share the receivers with other senders: each sensor begins with its own, chosen by a stable hash.',
-    }),
-    protocol: Flags.option({ options: ['earshot', 'voipmonitor'] as const })({
-      default: 'earshot',
-      helpGroup: 'DESTINATION',
-      summary: 'What the receiver speaks: ours, or VoIPmonitor’s classic mirror stream.',
-    }),
-    'name-sensor': Flags.string({
-      aliases: ['name_sensor', 'name'],
-      default: async () => hostname(),
-      noCacheDefault: true,
-      helpGroup: 'DESTINATION',
-      summary: 'Name of this sensor; the host’s name by default.',
-    }),
-    plain: Flags.boolean({
-      helpGroup: 'SECURITY',
-      summary: 'Send without TLS also to other machines. To this machine it is always plain, unless --tls-ca is given.',
-    }),
-    'tls-ca': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'Authority, or the receiver’s own certificate, to trust; the system’s authorities by default.',
-    }),
-    'tls-cert': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'This sensor’s certificate, where the receiver wants one.',
-      dependsOn: ['tls-key'],
-    }),
-    'tls-key': Flags.string({ helpGroup: 'SECURITY', helpValue: 'FILE', summary: 'Its key.', dependsOn: ['tls-cert'] }),
-    'token-file': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'File with this sensor’s token. Or put the token into EARSHOT_MIRROR_TOKEN.',
-    }),
-    send: Flags.option({ options: ['all', 'sip', 'rtp-headers'] as const })({
-      default: 'all',
-      helpGroup: 'FILTER',
-      summary: 'Everything; SIP only (TCP and fragments go along); or RTP without its payload (no audio leaves this machine).',
-    }),
-    'packetbuffer-file-path': Flags.string({
-      aliases: ['packetbuffer_file_path'],
-      helpGroup: 'BUFFER',
-      helpValue: 'DIR',
-      summary: 'Where blocks wait when memory is full. They survive a restart, and a kill.',
-    }),
+    ...flagsFor(captureOfSender, 'INPUT'),
+    ...flagsFor(mirrorDestinationSettings),
     write: Flags.string({
       char: 'w',
       helpGroup: 'OUTPUT',
@@ -138,25 +81,27 @@ Trailing words are a BPF expression, as in tcpdump.`
       helpGroup: 'OUTPUT',
       summary: 'How -w writes: pcapng, or the mirror’s packed stream for mirror-recv -r.',
     }),
-    ...metricsFlags,
+    ...flagsFor(metricsSettings),
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
     ...logFlags,
     ...flagsFor(sensorSettings, 'DESTINATION'),
     ...flagsFor({ max_packet_rate: mirrorSendSettings.max_packet_rate }, 'FILTER'),
     ...flagsFor({ ...mirrorSettings, ...bufferSettings() }, 'BUFFER'),
     ...flagsFor(classicSendSettings, 'DESTINATION'),
+    ...serviceConfigFlags,
   }
 
   async run(): Promise<void> {
     const { flags, argv } = await this.parse(MirrorSend)
-    const interfaces = flags.interface ?? (flags.read === undefined ? interfacesOfInstance() : undefined)
-    const service = await ServiceRun.start('mirror-send', flags, { live: interfaces !== undefined })
+    const settings = interfacesOfInstance(valuesOf(mirrorSendServiceSettings, flags), flags)
+    const live = settings.interface.length > 0
+    const service = await ServiceRun.start('mirror-send', flags, { live })
     this.service = service
     const { say } = service.log
     const report = (text: string): void => service.log.event('info', text)
-    const settings = valuesOf({ ...mirrorSettings, ...mirrorSendSettings, ...classicSendSettings, ...sensorSettings }, flags)
-    const expression = (argv as string[]).join(' ')
-    const classic = flags.protocol === 'voipmonitor'
+    const name = settings.name_sensor ?? hostname()
+    const expression = filterOf(argv as string[], settings)
+    const classic = settings.protocol === 'voipmonitor'
     const compression: Compression =
       settings.packetbuffer_compress === 'no'
         ? 'none'
@@ -165,35 +110,31 @@ Trailing words are a BPF expression, as in tcpdump.`
             ? 'snappy'
             : 'lz4'
           : settings.packetbuffer_compress_method
-    const destinations = (flags.to ?? []).map((text) => parseDestination(text, flags['to-port']))
+    const destinations = settings.mirror_destination_ip.map((text) => parseDestination(text, settings.mirror_destination_port))
     if (destinations.length === 0 && flags.write === undefined)
       throw new OperatorError('MIRROR_USAGE', 'Nowhere to send: neither --to nor -w was given.', {
         exit: 2,
         suggestions: ['A receiver: --to HOST', 'Standard output: -w -'],
       })
-    const tls = flags.write === undefined ? tlsFor(destinations, flags, classic) : undefined
-    const preFilter = await preFilterFor(flags.send, interfaces === undefined ? expression : '', settings.max_packet_rate)
-    const source = await openInput(
-      MirrorSend.id,
-      { ...flags, interface: interfaces },
-      {
-        ringBytes: settings.ringbuffer * 2 ** 20,
-        expression: flags.write === undefined ? withoutOwnStream(expression, destinations) : expression,
-        onNotice: say,
-      },
-    )
+    const tls = flags.write === undefined ? tlsFor(destinations, settings, classic) : undefined
+    const preFilter = await preFilterFor(settings.send, live ? '' : expression, settings.max_packet_rate)
+    const source = await openInput(MirrorSend.id, settings, {
+      read: flags.read,
+      expression: flags.write === undefined ? withoutOwnStream(expression, destinations) : expression,
+      onNotice: say,
+    })
     const blockBytes = settings.packetbuffer_block_maxsize * 1024
     const software = `earshot ${this.config.version}`
 
     if (flags.write !== undefined) {
-      if (metricsPlan(flags) !== undefined) say('Metrics are of sending: there are none while packets are only written.', 'warning')
+      if (metricsPlan(settings) !== undefined) say('Metrics are of sending: there are none while packets are only written.', 'warning')
       const target = flags.write === '-' ? streamTarget(process.stdout) : await fileTarget(flags.write)
       const parts = { source, preFilter, signal: service.signal, onBatch: () => service.watchdog.beat() }
       let packets: number
       if (flags['write-format'] === 'mirror') {
         const hello = {
           sensorId: settings.id_sensor,
-          name: flags['name-sensor'],
+          name,
           stream: '0'.repeat(32),
           software,
           compressions: [compression],
@@ -216,7 +157,7 @@ Trailing words are a BPF expression, as in tcpdump.`
 
     const memoryMax = memoryBound(settings.packetbuffer_total_maxheap)
     const diskMax = settings.packetbuffer_file_totalmaxsize * 2 ** 20
-    const diskDir = flags['packetbuffer-file-path']
+    const diskDir = settings.packetbuffer_file_path
     if (diskMax > 0 !== (diskDir !== undefined))
       throw new OperatorError('MIRROR_USAGE', 'A disk buffer needs both a place and a size.', {
         exit: 2,
@@ -225,21 +166,19 @@ Trailing words are a BPF expression, as in tcpdump.`
     const disk = diskDir === undefined ? undefined : new DiskBuffer({ dir: diskDir, maxBytes: diskMax, onNotice: say })
     if (disk !== undefined && disk.packets > 0) say(`${count(disk.packets)} packets of the last run wait on disk and are sent first.`)
     const queue = new BlockQueue({ memoryMax, disk, drop: settings.packetbuffer_drop, ...(!classic && { seal: numberBlock }) })
-    const token = flags['token-file'] === undefined ? process.env['EARSHOT_MIRROR_TOKEN'] : readToken(flags['token-file'])
-    const order = flags.shard
-      ? shardOrder(destinations, settings.id_sensor > 0 ? `${settings.id_sensor}` : flags['name-sensor'])
-      : destinations
+    const token = settings.token_file === undefined ? process.env['EARSHOT_MIRROR_TOKEN'] : readToken(settings.token_file)
+    const order = settings.shard ? shardOrder(destinations, settings.id_sensor > 0 ? `${settings.id_sensor}` : name) : destinations
     say(`Sending to ${order.map(destinationText).join(', then ')}${tls === undefined ? ', without TLS' : ' with TLS'}.`)
     const about = {
       name: service.name,
       version: this.config.version,
       sensorId: settings.id_sensor > 0 ? settings.id_sensor : undefined,
-      source: interfaces?.join(',') ?? 'read_from_file',
+      source: live ? settings.interface.join(',') : 'read_from_file',
     }
-    const metrics = metricsPlan(flags)
-    const observer = new ServiceObserver({ live: interfaces !== undefined, calls: false })
+    const metrics = metricsPlan(settings)
+    const observer = new ServiceObserver({ live, calls: false })
     const manager =
-      interfaces === undefined && metrics === undefined
+      !live && metrics === undefined
         ? undefined
         : serviceManager({
             ...about,
@@ -248,7 +187,7 @@ Trailing words are a BPF expression, as in tcpdump.`
             spoolDir: undefined,
             spool: undefined,
             tcp: false,
-            metricsOnly: interfaces === undefined,
+            metricsOnly: !live,
             metrics,
             asked: false,
             say,
@@ -259,9 +198,9 @@ Trailing words are a BPF expression, as in tcpdump.`
       preFilter,
       packer: classic ? new ClassicPacker(compression, blockBytes, settings.id_sensor) : new OwnPacker(compression, blockBytes),
       destinations: order,
-      protocol: flags.protocol,
+      protocol: settings.protocol,
       tls,
-      identity: { sensorId: settings.id_sensor, name: flags['name-sensor'], token, software },
+      identity: { sensorId: settings.id_sensor, name, token, software },
       compression,
       memoryMax,
       diskMax,
@@ -363,19 +302,19 @@ function withoutOwnStream(expression: string, destinations: readonly { port: num
 /** TLS to other machines; plain to this one, or where it was asked for. */
 function tlsFor(
   destinations: readonly { host: string }[],
-  flags: { plain: boolean; 'tls-ca'?: string | undefined; 'tls-cert'?: string | undefined; 'tls-key'?: string | undefined },
+  settings: Pick<ValuesOf<typeof mirrorDestinationSettings>, 'plain' | 'tls_ca' | 'tls_cert' | 'tls_key'>,
   classic: boolean,
 ) {
   const local = destinations.every(({ host }) => isLoopback(host))
-  const wanted = flags['tls-ca'] !== undefined || flags['tls-cert'] !== undefined
+  const wanted = settings.tls_ca !== undefined || settings.tls_cert !== undefined
   if (classic) {
-    if (!local && !flags.plain)
+    if (!local && !settings.plain)
       throw new OperatorError('MIRROR_PLAIN', 'VoIPmonitor’s protocol has no encryption, and the receiver is another machine.', {
         exit: 2,
         suggestions: ['If the network between is safe (or a tunnel): --plain'],
       })
     return undefined
   }
-  if (flags.plain || (local && !wanted)) return undefined
-  return readTls({ ca: flags['tls-ca'], cert: flags['tls-cert'], key: flags['tls-key'] })
+  if (settings.plain || (local && !wanted)) return undefined
+  return readTls({ ca: settings.tls_ca, cert: settings.tls_cert, key: settings.tls_key })
 }

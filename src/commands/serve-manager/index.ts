@@ -4,14 +4,18 @@ import { Flags } from '@oclif/core'
 import { serverCertificate, Tokens } from '../../lib/access/index.js'
 import { OperatorError } from '../../lib/base/errors.js'
 import type { Notice } from '../../lib/base/notice.js'
+import { serveManagerServiceSettings } from '../../lib/settings/services.js'
+import type { ValuesOf } from '../../lib/settings/table.js'
 import { spoolSource } from '../../lib/sniffer/spool-source.js'
 import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
+import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import { readableState, runDir, stateDir } from '../../terminal/defaults.js'
 import { knownServers } from '../../terminal/manager-access.js'
-import { metricsFlags, metricsPlan } from '../../terminal/metrics-flags.js'
+import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { recordSource } from '../../terminal/record-source.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
+import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 
 /** Clients are served by the one loop of Node: when it turns, the service lives. */
 const BEAT_MS = 1000
@@ -28,27 +32,12 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     { description: 'For scripts on this host', command: '<%= config.bin %> <%= command.id %>' },
     { description: 'For the centre', command: '<%= config.bin %> <%= command.id %> --listen 10.0.3.5:5029' },
   ]
+  static override configurable = () => ({ service: 'serve-manager' as const, table: serveManagerServiceSettings })
   static override flags = {
-    listen: Flags.string({
-      multiple: true,
-      multipleNonGreedy: true,
-      delimiter: ',',
-      default: ['127.0.0.1:5029'],
-      helpValue: 'HOST:PORT',
-      summary: 'Addresses to listen on. Off loopback only TLS is answered.',
-    }),
-    store: Flags.string({ helpValue: 'URL', summary: 'Where records are, or none. Default: the state directory.' }),
-    spool: Flags.string({ helpValue: 'DIR', summary: 'Where the pcaps are, or none. Default: the state directory.' }),
-    'tls-cert': Flags.string({ helpValue: 'FILE', dependsOn: ['tls-key'], summary: 'Certificate (PEM, with its chain) to show.' }),
-    'tls-key': Flags.string({ helpValue: 'FILE', dependsOn: ['tls-cert'], summary: 'Its key.' }),
-    'insecure-voipmonitor': Flags.boolean({
-      summary:
-        'DANGER: answer VoIPmonitor’s protocol on all addresses, unencrypted and without asking who it is. Whoever reaches the port reads calls and packets.',
-    }),
-    'id-sensor': Flags.integer({ min: 0, max: 65_534, default: 0, summary: 'Number of this sensor in the records; 0 means none.' }),
-    ...metricsFlags,
+    ...flagsFor(serveManagerServiceSettings),
     quiet: Flags.boolean({ char: 'q', summary: 'Say nothing but errors.' }),
     ...logFlags,
+    ...serviceConfigFlags,
   }
 
   async run(): Promise<void> {
@@ -57,24 +46,25 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     this.service = service
     const { say } = service.log
     const { addressText, auditLog, hostBackend, isLoopback, parseAddress, startManager } = await import('../../lib/manager/index.js')
-    const tcp = flags.listen.map((text) => {
+    const settings = valuesOf(serveManagerServiceSettings, flags)
+    const tcp = listenOf(settings).map((text) => {
       const address = parseAddress(text)
       if (address.kind !== 'tcp')
         throw new OperatorError('LISTEN', `"${text}" is no address to listen on.`, { exit: 2, suggestions: ['HOST:PORT'] })
       return { host: address.host, port: address.port, text: addressText(address) }
     })
     const far = tcp.some(({ host }) => !isLoopback(host))
-    const cert = flags['tls-cert']
-    const key = flags['tls-key']
+    const cert = settings.tls_cert
+    const key = settings.tls_key
     const directory = join(stateDir(), 'manager')
     const certificate =
       far || cert !== undefined
         ? await serverCertificate(directory, cert !== undefined && key !== undefined ? { certificate: cert, key } : undefined)
         : undefined
     const state = readableState()
-    const storeUrl = flags.store ?? state.store
-    const store = storeUrl === 'none' ? undefined : await this.#openStore(storeUrl, flags.store === undefined, say)
-    const spool = flags.spool === 'none' ? undefined : resolve(flags.spool ?? state.spool)
+    const storeUrl = settings.store ?? state.store
+    const store = storeUrl === 'none' ? undefined : await this.#openStore(storeUrl, settings.store === undefined, say)
+    const spool = settings.spooldir === 'none' ? undefined : resolve(settings.spooldir ?? state.spool)
     const socket = join(runDir(), `${service.instance === undefined ? 'serve-manager' : service.name}.sock`)
     const backend = hostBackend({
       about: {
@@ -83,7 +73,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
         version: this.config.version,
         pid: process.pid,
         host: hostname(),
-        sensorId: flags['id-sensor'] === 0 ? undefined : flags['id-sensor'],
+        sensorId: settings.id_sensor === 0 ? undefined : settings.id_sensor,
       },
       runDirectory: runDir(),
       ownSocket: socket,
@@ -101,7 +91,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
         certificate,
         tokens: new Tokens(join(directory, 'tokens.json')),
         audit: auditLog(join(directory, 'audit.log'), (error) => say(`Fetches are not logged: ${error.message}`, 'error')),
-        plainForEverybody: flags['insecure-voipmonitor'],
+        plainForEverybody: settings.insecure_voipmonitor,
       })
     const manager = await start()
       .catch(async (error: unknown) => {
@@ -115,7 +105,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
         await store?.close()
         throw error
       })
-    const plan = metricsPlan(flags)
+    const plan = metricsPlan(settings)
     const metrics =
       plan &&
       (await import('../../lib/sniffer/service-metrics.js')
@@ -129,7 +119,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     say(`Listening on ${[...manager.addresses, ...(metrics === undefined ? [] : [`${metrics.url}/metrics`])].join(' ')}`)
     say(`Records: ${storeUrl}   Pcaps: ${spool ?? 'none'}`)
     if (certificate) say(`Certificate${certificate.selfSigned ? ' (made here)' : ''}: ${certificate.fingerprint}`)
-    if (flags['insecure-voipmonitor'] && far)
+    if (settings.insecure_voipmonitor && far)
       say('DANGER: whoever reaches the port reads calls and packets (--insecure-voipmonitor).', 'warning')
     const beating = setInterval(() => service.watchdog.beat(), BEAT_MS)
     service.on({
@@ -162,3 +152,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     }
   }
 }
+
+/** An IPv6 address stands in brackets before a port. */
+const listenOf = ({ listen, managerip, managerport }: ValuesOf<typeof serveManagerServiceSettings>): readonly string[] =>
+  listen.length > 0 ? listen : [`${managerip.includes(':') ? `[${managerip}]` : managerip}:${managerport}`]

@@ -2,25 +2,26 @@ import { Flags } from '@oclif/core'
 import { exitCodes } from '../../lib/base/errors.js'
 import { callJson, schemaVersion } from '../../lib/call/json.js'
 import type { ServiceStats } from '../../lib/manager/index.js'
-import { spoolSettings } from '../../lib/settings/spool.js'
+import { ownManagerSettings } from '../../lib/settings/manager.js'
+import { metricsSettings } from '../../lib/settings/metrics.js'
+import { sniffSettings } from '../../lib/settings/services.js'
 import { recordsJson } from '../../lib/sniffer/records-status.js'
 import { runSniffer, type SnifferResult } from '../../lib/sniffer/run.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { callLine } from '../../terminal/call-line.js'
 import { callPrinter } from '../../terminal/call-printer.js'
+import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import { defaultSpool, defaultStore } from '../../terminal/defaults.js'
-import { inputFlags, openInput } from '../../terminal/input-flags.js'
-import { metricsFlags, metricsPlan } from '../../terminal/metrics-flags.js'
+import { filterOf, inputFlags, interfacesOfInstance, openInput } from '../../terminal/input-flags.js'
+import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count, progressLine } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
-import { interfacesOfInstance } from '../../terminal/service/instance.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
 import { ServiceObserver } from '../../terminal/service-observer.js'
-import { valuesOf } from '../../terminal/setting-flags.js'
-import { parseSize } from '../../terminal/size.js'
+import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
 import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
 
@@ -38,15 +39,9 @@ Ctrl-C writes every open call before it ends.`
   ]
   /** The BPF expression. */
   static override strict = false
+  static override configurable = () => ({ service: 'sniff' as const, table: sniffSettings })
   static override flags = {
     ...inputFlags,
-    'ring-size': Flags.string({
-      char: 'B',
-      default: '64MiB',
-      helpGroup: 'INPUT',
-      helpValue: 'SIZE',
-      summary: 'Kernel ring buffer of each interface.',
-    }),
     count: Flags.integer({
       char: 'c',
       min: 1,
@@ -56,13 +51,8 @@ Ctrl-C writes every open call before it ends.`
     }),
     ...recordFlags,
     ...spoolFlags,
-    manager: Flags.boolean({
-      allowNo: true,
-      helpGroup: 'OUTPUT',
-      summary:
-        'Answer managers’ questions about this run: on a socket in the run directory, and on 127.0.0.1:5029 when that is free. Default for -i.',
-    }),
-    ...metricsFlags,
+    ...flagsFor(ownManagerSettings),
+    ...flagsFor(metricsSettings),
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No summary and no progress on stderr.' }),
@@ -73,36 +63,33 @@ Ctrl-C writes every open call before it ends.`
     }),
     ...logFlags,
     ...trackerFlags,
+    ...serviceConfigFlags,
   }
 
   async run(): Promise<void> {
     const { flags, argv } = await this.parse(Sniff)
     const progress = progressLine(flags.quiet ? ({ isTTY: false } as NodeJS.WriteStream) : process.stderr)
-    const interfaces = flags.interface ?? (flags.read === undefined ? interfacesOfInstance() : undefined)
-    const live = interfaces !== undefined
+    const settings = interfacesOfInstance(valuesOf(sniffSettings, flags), flags)
+    const live = settings.interface.length > 0
     const service = await ServiceRun.start('sniff', flags, { live, clear: () => progress.clear() })
     this.service = service
     const { say } = service.log
-    const expression = (argv as string[]).join(' ')
+    const expression = filterOf(argv as string[], settings)
     const { openFilter } = expression === '' ? { openFilter: undefined } : await import('../../lib/capture/bpf-compile.js')
     const tracker = trackerOptionsOf(flags, openFilter?.(expression))
-    const source = await openInput(
-      Sniff.id,
-      { ...flags, interface: interfaces },
-      { ringBytes: parseSize(flags['ring-size']), expression, onNotice: say },
-    )
+    const source = await openInput(Sniff.id, settings, { read: flags.read, expression, onNotice: say })
     const format = outputFormat(flags)
-    const storeUrl = flags.store ?? (live ? defaultStore() : 'none')
-    const spoolDir = flags.save === 'none' ? 'none' : (flags.spool ?? (live ? defaultSpool() : 'none'))
+    const storeUrl = settings.store ?? (live ? defaultStore() : 'none')
+    const spoolDir = settings.save === 'none' ? 'none' : (settings.spooldir ?? (live ? defaultSpool() : 'none'))
     if (flags.verbose || live) say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
     const { sensorId } = tracker
     const records = await openRecordsOf(storeUrl, flags, { live, sensorId, say })
     const spool = await openSpoolOf(spoolDir, flags, { live, onNotice: say })
     const { version } = this.config
-    const about = { name: service.name, version, sensorId, spool, source: interfaces?.join(',') ?? 'read_from_file' }
-    const metrics = metricsPlan(flags)
+    const about = { name: service.name, version, sensorId, spool, source: live ? settings.interface.join(',') : 'read_from_file' }
+    const metrics = metricsPlan(settings)
     const observer = new ServiceObserver({ live, calls: true })
-    const managed = flags.manager ?? live
+    const managed = settings.manager ?? live
     const manager =
       managed || metrics !== undefined
         ? serviceManager({
@@ -113,7 +100,7 @@ Ctrl-C writes every open call before it ends.`
             tcp: true,
             metricsOnly: !managed,
             metrics,
-            asked: flags.manager === true,
+            asked: settings.manager === true,
             say,
           })
         : undefined
@@ -123,7 +110,7 @@ Ctrl-C writes every open call before it ends.`
       source,
       records,
       spool,
-      maskDtmf: valuesOf(spoolSettings, flags).mask_dtmf === 'yes',
+      maskDtmf: settings.mask_dtmf === 'yes',
       signal: service.signal,
       packetsMax: flags.count,
       tracker,

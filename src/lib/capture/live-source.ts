@@ -5,6 +5,7 @@ import { exitCodes, OperatorError } from '../base/errors.js'
 import type { Notice } from '../base/notice.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
+import type { BpfInstruction } from '../filter/bpf.js'
 import { ANY, indexOf, isEthernet, isUp, listInterfaces } from './interfaces.js'
 import { Interleave } from './interleave.js'
 import { kernelProgram } from './kernel-program.js'
@@ -37,6 +38,11 @@ const NO_TIMES = new Float64Array(0)
 const POLLIN = 1
 /** How often to look again when only time is awaited. */
 const HOLD_MS = 10
+/** A wire with packets hands over a block at least this often. */
+const BUSY_MS = 2 * RETIRE_MS
+/** How long to rest between two looks at a busy wire. */
+const REST_MIN_MS = 5
+const REST_MAX_MS = RETIRE_MS
 const EVER = Number.POSITIVE_INFINITY as Micros
 
 /** Every packet from before this has left the kernel's ring. */
@@ -94,17 +100,21 @@ export class LiveSource implements PacketSource {
   readonly #taps: readonly Tap[]
   readonly #order: Interleave
   readonly #promiscuous: boolean
+  readonly #snaplenBytes: number
   readonly #notice: Notice
   /** struct pollfd for each tap: fd, wanted events, what happened. */
   readonly #descriptors: Uint8Array
   #bytes = 0
   #until = 0 as Micros
   #closed = false
+  /** Grows while the rings stay far from full. */
+  #restMs = REST_MIN_MS
 
   constructor(taps: readonly Tap[], options: LiveOptions) {
     this.#taps = taps
     this.#order = new Interleave(taps.map((tap) => tap.ring))
     this.#promiscuous = options.promiscuous
+    this.#snaplenBytes = options.snaplenBytes
     this.#notice = options.onNotice ?? (() => {})
     this.#descriptors = new Uint8Array(taps.length * 8)
     const view = new DataView(this.#descriptors.buffer)
@@ -137,6 +147,10 @@ export class LiveSource implements PacketSource {
         } else if (this.#order.holding) {
           // A block that is lent out wakes `poll` at once, so this wait is by the clock.
           await pause(HOLD_MS)
+        } else if (now - ticked < BUSY_MS) {
+          // While packets come, the clock is cheaper than a call on another thread, and few looks at many blocks than many at one.
+          await pause(this.#restMs)
+          this.#restMs = this.#taps.some((tap) => tap.ring.pressed()) ? REST_MIN_MS : Math.min(this.#restMs + 1, REST_MAX_MS)
         } else if ((await poll(this.#descriptors, POLL_MS)) !== 0 && !this.#readErrors() && !this.#anyReady()) {
           // Likewise when a consumer keeps a batch for itself.
           await pause(HOLD_MS)
@@ -160,6 +174,17 @@ export class LiveSource implements PacketSource {
       else if (over) return
       else await pause(HOLD_MS)
     }
+  }
+
+  /**
+   * Another expression from now on, without a gap; test what arrives with it as well. Throws, and changes nothing, when it cannot
+   * be used.
+   */
+  refilter(expression: string): void {
+    const programs = this.#taps.map(({ ring }) => kernelProgram(expression, ring.linkType === LINKTYPE_ETHERNET, this.#snaplenBytes))
+    this.#taps.forEach(({ ring }, i) => {
+      ring.refilter(programs[i] as BpfInstruction[])
+    })
   }
 
   #anyReady(): boolean {

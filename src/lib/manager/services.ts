@@ -113,7 +113,7 @@ export function remoteCalls(client: ManagerClient): CallSource {
     },
     async *watch(signal) {
       try {
-        for await (const answer of client.ask('watch', {}, signal)) {
+        for await (const answer of client.ask('watch', {}, { signal })) {
           if (answer.kind !== 'item') continue
           yield { reset: false, added: [], changed: [], removed: [], left: 0, ...(answer.value as object) } as unknown as ServiceChanges
         }

@@ -1,5 +1,5 @@
+import { usualMetricsAddress } from '../base/listen-address.js'
 import { checks, healthLimits } from '../health/index.js'
-import { defaultMetricsPort } from './address.js'
 import { type MetricRow, metricGroups } from './table.js'
 
 /** docs/metrics.md, from the tables of metrics and of checks. */
@@ -44,20 +44,20 @@ export function metricsMarkdown(): string {
 
 const cell = (text: string): string => text.replaceAll('|', '\\|')
 
-const introduction = `Off unless asked for: \`--metrics [ADDRESS]:PORT\` (or \`EARSHOT_METRICS\`, or \`metrics = …\`) of \`sniff\`, \`mirror-recv\`, \`mirror-send\` and \`serve-manager\`; \`--metrics yes\` means 127.0.0.1:${defaultMetricsPort}.
+const introduction = `Off unless asked for: \`--metrics [ADDRESS]:PORT\` (or \`EARSHOT_METRICS\`, or \`metrics = …\`) of \`sniff\`, \`mirror-recv\`, \`mirror-send\` and \`serve-manager\`; \`--metrics yes\` means 127.0.0.1:${usualMetricsAddress.port}.
 \`serve-manager\` speaks for all services of its host, which it finds by their sockets: one address to scrape a host. The page is made in the thread of the manager, from what the thread of the packets counts anyway; it is asked once a second at most, however many ask.
 
 \`\`\`
 earshot serve-manager --metrics yes
-curl -s http://127.0.0.1:${defaultMetricsPort}/metrics
-curl -s http://127.0.0.1:${defaultMetricsPort}/healthz
+curl -s http://127.0.0.1:${usualMetricsAddress.port}/metrics
+curl -s http://127.0.0.1:${usualMetricsAddress.port}/healthz
 \`\`\`
 
 On loopback everybody on the host may read them: they are numbers, no calls. On other addresses only TLS 1.2 or newer is answered, and a client needs a token (or a certificate) whose role has the right \`metrics\`:
 the role \`metrics\` has nothing else, \`view\`, \`fetch\` and \`admin\` have it too. The certificate is that of the manager: yours (\`--metrics-tls-cert\`, \`--metrics-tls-key\`), or one made at the first start and kept as \`manager/server-cert.pem\` in the state directory.
 
 \`\`\`
-earshot serve-manager --metrics 0.0.0.0:${defaultMetricsPort}
+earshot serve-manager --metrics 0.0.0.0:${usualMetricsAddress.port}
 earshot manager token add prometheus --role metrics > /etc/prometheus/earshot.token
 \`\`\`
 
@@ -68,7 +68,7 @@ scrape_configs:
     authorization: { credentials_file: /etc/prometheus/earshot.token }
     tls_config: { ca_file: /etc/prometheus/earshot-sensor1.pem }   # its manager/server-cert.pem
     static_configs:
-      - targets: ['sensor1:${defaultMetricsPort}']
+      - targets: ['sensor1:${usualMetricsAddress.port}']
 \`\`\`
 
 Bounds: 64 connections (the oldest goes first), 8 KiB of header, 10 s for a request and for taking its answer, 5 s for the services to say what they count. Reaching one costs that client its connection, nobody else anything.

@@ -123,9 +123,9 @@ export class Receiver implements PacketSource {
   readonly live = true
   readonly canWait = true
   readonly oddities = new Counters()
-  readonly #options: ReceiverOptions
+  #options: ReceiverOptions
   readonly #server: Server
-  readonly #context: SecureContext | undefined
+  #context: SecureContext | undefined
   readonly #sensors = new Map<string, Sensor>()
   readonly #groups: LaneGroup[] = []
   readonly #all: LaneGroup | undefined
@@ -176,6 +176,13 @@ export class Receiver implements PacketSource {
     })
     receiver.#server.on('error', (error) => options.onNotice(`The listening socket had an error: ${error.message}.`, 'error'))
     return receiver
+  }
+
+  /** Other secrets and another certificate, for who connects from now on. Throws, and changes nothing, when they cannot be used. */
+  admitWith({ tls, secrets }: Pick<ReceiverOptions, 'tls' | 'secrets'>): void {
+    const context = tls && createSecureContext(tls)
+    this.#context = context
+    this.#options = { ...this.#options, tls, secrets }
   }
 
   get port(): number {

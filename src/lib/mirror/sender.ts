@@ -38,7 +38,13 @@ export interface SenderParts {
   /** After each batch: for who watches that the loop goes on. */
   onBatch?(): void
   /** The run begins; the function tells at any time how it goes. */
-  onStart?(status: () => SenderStatus): void
+  onStart?(status: () => SenderStatus, change: (to: SenderChange) => void): void
+}
+
+/** What may change while it runs: how the next connection says who it is, and whom it trusts. */
+export interface SenderChange {
+  readonly tls: ConnectionOptions | undefined
+  readonly token: string | undefined
 }
 
 /** How a run goes, while it goes. */
@@ -80,7 +86,7 @@ export async function runSender(parts: SenderParts): Promise<SenderResult> {
 }
 
 class Sender {
-  readonly #parts: SenderParts
+  #parts: SenderParts
   readonly #stopLinks = new AbortController()
   readonly #counted = { blocks: 0, bytesSent: 0 }
   #plainBytes = 0
@@ -102,7 +108,12 @@ class Sender {
   async run(): Promise<SenderResult> {
     const { source, queue } = this.#parts
     const links = this.#keepConnected()
-    this.#parts.onStart?.(() => this.#status())
+    this.#parts.onStart?.(
+      () => this.#status(),
+      ({ tls, token }) => {
+        this.#parts = { ...this.#parts, tls, identity: { ...this.#parts.identity, token } }
+      },
+    )
     const stopped = aborted(this.#parts.signal)
     try {
       for await (const batch of source.batches(this.#parts.signal)) {

@@ -26,6 +26,7 @@ import {
   type ShipmentMessage,
   type ShipmentReply,
   type WriterData,
+  type WriterOrder,
 } from './shipment.js'
 
 /** SIP only, SIP and media, media cut after their headers, media with zeros after their headers. */
@@ -221,6 +222,13 @@ export class Spool {
     }
     if (now > this.#now || now < this.#now - SECOND) this.#now = now
     if (Math.abs(this.#now - this.#sent) >= SECOND) this.#ship()
+  }
+
+  /** Other limits from now on. Answers false when another process keeps this spool within its own. */
+  limitTo(limits: SpoolLimits): boolean {
+    if (this.#lock === undefined) return false
+    this.#worker.postMessage({ limits } satisfies WriterOrder)
+    return true
   }
 
   /** Path below the spool; undefined when nothing of the call was kept. */

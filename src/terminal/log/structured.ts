@@ -18,6 +18,10 @@ export function structuredWriter(format: Exclude<LogFormat, 'human'>, service: s
   const out = pino.destination({ fd, sync: false, minLength: 0, maxLength: BUFFER_BYTES })
   let lost = 0
   out.on('drop', () => lost++)
+  let writing = false
+  out.on('drain', () => {
+    writing = false
+  })
   // Nobody reads any more: there is no one left to tell.
   out.on('error', () => {})
   const flush = (): void => {
@@ -39,7 +43,10 @@ export function structuredWriter(format: Exclude<LogFormat, 'human'>, service: s
     },
     format === 'json' ? out : journalLines((line) => out.write(line)),
   )
-  const write = (level: LogLevel, text: string, fields: Fields | undefined): void => logger[level](fields ?? {}, shortened(cleanLine(text)))
+  const write = (level: LogLevel, text: string, fields: Fields | undefined): void => {
+    writing = true
+    logger[level](fields ?? {}, shortened(cleanLine(text)))
+  }
   return {
     write(level, text, fields) {
       if (lost > 0) {
@@ -51,13 +58,14 @@ export function structuredWriter(format: Exclude<LogFormat, 'human'>, service: s
     },
     async close() {
       // First what is being written: written past it, the rest would come before it.
-      await new Promise<void>((resolve) => {
-        const late = setTimeout(resolve, CLOSE_MS)
-        out.flush(() => {
-          clearTimeout(late)
-          resolve()
+      if (writing)
+        await new Promise<void>((resolve) => {
+          const late = setTimeout(resolve, CLOSE_MS)
+          out.once('drain', () => {
+            clearTimeout(late)
+            resolve()
+          })
         })
-      })
       process.off('exit', flush)
       flush()
     },

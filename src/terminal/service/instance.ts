@@ -8,11 +8,8 @@ import { isService } from '../log/log.js'
  */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/
 
-/** The instance that the unit names (EARSHOT_INSTANCE); undefined when it names none. */
-export function instanceName(environment: NodeJS.ProcessEnv = process.env): string | undefined {
-  const name = environment['EARSHOT_INSTANCE']
-  if (name === undefined || name === '') return undefined
-  if (NAME.test(name)) return name
+export function checkInstance(name: string): void {
+  if (NAME.test(name)) return
   throw new OperatorError('INSTANCE', `"${name}" is no name for an instance.`, {
     exit: 2,
     suggestions: ['Up to 64 letters, digits, . _ : -, beginning with a letter or a digit; an interface’s name is a good one.'],
@@ -20,14 +17,7 @@ export function instanceName(environment: NodeJS.ProcessEnv = process.env): stri
 }
 
 /** The name of a service on this host, and of its socket: `sniff@eth1`, `sniff`, `sniff-4711`. */
-export function serviceName(service: string, environment: NodeJS.ProcessEnv = process.env): string {
-  const instance = instanceName(environment)
+export function serviceName(service: string, instance: string | undefined, environment: NodeJS.ProcessEnv = process.env): string {
   if (instance !== undefined) return `${service}@${instance}`
   return isService(environment) ? service : `${service}-${process.pid}`
-}
-
-/** An instance that is told no interface listens on the one it is named after: `earshot-sniff@eth1`. */
-export function interfacesOfInstance(environment: NodeJS.ProcessEnv = process.env): string[] | undefined {
-  const name = instanceName(environment)
-  return name === undefined ? undefined : [name]
 }

@@ -3,9 +3,9 @@ import { OperatorError } from '../../lib/base/errors.js'
 import { type LogLevel, logLevelNames } from '../log/levels.js'
 import { defaultLogFormat, type Log, logFormats, openLog } from '../log/log.js'
 import { stopOnSignals } from '../stop-signals.js'
-import { instanceName, serviceName } from './instance.js'
+import { checkInstance, serviceName } from './instance.js'
 import { Notifier } from './notify.js'
-import { onSignals } from './signals.js'
+import { leaveTerminal, onSignals } from './signals.js'
 import { Watchdog } from './watchdog.js'
 
 /** What all services do alike: their log, their signals, and what they tell the service manager. */
@@ -26,6 +26,7 @@ export interface LogFlags {
   readonly 'log-format'?: (typeof logFormats)[number] | undefined
   readonly 'log-level'?: LogLevel | undefined
   readonly quiet: boolean
+  readonly instance?: string | undefined
 }
 
 export interface ServiceActions {
@@ -52,6 +53,7 @@ export class ServiceRun {
   /** Aborts at the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal
   readonly watchdog: Watchdog
+  readonly #stop = new AbortController()
   readonly #notifier: Notifier
   readonly #dispose: () => void
   #actions: ServiceActions = {}
@@ -65,15 +67,10 @@ export class ServiceRun {
     this.instance = instance
     this.log = log
     this.#notifier = notifier
-    const stop = new AbortController()
-    this.signal = stop.signal
+    this.signal = this.#stop.signal
     this.watchdog = new Watchdog(notifier.watchdogMs, () => notifier.alive())
     const actions = {
-      stop: () => {
-        notifier.stopping()
-        notifier.status('Ending: open calls are written.')
-        stop.abort()
-      },
+      stop: () => this.stop(),
       reload: () => void this.#reload(),
       reopen: () => void this.#reopen(),
       tell: () => this.#tell(),
@@ -88,8 +85,9 @@ export class ServiceRun {
 
   /** `live`: it goes on until it is stopped. Who reads a file has TERM and INT only. */
   static async start(service: string, flags: LogFlags, options: { live: boolean; clear?: () => void }): Promise<ServiceRun> {
-    const instance = instanceName()
-    const name = serviceName(service)
+    const { instance } = flags
+    if (instance !== undefined) checkInstance(instance)
+    const name = serviceName(service, instance)
     const log = await openLog({
       format: flags['log-format'] ?? defaultLogFormat(),
       level: flags['log-level'] ?? (flags.quiet ? 'error' : 'info'),
@@ -117,6 +115,14 @@ export class ServiceRun {
     this.#showing = setInterval(() => this.#showStatus(), STATUS_MS).unref()
   }
 
+  /** As SIGTERM does. */
+  stop(): void {
+    if (this.signal.aborted) return
+    this.#notifier.stopping()
+    this.#notifier.status('Ending: open calls are written.')
+    this.#stop.abort()
+  }
+
   /** The last messages are out. */
   async close(): Promise<void> {
     clearInterval(this.#showing)
@@ -124,6 +130,7 @@ export class ServiceRun {
     this.#dispose()
     await this.log.close()
     this.#notifier.close()
+    leaveTerminal()
   }
 
   #showStatus(): void {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs'
 
 /**
  * What signals mean to a service:
@@ -36,6 +36,29 @@ export function onSignals(actions: SignalActions): () => void {
   for (const [signal, handler] of handlers) process.on(signal, handler)
   return () => {
     for (const [signal, handler] of handlers) process.off(signal, handler)
+  }
+}
+
+/**
+ * Lets go of a terminal that is gone. Node resets the modes of its terminals when it ends, and aborts when one does not answer;
+ * descriptors that were opened anew it leaves alone.
+ */
+export function leaveTerminal(): void {
+  if (hasTerminal()) return
+  for (const fd of [0, 1, 2]) {
+    if (!leadsToTerminal(fd)) continue
+    closeSync(fd)
+    // The lowest free number: the one just closed.
+    openSync('/dev/null', 'r+')
+  }
+}
+
+/** isatty(3) says no of a terminal that is gone. */
+function leadsToTerminal(fd: number): boolean {
+  try {
+    return /^\/dev\/(pts|tty)/.test(readlinkSync(`/proc/self/fd/${fd}`))
+  } catch {
+    return false
   }
 }
 

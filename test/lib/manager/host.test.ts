@@ -111,7 +111,7 @@ describe('one that speaks for all services of the host', () => {
     const table = new Map<string, string[]>()
     const stop = new AbortController()
     const watching = (async () => {
-      for await (const answer of client.ask('watch', {}, stop.signal)) {
+      for await (const answer of client.ask('watch', {}, { signal: stop.signal })) {
         if (answer.kind !== 'item') continue
         const { service, reset, added = [], removed = [] } = answer.value as Partial<ServiceChanges> & { service: string }
         if (reset) table.set(service, [])

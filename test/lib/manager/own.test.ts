@@ -228,7 +228,8 @@ describe('watching', () => {
     const stop = new AbortController()
     const seen: ServiceChanges[] = []
     const watching = (async () => {
-      for await (const answer of client.ask('watch', {}, stop.signal)) if (answer.kind === 'item') seen.push(answer.value as ServiceChanges)
+      for await (const answer of client.ask('watch', {}, { signal: stop.signal }))
+        if (answer.kind === 'item') seen.push(answer.value as ServiceChanges)
     })()
     await expect.poll(() => seen.flatMap(({ added }) => added ?? []).map((c) => c.callId), { timeout: 15_000 }).toEqual(['one', 'two'])
     expect(seen[0]).toMatchObject({ reset: true })

@@ -144,7 +144,8 @@ function passwordFrom(file: string | undefined, environment: NodeJS.ProcessEnv):
   const credentials = environment['CREDENTIALS_DIRECTORY']
   if (credentials === undefined) return undefined
   try {
-    return readFileSync(join(credentials, 'earshot-db-password'), 'utf8').replace(/\r?\n$/, '')
+    // An empty one is as good as none: units come with the file.
+    return readFileSync(join(credentials, 'earshot-db-password'), 'utf8').replace(/\r?\n$/, '') || undefined
   } catch (error) {
     // A unit may have credentials for other things only.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined

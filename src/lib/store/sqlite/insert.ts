@@ -78,7 +78,7 @@ function tableInserter(db: Database, table: Table<CallRecord, any>, lookUp: (val
   const names = [...lead, ...filled.map((column) => column.name)]
   const statement = (rows: number): Statement => {
     const row = `(${names.map(() => '?').join(', ')})`
-    return db.prepare(`INSERT INTO ${table.name} (${names.map(quoted).join(', ')}) VALUES ${Array(rows).fill(row).join(', ')}`)
+    return db.prepare(`INSERT OR FAIL INTO ${table.name} (${names.map(quoted).join(', ')}) VALUES ${Array(rows).fill(row).join(', ')}`)
   }
   const width = names.length
   const group = Math.max(1, Math.floor(VALUES_AT_ONCE / width)) * width

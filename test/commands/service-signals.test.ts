@@ -1,0 +1,156 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { NetworkNamespace } from '../support/netns.js'
+import { NotifySocket } from '../support/notify-socket.js'
+import { framesOf } from '../support/pcap-records.js'
+
+/** Services as systemd runs them, on a wire of their own: told by signals, heard through NOTIFY_SOCKET. */
+const root = join(import.meta.dirname, '..', '..')
+const fixture = join(root, 'test', 'fixtures', 'pbx.pcap')
+const dir = mkdtempSync(join(tmpdir(), 'earshot-signals-'))
+/** The first call of the fixture has 767 packets: it is in full flow here. */
+const PACKETS = 600
+const first = join(dir, 'first.pcap')
+const second = join(dir, 'second.pcap')
+let net: NetworkNamespace
+
+beforeAll(() => {
+  net = new NetworkNamespace()
+  net.veth('wire0', 'wire1')
+  execFileSync('editcap', ['-F', 'pcap', '-r', fixture, first, `1-${PACKETS / 2}`])
+  execFileSync('editcap', ['-F', 'pcap', '-r', fixture, second, `${PACKETS / 2 + 1}-${PACKETS}`])
+})
+afterAll(() => {
+  net?.destroy()
+  rmSync(dir, { recursive: true })
+})
+
+interface Service {
+  readonly child: ChildProcess
+  readonly notify: NotifySocket
+  readonly home: string
+  /** What it has said so far. */
+  log(): string
+  says(what: RegExp): Promise<void>
+  end(): Promise<number | null>
+}
+
+let homes = 0
+
+async function start(instance: string, ...words: string[]): Promise<Service> {
+  const home = join(dir, `home${++homes}`)
+  mkdirSync(home)
+  const notify = await new NotifySocket(join(home, 'notify')).bound()
+  const child = spawn('ip', ['netns', 'exec', net.name, process.execPath, join(root, 'bin', 'run.js'), ...words], {
+    cwd: home,
+    env: {
+      ...process.env,
+      HOME: home,
+      STATE_DIRECTORY: join(home, 'state'),
+      RUNTIME_DIRECTORY: join(home, 'run'),
+      CONFIGURATION_DIRECTORY: join(home, 'etc'),
+      EARSHOT_INSTANCE: instance,
+      NOTIFY_SOCKET: notify.path,
+      WATCHDOG_USEC: '900000',
+    },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let text = ''
+  let wake = (): void => {}
+  child.stderr?.on('data', (chunk: Buffer) => {
+    text += chunk
+    wake()
+  })
+  const exited = once(child, 'exit')
+  return {
+    child,
+    notify,
+    home,
+    log: () => text,
+    async says(what) {
+      while (!what.test(text)) {
+        if (child.exitCode !== null) throw new Error(`ended before it said ${what}: ${text}`)
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    },
+    async end() {
+      child.kill('SIGTERM')
+      const [code] = await exited
+      notify.close()
+      return code as number | null
+    },
+  }
+}
+
+/** `ip netns exec` becomes the program: a signal to the child reaches it. */
+const replay = (...files: string[]): void => {
+  net.run('tcpreplay', '-q', '-i', 'wire1', '-x', '20', ...files)
+}
+
+test('ready when it listens, alive while it does; ended in mid-call it loses neither record nor packet', async () => {
+  const sniff = await start('wire0', 'sniff')
+  await sniff.notify.until(/^READY=1$/)
+  // Everything is open by now: the very next packet counts.
+  replay(first)
+  expect(existsSync(join(sniff.home, 'run', 'sniff@wire0.sock'))).toBe(true)
+  await sniff.notify.until(/^WATCHDOG=1$/)
+  sniff.child.kill('SIGUSR2')
+  await sniff.says(/^<5>Status: .* packets=\d+ .*open=1\b/m)
+  replay(second)
+  // The last packets are in the kernel's ring still.
+  const code = await sniff.end()
+  expect(code).toBe(0)
+  expect(sniff.notify.heard.map(({ text }) => text)).toContain('STOPPING=1')
+  expect(sniff.log()).toMatch(/^<6>600 packets in /m)
+
+  const environment = { ...process.env, HOME: sniff.home, STATE_DIRECTORY: join(sniff.home, 'state') }
+  const calls = JSON.parse(
+    execFileSync(process.execPath, [join(root, 'bin', 'run.js'), 'cdr', 'query', '-o', 'json'], { env: environment, encoding: 'utf8' }),
+  ) as { calls: { pcap: string; caller: unknown }[] }
+  expect(calls.calls).toHaveLength(1)
+  const kept = framesOf(join(sniff.home, 'state', 'spool', calls.calls[0]?.pcap as string))
+  expect(kept).toEqual([...framesOf(first), ...framesOf(second)])
+})
+
+test('USR1: a file that logrotate has moved away is followed by another, and no packet is missing', async () => {
+  const file = join(dir, 'wire.pcapng')
+  const sender = await start('wire0', 'mirror-send', '-w', file)
+  await sender.notify.until(/^READY=1$/)
+  replay(first)
+  // While the file is in its place there is nothing to do: opened anew it would be emptied.
+  sender.child.kill('SIGUSR1')
+  await sender.says(/^<5>There is no file to open anew/m)
+  renameSync(file, `${file}.1`)
+  sender.child.kill('SIGUSR1')
+  await sender.says(/^<5>Opened anew: .*wire\.pcapng/m)
+  replay(second)
+  expect(await sender.end()).toBe(0)
+  const numbersIn = (path: string): number =>
+    execFileSync('tshark', ['-r', path, '-T', 'fields', '-e', 'frame.number'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+      .trim()
+      .split('\n').length
+  // tshark reads both: each has a header of its own. The last packets before it may have been in the kernel's ring still.
+  const [before, after] = [numbersIn(`${file}.1`), numbersIn(file)]
+  expect(before).toBeGreaterThan(0)
+  expect(after).toBeGreaterThanOrEqual(PACKETS / 2)
+  expect(before + after).toBe(PACKETS)
+})
+
+test('a hang-up of its terminal ends a run that a person started', async () => {
+  // `script` gives it a terminal, and takes it away when it is killed.
+  const home = join(dir, 'person')
+  mkdirSync(home)
+  const command = `${process.execPath} ${join(root, 'bin', 'run.js')} sniff -i wire0 --no-manager 2>${home}/log`
+  const terminal = net.spawn('env', `HOME=${home}`, `XDG_DATA_HOME=${home}`, 'script', '-qec', command, '/dev/null')
+  const log = (): string => (existsSync(join(home, 'log')) ? readFileSync(join(home, 'log'), 'utf8') : '')
+  await expect.poll(log, { timeout: 20_000 }).toMatch(/Records: /)
+  replay(first)
+  terminal.kill('SIGKILL')
+  await expect.poll(log, { timeout: 20_000 }).toMatch(/Stored 1 records/)
+})
