@@ -2,6 +2,7 @@ import { callSettings } from './call.js'
 import { captureSettings } from './capture.js'
 import { logSettings } from './log.js'
 import { accessSettings, ownManagerSettings, serveManagerSettings } from './manager.js'
+import { metricsSettings } from './metrics.js'
 import {
   classicSendSettings,
   mirrorDestinationSettings,
@@ -34,6 +35,11 @@ const chapters: readonly (readonly [title: string, table: SettingTable, about?: 
   ['Log', logSettings],
   ['Manager of a run', ownManagerSettings],
   ['Manager service', serveManagerSettings],
+  [
+    'Metrics',
+    metricsSettings,
+    'docs/metrics.md. In [serve-manager] they are of the whole host; below [general] every service would want the same port.',
+  ],
   ['Asking other managers', accessSettings, 'Of fetch-pcap, cdr show and sensor status; below [general].'],
   ['Mirror, both ends', mirrorSettings],
   ['Mirror, sender', { ...mirrorDestinationSettings, ...mirrorSendSettings, ...classicSendSettings }],

@@ -2,6 +2,7 @@ import { callSettings } from './call.js'
 import { captureSettings } from './capture.js'
 import { logSettings } from './log.js'
 import { accessSettings, ownManagerSettings, serveManagerSettings } from './manager.js'
+import { metricsSettings } from './metrics.js'
 import {
   classicSendSettings,
   mirrorDestinationSettings,
@@ -32,7 +33,14 @@ export const outputSettings = {
   ...spoolLimitSettings,
 } as const
 
-export const sniffSettings = { ...captureSettings, ...outputSettings, ...ownManagerSettings, ...trackerSettings, ...logSettings } as const
+export const sniffSettings = {
+  ...captureSettings,
+  ...outputSettings,
+  ...ownManagerSettings,
+  ...metricsSettings,
+  ...trackerSettings,
+  ...logSettings,
+} as const
 
 export const mirrorSendServiceSettings = {
   ...captureSettings,
@@ -42,6 +50,7 @@ export const mirrorSendServiceSettings = {
   ...mirrorSettings,
   ...mirrorSendSettings,
   ...classicSendSettings,
+  ...metricsSettings,
   ...logSettings,
 } as const satisfies SettingTable
 
@@ -53,6 +62,7 @@ export const mirrorRecvServiceSettings = {
   ...outputSettings,
   ...ownManagerSettings,
   manager: { ...ownManagerSettings.manager, default: true },
+  ...metricsSettings,
   ...trackerSettings,
   ...logSettings,
 } as const satisfies SettingTable
@@ -62,6 +72,7 @@ export const serveManagerServiceSettings = {
   id_sensor: sipSettings.id_sensor,
   ...readStoreSettings,
   ...readSpoolSettings,
+  ...metricsSettings,
   ...logSettings,
 } as const satisfies SettingTable
 

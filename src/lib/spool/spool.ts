@@ -137,7 +137,8 @@ export class Spool {
   #leftOut = 0
   #reply: ShipmentReply | undefined
   readonly #known = new Set<number>()
-  #broken = false
+  /** Why nothing can be written at present; undefined while all is well. */
+  #broken: string | undefined
   #gone = false
 
   constructor(options: SpoolOptions, lock: FileLock | undefined) {
@@ -263,6 +264,16 @@ export class Spool {
     clearTimeout(patience)
     this.#lock?.release()
     return this.stats()
+  }
+
+  /** Why nothing can be written at present; undefined while all is well. */
+  get trouble(): string | undefined {
+    return this.#broken
+  }
+
+  /** Memory with packets that the writing thread has not taken yet. */
+  get waitingBytes(): number {
+    return (this.#shipments.length - this.#free.length) * SHIPMENT_BYTES
   }
 
   stats(): SpoolStats {
@@ -420,24 +431,24 @@ export class Spool {
     this.#reply = reply
     if (reply.notice !== undefined) this.#options.onNotice(reply.notice, 'warning')
     if (reply.trouble !== undefined) this.#trouble(reply.trouble.code, reply.trouble.message)
-    else if (this.#broken && !reply.waiting) {
-      this.#broken = false
+    else if (this.#broken !== undefined && !reply.waiting) {
+      this.#broken = undefined
       this.#options.onNotice(`The spool "${this.#options.dir}" can be written again.`, 'notice')
     }
     this.#wake()
   }
 
   #trouble(code: string, message: string): void {
-    if (this.#broken) return
-    this.#broken = true
+    if (this.#broken !== undefined) return
     const known: Record<string, string> = {
       ENOSPC: 'the disk is full',
       EDQUOT: 'the quota is used up',
       EROFS: 'it is mounted read-only',
       EACCES: 'permission denied',
     }
+    this.#broken = known[code] ?? message
     this.#options.onNotice(
-      `Cannot write pcaps to "${this.#options.dir}": ${known[code] ?? message}. Calls are still recorded; packets are not kept until it can be written again (tried every ${RETRY_MS / 1000} s).`,
+      `Cannot write pcaps to "${this.#options.dir}": ${this.#broken}. Calls are still recorded; packets are not kept until it can be written again (tried every ${RETRY_MS / 1000} s).`,
       'error',
     )
   }

@@ -23,7 +23,7 @@ const STATEMENT_TIMEOUT_MS = 60_000
 
 /** A batch is cut for the connections, but not smaller than this. */
 const CHUNK_MIN = 50
-const CHUNK_MAX = 500
+const CHUNK_MAX = 1000
 
 export async function openMysqlWriter(url: string, options: MysqlWriterOptions = {}): Promise<MysqlWriter> {
   const writer = new MysqlWriter(parseMysqlUrl(url), options)

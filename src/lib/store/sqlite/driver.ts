@@ -19,6 +19,7 @@ export interface Database {
   prepare(sql: string): Statement
   exec(sql: string): void
   pragma(sql: string, options?: { simple: boolean }): unknown
+  readonly inTransaction: boolean
   transaction<T extends unknown[], R>(work: (...values: T) => R): { (...values: T): R; immediate(...values: T): R }
   close(): void
 }
@@ -36,6 +37,16 @@ export function openDatabase(path: string, options: { readonly: boolean }): Data
     return db
   } catch (error) {
     throw cannotOpen(path, options.readonly, error as Error & { code?: string })
+  }
+}
+
+/** Of the library that is in better-sqlite3. */
+export function sqliteVersion(): string {
+  const db = openDatabase(':memory:', { readonly: false })
+  try {
+    return (db.prepare('SELECT sqlite_version() AS version').get() as { version: string }).version
+  } finally {
+    db.close()
   }
 }
 
