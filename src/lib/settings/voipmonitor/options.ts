@@ -160,7 +160,10 @@ export const options: Readonly<Record<string, Option>> = {
   silencedetect: { ignored: 'media are not decoded' },
   clippingdetect: { ignored: 'media are not decoded' },
   fasdetect: { ignored: 'media are not decoded' },
+  faxdetect: { ignored: 'media are not decoded' },
   jitterbuffer_f1: { ignored: 'MOS follows the E-model from loss and jitter; no buffers are simulated' },
+  jitterbuffer_f2: { ignored: 'MOS follows the E-model from loss and jitter; no buffers are simulated' },
+  jitterbuffer_adapt: { ignored: 'MOS follows the E-model from loss and jitter; no buffers are simulated' },
 
   // The spool.
   spooldir: { to: 'spooldir' },
