@@ -273,6 +273,7 @@ export const families: readonly (readonly [pattern: RegExp, reason: string])[] =
     'a matter of its own machinery',
   ],
   [/^upgrade|^curl|^keycheck|^vmcodecs|^local_|^international|^country|^geo|^gui|config/, 'this belongs to its GUI, updates and licence'],
+  [/^allow_missing_header/, 'VoIPmonitor itself has it no more'],
   [/^manager/, 'see docs/manager.md'],
   [/./, 'no such setting here'],
 ]

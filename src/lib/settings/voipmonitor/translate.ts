@@ -1,9 +1,9 @@
 import type { Entry, IniText } from '../ini.js'
 import { nearest } from '../nearest.js'
-import { yesNo } from '../read-value.js'
+import { readValue, yesNo } from '../read-value.js'
 import { settingNamed } from '../resolve.js'
 import { allSettings } from '../services.js'
-import { plainKey } from '../table.js'
+import { plainKey, type Setting } from '../table.js'
 import { aliases, families, type Option, options } from './options.js'
 
 /** A voipmonitor.conf as it is → entries of ours, each with the line it came from, and a word on every option. */
@@ -132,6 +132,12 @@ export function translate(files: readonly { readonly entries: readonly Entry[] }
               .filter((item) => item !== '')
               .join(',')
           : text
+        // What does not fit ours stops nobody who moves here: it is told, and our default holds.
+        const read = readValue(allSettings[option.to] as Setting, whole)
+        if ('problem' in read) {
+          tell(entry, 'ignored', '', `${read.problem}: our default holds`)
+          continue
+        }
         put(option.to, whole, entry)
         const same = option.changed === undefined || text === entry.value
         tell(entry, same && option.changed === undefined ? 'same' : 'changed', `${option.to} = ${whole}`, option.changed ?? '')

@@ -52,6 +52,7 @@ describe('VoIPmonitor’s options become ours', () => {
     ['no number of the sensor', 'id_sensor = -1', { id_sensor: ['0'] }],
     ['automatic snaplen', 'snaplen = 0', {}],
     ['days of records', 'cleandatabase = 90\ncleandatabase_cdr = 30', { older_than: ['30d'] }],
+    ['a value that ours cannot have: our default holds', 'sdp_multiplication = 0\nrtptimeout = soon', {}],
     ['names in any case', 'SpoolDir = /var/spool/vm', { spooldir: ['/var/spool/vm'] }],
     ['another spelling of a name', 'autocleanspoolmingb = 7', { autocleanmingb: ['7'] }],
   ])('%s', (_, text, want) => {
