@@ -3,9 +3,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { queriesMarkdown } from '../src/lib/query/markdown.js'
 import { settingsMarkdown } from '../src/lib/settings/markdown.js'
+import { voipmonitorOptionsMarkdown } from '../src/lib/settings/voipmonitor/markdown.js'
 import { schemaMarkdown } from '../src/lib/store/markdown.js'
 
 const docs = join(import.meta.dirname, '..', 'docs')
 writeFileSync(join(docs, 'schema.md'), schemaMarkdown())
 writeFileSync(join(docs, 'queries.md'), queriesMarkdown())
 writeFileSync(join(docs, 'settings.md'), settingsMarkdown())
+writeFileSync(join(docs, 'voipmonitor-options.md'), voipmonitorOptionsMarkdown())

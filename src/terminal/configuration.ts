@@ -48,7 +48,7 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
       none: parsed.flags['no-config'] === true,
       strict: service !== undefined,
     })
-    const resolution = resolve({ service, instance: text('instance'), table, files, flags, ...surroundings() })
+    const resolution = resolve({ service, instance: text('instance') ?? instanceOf(process.env), table, files, flags, ...surroundings() })
     return { files, resolution: { ...resolution, problems: [...problems, ...resolution.problems] } }
   }
   const first = read()
@@ -93,6 +93,9 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
     },
   }
 }
+
+/** systemd's template names it: earshot-sniff@eth1. */
+export const instanceOf = (environment: NodeJS.ProcessEnv): string | undefined => environment['EARSHOT_INSTANCE'] || undefined
 
 /** What of this process a resolution depends on. */
 export function surroundings(): Pick<Request, 'environment' | 'credentials' | 'home'> {

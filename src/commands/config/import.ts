@@ -3,6 +3,7 @@ import { Args, Flags } from '@oclif/core'
 import { OperatorError } from '../../lib/base/errors.js'
 import type { Entry } from '../../lib/settings/ini.js'
 import type { Told, Translation } from '../../lib/settings/voipmonitor/translate.js'
+import { aligned } from '../../terminal/aligned.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { problemError, readFile } from '../../terminal/configuration.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
@@ -61,34 +62,31 @@ With -w our file is written; the password of the database goes into "db-password
   }
 }
 
-const fateText: Readonly<Record<Told['fate'], string>> = {
-  same: 'the same',
-  changed: 'honoured',
-  ignored: 'ignored',
-  unknown: 'UNKNOWN',
-  assumed: 'assumed',
-}
+const groups: readonly (readonly [fate: Told['fate'], title: string])[] = [
+  ['same', 'The same here'],
+  ['changed', 'Honoured'],
+  ['ignored', 'Ignored'],
+  ['unknown', 'Unknown'],
+  ['assumed', 'Not said, and assumed as VoIPmonitor does'],
+]
 
-const printTold = (told: readonly Told[], format: Parameters<typeof printRows>[0]): Promise<void> =>
-  printRows(format, process.stdout, {
-    name: 'options',
-    rows: told.map(({ line, name, value, fate, to, why }) => ({
-      line: line === 0 ? null : line,
-      option: name,
-      value,
-      fate,
-      ours: to,
-      why,
-    })),
-    columns: [
-      { title: 'Line', right: true, value: (r) => (r.line === null ? '' : String(r.line)) },
-      { title: 'Option', value: (r) => (r.option === '' ? '(not set)' : `${r.option} = ${r.value}`) },
-      { title: 'Is', value: (r) => fateText[r.fate] },
-      { title: 'Ours', value: (r) => r.ours },
-      { title: 'Why', value: (r) => r.why },
-    ],
-    totals: {},
-  })
+async function printTold(told: readonly Told[], format: Parameters<typeof printRows>[0]): Promise<void> {
+  const placeOf = ({ path, line }: Told): string => (line === 0 ? '' : path === undefined ? `${line}` : `${path}:${line}`)
+  if (format !== 'table') {
+    const rows = told.map((one) => ({ line: placeOf(one), option: one.name, value: one.value, fate: one.fate, ours: one.to, why: one.why }))
+    return printRows(format, process.stdout, { name: 'options', rows, columns: [], totals: {} })
+  }
+  for (const [fate, title] of groups) {
+    const rows = told.filter((one) => one.fate === fate)
+    if (rows.length === 0) continue
+    const cells = rows.map((one) =>
+      [placeOf(one).padStart(4), one.name === '' ? '' : `${one.name} = ${one.value}`, one.to, one.why].filter(
+        (_, i) => i !== 2 || fate !== 'ignored',
+      ),
+    )
+    process.stdout.write(`${title}:\n${aligned(fate === 'assumed' ? cells.map(([, , ...rest]) => rest) : cells, '  ')}\n\n`)
+  }
+}
 
 /** Our file: what is honoured, each with the line it came from; the rest as comments. */
 function ourFile(path: string, { entries, told, password }: Translation, passwordFile: string): string {

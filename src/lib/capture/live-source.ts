@@ -38,6 +38,11 @@ const NO_TIMES = new Float64Array(0)
 const POLLIN = 1
 /** How often to look again when only time is awaited. */
 const HOLD_MS = 10
+/** A wire with packets hands over a block at least this often. */
+const BUSY_MS = 2 * RETIRE_MS
+/** How long to rest between two looks at a busy wire. */
+const REST_MIN_MS = 5
+const REST_MAX_MS = RETIRE_MS
 const EVER = Number.POSITIVE_INFINITY as Micros
 
 /** Every packet from before this has left the kernel's ring. */
@@ -102,6 +107,8 @@ export class LiveSource implements PacketSource {
   #bytes = 0
   #until = 0 as Micros
   #closed = false
+  /** Grows while the rings stay far from full. */
+  #restMs = REST_MIN_MS
 
   constructor(taps: readonly Tap[], options: LiveOptions) {
     this.#taps = taps
@@ -140,6 +147,10 @@ export class LiveSource implements PacketSource {
         } else if (this.#order.holding) {
           // A block that is lent out wakes `poll` at once, so this wait is by the clock.
           await pause(HOLD_MS)
+        } else if (now - ticked < BUSY_MS) {
+          // While packets come, the clock is cheaper than a call on another thread, and few looks at many blocks than many at one.
+          await pause(this.#restMs)
+          this.#restMs = this.#taps.some((tap) => tap.ring.pressed()) ? REST_MIN_MS : Math.min(this.#restMs + 1, REST_MAX_MS)
         } else if ((await poll(this.#descriptors, POLL_MS)) !== 0 && !this.#readErrors() && !this.#anyReady()) {
           // Likewise when a consumer keeps a batch for itself.
           await pause(HOLD_MS)

@@ -264,6 +264,7 @@ const otherNames = ['EARSHOT_CONFIG', 'EARSHOT_INSTANCE', 'EARSHOT_TOKEN', 'EARS
 /** A value as a line of a file would have it. */
 export function valueText({ setting, value }: Pick<Resolved, 'setting' | 'value'>): string {
   if (value === undefined) return defaultText(setting)
+  if (setting.type === 'integers') return rangesText((value as number[]).flat()) || defaultText(setting)
   if (Array.isArray(value)) return value.length === 0 ? defaultText(setting) : value.flat().join(',')
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   if (setting.type === 'size' && typeof value === 'number') {
@@ -275,4 +276,16 @@ export function valueText({ setting, value }: Pick<Resolved, 'setting' | 'value'
       if (value % bytes === 0 && value > 0) return `${value / bytes}${unit}`
   }
   return String(value)
+}
+
+/** `5060,5080-5090` */
+function rangesText(numbers: readonly number[]): string {
+  const parts: string[] = []
+  for (let i = 0; i < numbers.length; i++) {
+    const from = numbers[i] as number
+    let to = from
+    while (numbers[i + 1] === to + 1) to = numbers[++i] as number
+    parts.push(to === from ? `${from}` : to === from + 1 ? `${from},${to}` : `${from}-${to}`)
+  }
+  return parts.join(',')
 }

@@ -118,10 +118,14 @@ export const isYesNo = (setting: Setting): boolean =>
 export function toMarkdown(table: SettingTable): string {
   const rows = Object.entries(table).map(([key, s]) => {
     const flag = `--${flagName(key, s)}`
-    return `| \`${key}\` | \`${s.char === undefined ? flag : `-${s.char}, ${flag}`}\` | ${defaultText(s)} | ${s.reload ? 'yes' : ''} | ${s.help.replaceAll('|', '\\|')} |`
+    return `| \`${key}\` | \`${s.char === undefined ? flag : `-${s.char}, ${flag}`}\` | ${defaultText(s)} | ${s.reload ? 'yes' : ''} | ${meaningOf(s).replaceAll('|', '\\|')} |`
   })
   return ['| key | flag | default | HUP | meaning |', '|---|---|---|---|---|', ...rows].join('\n')
 }
+
+/** Of the key: the help of an inverted flag tells the flag. */
+export const meaningOf = (setting: Setting): string =>
+  setting.type === 'switch' && setting.inverted === true ? `no: ${setting.help[0]?.toLowerCase()}${setting.help.slice(1)}` : setting.help
 
 /** "300 s", "yes (of yes, no)", "(none)". */
 export function defaultText(setting: Setting): string {

@@ -16,6 +16,9 @@ export interface Translation {
 }
 
 export interface Told {
+  /** Of an included file. */
+  readonly path?: string
+  /** 0: nobody said it. */
   readonly line: number
   readonly name: string
   /** As it stood there; of a secret only that it did. */
@@ -65,7 +68,15 @@ export function translate(files: readonly { readonly entries: readonly Entry[] }
     else entries.push(entry)
   }
   const tell = (entry: Entry, fate: Told['fate'], to: string, why: string): void => {
-    told.push({ line: entry.line, name: entry.name, value: secret.test(entry.key) ? '(secret)' : entry.value, fate, to, why })
+    told.push({
+      ...(entry.path !== undefined && { path: entry.path }),
+      line: entry.line,
+      name: entry.name,
+      value: secret.test(entry.key) ? '(secret)' : entry.value,
+      fate,
+      to,
+      why,
+    })
   }
   /** What VoIPmonitor does when nothing is said, and we would not. */
   const assume = (key: string, text: string, why: string): void => {
@@ -101,7 +112,8 @@ export function translate(files: readonly { readonly entries: readonly Entry[] }
     } else {
       // It takes the last one of repeated lines, except for lists.
       if (!isList(option.to) && last.get(key) !== entry) {
-        tell(entry, 'ignored', '', `line ${last.get(key)?.line} says it again`)
+        const { path, line } = last.get(key) as Entry
+        tell(entry, 'ignored', '', `${path === undefined ? 'line ' : `${path}:`}${line} says it again`)
         continue
       }
       const text = option.value === undefined ? entry.value : option.value(entry.value)
@@ -177,9 +189,9 @@ function saveOf(value: Value, isYes: IsYes): string | undefined {
   return isYes('savesip') === true ? 'sip' : 'none'
 }
 
+/** Of the formats that its layout allows here, the one that costs as much time. */
 function zipOf(value: Value): string | undefined {
   const text = value('pcap_dump_zip_rtp') ?? value('pcap_dump_zip')
   if (text === undefined) return undefined
-  if (/^(lzo|snappy|lz4)$/i.test(text)) return 'lz4'
-  return yesNo(text) === false ? 'no' : 'gzip'
+  return /^(lzo|snappy|lz4)$/i.test(text) || yesNo(text) === false ? 'no' : 'gzip'
 }
