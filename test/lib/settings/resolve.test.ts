@@ -35,9 +35,15 @@ const cases: Case[] = [
   },
   {
     name: 'and for no other',
-    files: [main('[sniff]\ninterface = eth0\n[sniff@b]\ninterface = eth1')],
+    files: [main('[sniff]\nsnaplen = 128\n[sniff@b]\nsnaplen = 256')],
     more: { instance: 'c' },
-    want: { interface: [['eth0'], '/etc/earshot/earshot.conf:2'] },
+    want: { snaplen: [128, '/etc/earshot/earshot.conf:2'] },
+  },
+  {
+    name: 'an instance has no interface but its own: it is named after one',
+    files: [main('[sniff]\ninterface = any\n[sniff@b]\ninterface = eth1')],
+    more: { instance: 'eth2' },
+    want: { interface: [[], 'default'] },
   },
   {
     name: 'the later file wins, also over a narrower section of the earlier one',
@@ -161,8 +167,8 @@ test('what changed, with who said it and whether it can be taken at once', () =>
   const before = ask('sniff', [main('maxpooldays = 3\nsnaplen = 128\nrtptimeout = 60')])
   const after = ask('sniff', [main('maxpooldays = 5\nsnaplen = 256\nrtptimeout = 60')])
   expect(changesBetween(before, after)).toEqual([
-    { key: 'snaplen', old: 128, new: 256, origin: { kind: 'file', text: '/etc/earshot/earshot.conf:2' }, reload: false },
-    { key: 'maxpooldays', old: 3, new: 5, origin: { kind: 'file', text: '/etc/earshot/earshot.conf:1' }, reload: true },
+    { key: 'snaplen', old: 128, new: 256, text: '256', origin: { kind: 'file', text: '/etc/earshot/earshot.conf:2' }, reload: false },
+    { key: 'maxpooldays', old: 3, new: 5, text: '5', origin: { kind: 'file', text: '/etc/earshot/earshot.conf:1' }, reload: true },
   ])
   expect(changesBetween(before, before)).toEqual([])
 })
