@@ -198,7 +198,7 @@ Trailing words are a BPF expression, as in tcpdump.`
             sipPorts: [],
             spoolDir: undefined,
             spool: undefined,
-            tcp: false,
+            tcpPort: undefined,
             metricsOnly: !live,
             metrics,
             asked: false,
