@@ -8,11 +8,12 @@ import {
   type Problem,
   type Request,
   type Resolution,
+  type Resolved,
   resolve,
   type SettingChange,
   type SettingsFile,
 } from '../lib/settings/resolve.js'
-import { flagName } from '../lib/settings/table.js'
+import { flagName, type Setting } from '../lib/settings/table.js'
 import { isVoipmonitor, type Translation, translate } from '../lib/settings/voipmonitor/translate.js'
 import type { Configurable } from './base-command.js'
 import { configDir } from './defaults.js'
@@ -24,8 +25,10 @@ import { configDir } from './defaults.js'
 export interface Configuration {
   readonly resolution: Resolution
   readonly files: readonly string[]
-  /** Reads the files again. Problems change nothing: the settings in force stay. */
+  /** Reads the files again, and fills the flags anew. Problems change nothing: the settings in force stay. */
   reload(): { readonly changes: readonly SettingChange[]; readonly problems: readonly Problem[] }
+  /** These changes could not be taken: what was before is in force. */
+  keep(changes: readonly SettingChange[]): void
 }
 
 /** What oclif's parser answers, as far as it matters here. */
@@ -45,14 +48,16 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
       none: parsed.flags['no-config'] === true,
       strict: service !== undefined,
     })
-    const resolution = resolve({ service, instance: text('instance') ?? instanceOf(process.env), table, files, flags, ...surroundings() })
+    const resolution = resolve({ service, instance: text('instance'), table, files, flags, ...surroundings() })
     return { files, resolution: { ...resolution, problems: [...problems, ...resolution.problems] } }
   }
   const first = read()
   if (first.resolution.problems.length > 0) throw problemError(first.resolution.problems)
-  for (const { key, setting, value, origin } of first.resolution.settings.values()) {
-    if (origin.kind === 'flag' || origin.kind === 'default') continue
+  const put = (key: string, setting: Setting, value: unknown): void => {
     parsed.flags[flagName(key, setting)] = setting.type === 'switch' && setting.inverted ? !value : value
+  }
+  for (const { key, setting, value, origin } of first.resolution.settings.values()) {
+    if (origin.kind !== 'flag' && origin.kind !== 'default') put(key, setting, value)
   }
   for (const { path, translation } of first.files) {
     if (translation === undefined) continue
@@ -61,6 +66,13 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
     if (service !== undefined && parsed.flags['quiet'] !== true) process.stderr.write(`${translationLine(path, translation)}\n`)
   }
   let inForce = first.resolution
+  let before = inForce
+  const fill = (changes: readonly SettingChange[]): void => {
+    for (const { key } of changes) {
+      const { setting, value } = inForce.settings.get(key) as Resolved
+      put(key, setting, value)
+    }
+  }
   return {
     resolution: first.resolution,
     files: first.files.map(({ path }) => path),
@@ -68,14 +80,19 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
       const { resolution } = read()
       if (resolution.problems.length > 0) return { changes: [], problems: resolution.problems }
       const changes = changesBetween(inForce, resolution)
+      before = inForce
       inForce = resolution
+      fill(changes)
       return { changes, problems: [] }
+    },
+    keep(changes) {
+      const settings = new Map(inForce.settings)
+      for (const { key } of changes) settings.set(key, before.settings.get(key) as Resolved)
+      inForce = { ...inForce, settings }
+      fill(changes)
     },
   }
 }
-
-/** systemd's template names it: earshot-sniff@eth1. */
-export const instanceOf = (environment: NodeJS.ProcessEnv): string | undefined => environment['EARSHOT_INSTANCE'] || undefined
 
 /** What of this process a resolution depends on. */
 export function surroundings(): Pick<Request, 'environment' | 'credentials' | 'home'> {
@@ -83,7 +100,11 @@ export function surroundings(): Pick<Request, 'environment' | 'credentials' | 'h
   return {
     environment: process.env,
     home: homedir(),
-    credentials: directory === undefined ? undefined : { directory, names: namesIn(directory) },
+    // An empty one is as good as none: units come with all of them.
+    credentials:
+      directory === undefined
+        ? undefined
+        : { directory, names: namesIn(directory).filter((name) => statSync(join(directory, name)).size > 0) },
   }
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -52,7 +52,7 @@ async function start(instance: string, ...words: string[]): Promise<Service> {
       HOME: home,
       STATE_DIRECTORY: join(home, 'state'),
       RUNTIME_DIRECTORY: join(home, 'run'),
-      CONFIGURATION_DIRECTORY: join(home, 'etc'),
+      CONFIGURATION_DIRECTORY: join(dir, 'etc'),
       EARSHOT_INSTANCE: instance,
       NOTIFY_SOCKET: notify.path,
       WATCHDOG_USEC: '900000',
@@ -88,6 +88,12 @@ async function start(instance: string, ...words: string[]): Promise<Service> {
   }
 }
 
+function callsOf(home: string): { pcap: string }[] {
+  const env = { ...process.env, HOME: home, STATE_DIRECTORY: join(home, 'state') }
+  const text = execFileSync(process.execPath, [join(root, 'bin', 'run.js'), 'cdr', 'query', '-o', 'json'], { env, encoding: 'utf8' })
+  return (JSON.parse(text) as { calls: { pcap: string }[] }).calls
+}
+
 /** `ip netns exec` becomes the program: a signal to the child reaches it. */
 const replay = (...files: string[]): void => {
   net.run('tcpreplay', '-q', '-i', 'wire1', '-x', '20', ...files)
@@ -109,14 +115,57 @@ test('ready when it listens, alive while it does; ended in mid-call it loses nei
   expect(sniff.notify.heard.map(({ text }) => text)).toContain('STOPPING=1')
   expect(sniff.log()).toMatch(/^<6>600 packets in /m)
 
-  const environment = { ...process.env, HOME: sniff.home, STATE_DIRECTORY: join(sniff.home, 'state') }
-  const calls = JSON.parse(
-    execFileSync(process.execPath, [join(root, 'bin', 'run.js'), 'cdr', 'query', '-o', 'json'], { env: environment, encoding: 'utf8' }),
-  ) as { calls: { pcap: string; caller: unknown }[] }
-  expect(calls.calls).toHaveLength(1)
-  const kept = framesOf(join(sniff.home, 'state', 'spool', calls.calls[0]?.pcap as string))
+  const calls = callsOf(sniff.home)
+  expect(calls).toHaveLength(1)
+  const kept = framesOf(join(sniff.home, 'state', 'spool', calls[0]?.pcap as string))
   expect(kept).toEqual([...framesOf(first), ...framesOf(second)])
 })
+
+test('HUP: another filter at once and without a gap; what cannot change is said; what is wrong changes nothing', async () => {
+  const etc = join(dir, 'etc')
+  mkdirSync(etc)
+  const configure = (text: string): void => writeFileSync(join(etc, 'earshot.conf'), text)
+  configure('[sniff]\nfilter = udp port 9\n[sniff@wire0]\nsnaplen = 2000\n')
+  const sniff = await start('wire0', 'sniff')
+  await sniff.notify.until(/^READY=1$/)
+  replay(first)
+
+  configure('[sniff]\nfilter = udp\n[sniff@wire0]\nsnaplen = 3000\n')
+  sniff.child.kill('SIGHUP')
+  await sniff.says(/^<4>Not before the next start: snaplen = 3000 \(.*earshot\.conf:4\)$/m)
+  expect(sniff.log()).toMatch(/^<5>Loaded anew: filter = udp \(.*earshot\.conf:2\)$/m)
+  await sniff.notify.until(/^RELOADING=1\nMONOTONIC_USEC=\d+$/)
+  await sniff.notify.until(
+    /^READY=1$/,
+    sniff.notify.heard.findIndex(({ text }) => text.startsWith('RELOADING')),
+  )
+
+  configure('[sniff]\nfilter = udp port port\n')
+  sniff.child.kill('SIGHUP')
+  await sniff.says(/^<3>Not loaded anew: filter = udp port port .*libpcap says/m)
+  configure('[sniff]\nfliter = udp\n')
+  sniff.child.kill('SIGHUP')
+  await sniff.says(/^<3>.*earshot\.conf:2: there is no setting fliter\. Did you mean filter\?$/m)
+
+  // Filters that all let the call through take turns while it passes.
+  const replaying = net.spawn('tcpreplay', '-q', '-i', 'wire1', '-x', '4', first, second)
+  const over = once(replaying, 'exit')
+  let passing = true
+  void over.then(() => {
+    passing = false
+  })
+  let turns = 0
+  for (; passing; turns++) {
+    const filter = `udp and not port ${20 + turns}`
+    configure(`[sniff]\nfilter = ${filter}\n`)
+    sniff.child.kill('SIGHUP')
+    await sniff.says(new RegExp(`^<5>Loaded anew: filter = ${filter} `, 'm'))
+  }
+  expect(turns).toBeGreaterThan(5)
+  expect(await sniff.end()).toBe(0)
+  const [call] = callsOf(sniff.home)
+  expect(framesOf(join(sniff.home, 'state', 'spool', call?.pcap as string))).toEqual([...framesOf(first), ...framesOf(second)])
+}, 30_000)
 
 test('USR1: a file that logrotate has moved away is followed by another, and no packet is missing', async () => {
   const file = join(dir, 'wire.pcapng')

@@ -97,11 +97,11 @@ describe.skipIf(why !== '')(`under systemd${why}`, () => {
     await expect.poll(() => property('earshot-sniff@wire0', 'NRestarts'), { timeout: 20_000, interval: 200 }).toBe('1')
     await expect.poll(() => property('earshot-sniff@wire0', 'ActiveState'), { timeout: 20_000, interval: 200 }).toBe('active')
     expect(property('earshot-sniff@wire0', 'MainPID')).not.toBe(pid)
-    systemd.run('systemctl', 'stop', 'earshot-sniff@wire0')
+    systemd.run('systemctl', 'disable', '--now', 'earshot-sniff@wire0')
   }, 60_000)
 
   test('the other services start in their sandboxes, too', () => {
-    const conf = '[mirror-send]\\ninterface = wire0\\nto = 127.0.0.1\\n'
+    const conf = '[mirror-send]\\ninterface = wire0\\nto = 127.0.0.1\\n[cdr-prune]\\nolder_than = 1y\\n'
     const ran = earshot('service', 'install', 'all')
     expect(ran.status, ran.stderr).toBe(0)
     systemd.run('sh', '-c', `printf '${conf}' > /etc/earshot/earshot.conf`)

@@ -10,7 +10,7 @@ import { readSecrets, readTls } from '../../lib/mirror/auth-files.js'
 import { destinationText, isLoopback } from '../../lib/mirror/dial.js'
 import { memoryBound } from '../../lib/mirror/memory.js'
 import { directoryTarget, fileTarget, PacketWriter, streamTarget, type Target } from '../../lib/mirror/packet-writer.js'
-import { Receiver, type SensorState } from '../../lib/mirror/receiver.js'
+import { Receiver, type ReceiverOptions, type SensorState } from '../../lib/mirror/receiver.js'
 import { StateFile } from '../../lib/mirror/state-file.js'
 import { MirrorStreamSource } from '../../lib/mirror/stream-file.js'
 import { metricsSettings } from '../../lib/settings/metrics.js'
@@ -22,11 +22,14 @@ import { BaseCommand } from '../../terminal/base-command.js'
 import { callLine } from '../../terminal/call-line.js'
 import { callPrinter } from '../../terminal/call-printer.js'
 import { serviceConfigFlags } from '../../terminal/config-flags.js'
+import type { Configuration } from '../../terminal/configuration.js'
 import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
+import { type ReloadPart, reload } from '../../terminal/service/reload.js'
+import { logReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
@@ -155,14 +158,12 @@ With -w packets are only written: one stream, or files in a directory. Without -
   async #listen(settings: Settings, target: Target | undefined, service: ServiceRun): Promise<Receiver> {
     const { say } = service.log
     const host = settings.mirror_bind_ip
-    const tls =
-      settings.tls_cert === undefined ? undefined : readTls({ ca: settings.tls_ca, cert: settings.tls_cert, key: settings.tls_key })
-    const secrets = settings.tokens === undefined ? undefined : readSecrets(settings.tokens)
+    const { tls, secrets } = admissionOf(settings)
     checkSafety(host, settings, tls !== undefined)
     const own = settings.id_sensor > 0 && settings.mirror_bind_sensor_id_by_sender === 'no' ? settings.id_sensor : undefined
     const receiver = await Receiver.listen({
       bind: { host, port: settings.mirror_bind_port },
-      tls: tls?.cert && tls.key && { cert: tls.cert, key: tls.key, ...(tls.ca && { ca: tls.ca }) },
+      tls,
       allowPlain: settings.plain,
       secrets,
       allowClassic: settings.anyone,
@@ -186,6 +187,20 @@ With -w packets are only written: one stream, or files in a directory. Without -
     return receiver
   }
 
+  /** Who may come in, and how: also when only the files that settings name have changed. */
+  #reloads(source: PacketSource, flags: RecvFlags, service: ServiceRun): ReloadPart[] {
+    const logging = logReload(flags, service.log)
+    if (!(source instanceof Receiver)) return [logging]
+    const apply = (): string => {
+      const settings = valuesOf(mirrorRecvServiceSettings, flags)
+      const { tls, secrets } = admissionOf(settings)
+      checkSafety(settings.mirror_bind_ip, settings, tls !== undefined)
+      source.admitWith({ tls, secrets })
+      return `Who may come in was read again: ${tls === undefined ? 'no certificate' : 'certificate'}, ${secrets === undefined ? 'no tokens' : `tokens of ${count(new Set([...secrets.keys.keys(), ...secrets.fingerprints.keys()]).size)} sensors`}.`
+    }
+    return [{ keys: ['tokens', 'tls_cert', 'tls_key', 'tls_ca'], apply, always: true }, logging]
+  }
+
   async #write(source: PacketSource, target: Target, flags: RecvFlags, service: ServiceRun): Promise<void> {
     const writer = new PacketWriter(
       target,
@@ -198,6 +213,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
       source instanceof Receiver ? { onPiece: () => source.acknowledgements() } : {},
     )
     service.on({
+      reload: () => reload(this.configuration as Configuration, service.log, this.#reloads(source, flags, service)),
       async reopen() {
         const name = await writer.reopen()
         return name === undefined ? [] : [name]
@@ -270,9 +286,17 @@ With -w packets are only written: one stream, or files in a directory. Without -
       tracker,
       live: manager?.live,
       waiting: (work) => service.watchdog.whileWaiting(work),
-      onStart: (status) => {
+      onStart: (status, change) => {
         const stats = (): ServiceStats => observer.complete(snifferStats(status(), about))
-        service.on({ status: statusTeller(stats) })
+        service.on({
+          status: statusTeller(stats),
+          reload: () =>
+            reload(this.configuration as Configuration, service.log, [
+              ...this.#reloads(source, flags, service),
+              sipPortReload(flags, change),
+              ...(spool === undefined ? [] : [spoolLimitsReload(flags, spool)]),
+            ]),
+        })
         void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
       },
       onRecord: (record) => {
@@ -298,8 +322,18 @@ With -w packets are only written: one stream, or files in a directory. Without -
   }
 }
 
+/** Certificate and secrets from the files that settings name. */
+function admissionOf({ tls_cert, tls_key, tls_ca, tokens }: Settings): Pick<ReceiverOptions, 'tls' | 'secrets'> {
+  const { cert, key, ca } = tls_cert === undefined ? {} : readTls({ ca: tls_ca, cert: tls_cert, key: tls_key })
+  return {
+    tls: cert && key && { cert, key, ...(ca && { ca }) },
+    secrets: tokens === undefined ? undefined : readSecrets(tokens),
+  }
+}
+
 /** What this command reads of its flags by hand. */
 interface RecvFlags {
+  readonly quiet: boolean
   readonly 'write-format': 'pcapng' | 'pcap'
   readonly 'rotate-size': string
   readonly 'rotate-seconds': number

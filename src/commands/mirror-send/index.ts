@@ -23,9 +23,12 @@ import { sipSettings } from '../../lib/settings/sip.js'
 import type { ValuesOf } from '../../lib/settings/table.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { serviceConfigFlags } from '../../terminal/config-flags.js'
+import type { Configuration } from '../../terminal/configuration.js'
 import { filterOf, inputFlags, interfacesOfInstance, openInput } from '../../terminal/input-flags.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { count } from '../../terminal/progress.js'
+import { reload } from '../../terminal/service/reload.js'
+import { filterReload, logReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { processStats, type StatsParts, serviceManager } from '../../terminal/service-manager.js'
@@ -129,6 +132,11 @@ Trailing words are a BPF expression, as in tcpdump.`
     if (flags.write !== undefined) {
       if (metricsPlan(settings) !== undefined) say('Metrics are of sending: there are none while packets are only written.', 'warning')
       const target = flags.write === '-' ? streamTarget(process.stdout) : await fileTarget(flags.write)
+      const reloading = (): Promise<void> =>
+        reload(this.configuration as Configuration, service.log, [
+          filterReload(flags, argv as string[], source, undefined),
+          logReload(flags, service.log),
+        ])
       const parts = { source, preFilter, signal: service.signal, onBatch: () => service.watchdog.beat() }
       let packets: number
       if (flags['write-format'] === 'mirror') {
@@ -140,12 +148,12 @@ Trailing words are a BPF expression, as in tcpdump.`
           compressions: [compression],
         }
         const reopening = new Reopening()
-        service.on({ reopen: async () => namesOf(await reopening.ask()) })
+        service.on({ reload: reloading, reopen: async () => namesOf(await reopening.ask()) })
         service.ready()
         packets = await writeMirrorStream(parts, new OwnPacker(compression, blockBytes), streamBeginning(hello), target, reopening)
       } else {
         const writer = new PacketWriter(target, { format: 'pcapng', fileBytesMax: 0, fileSecondsMax: 0, filesMax: 0 })
-        service.on({ reopen: async () => namesOf(await writer.reopen()) })
+        service.on({ reload: reloading, reopen: async () => namesOf(await writer.reopen()) })
         service.ready()
         await writePackets(parts, writer)
         packets = writer.packets
@@ -166,7 +174,7 @@ Trailing words are a BPF expression, as in tcpdump.`
     const disk = diskDir === undefined ? undefined : new DiskBuffer({ dir: diskDir, maxBytes: diskMax, onNotice: say })
     if (disk !== undefined && disk.packets > 0) say(`${count(disk.packets)} packets of the last run wait on disk and are sent first.`)
     const queue = new BlockQueue({ memoryMax, disk, drop: settings.packetbuffer_drop, ...(!classic && { seal: numberBlock }) })
-    const token = settings.token_file === undefined ? process.env['EARSHOT_MIRROR_TOKEN'] : readToken(settings.token_file)
+    const token = tokenOf(settings)
     const order = settings.shard ? shardOrder(destinations, settings.id_sensor > 0 ? `${settings.id_sensor}` : name) : destinations
     say(`Sending to ${order.map(destinationText).join(', then ')}${tls === undefined ? ', without TLS' : ' with TLS'}.`)
     const about = {
@@ -211,13 +219,29 @@ Trailing words are a BPF expression, as in tcpdump.`
       signal: service.signal,
       onNotice: say,
       onBatch: () => service.watchdog.beat(),
-      onStart: (status) => {
+      onStart: (status, change) => {
         const stats = (): ServiceStats => {
           const now = status()
           observer.batch(now.packets)
           return observer.complete(senderStats(now, source, about))
         }
-        service.on({ status: statusTeller(stats) })
+        service.on({
+          status: statusTeller(stats),
+          reload: () =>
+            reload(this.configuration as Configuration, service.log, [
+              filterReload(flags, argv as string[], source, undefined, (text) => withoutOwnStream(text, destinations)),
+              {
+                keys: ['token_file', 'tls_ca', 'tls_cert', 'tls_key'],
+                always: true,
+                apply: () => {
+                  const now = valuesOf(mirrorSendServiceSettings, flags)
+                  change({ tls: tlsFor(destinations, now, classic), token: tokenOf(now) })
+                  return undefined
+                },
+              },
+              logReload(flags, service.log),
+            ]),
+        })
         void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
       },
     })
@@ -233,6 +257,9 @@ Trailing words are a BPF expression, as in tcpdump.`
     if (dropped.some(([stage]) => !chosen.has(stage))) process.exitCode = 4
   }
 }
+
+const tokenOf = ({ token_file }: { readonly token_file: string | undefined }): string | undefined =>
+  token_file === undefined ? process.env['EARSHOT_MIRROR_TOKEN'] : readToken(token_file)
 
 const namesOf = (name: string | undefined): string[] => (name === undefined ? [] : [name])
 

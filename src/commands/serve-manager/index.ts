@@ -10,10 +10,13 @@ import { spoolSource } from '../../lib/sniffer/spool-source.js'
 import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { serviceConfigFlags } from '../../terminal/config-flags.js'
+import type { Configuration } from '../../terminal/configuration.js'
 import { readableState, runDir, stateDir } from '../../terminal/defaults.js'
 import { knownServers } from '../../terminal/manager-access.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { recordSource } from '../../terminal/record-source.js'
+import { reload } from '../../terminal/service/reload.js'
+import { logReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 
@@ -55,12 +58,8 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     })
     const far = tcp.some(({ host }) => !isLoopback(host))
     const cert = settings.tls_cert
-    const key = settings.tls_key
     const directory = join(stateDir(), 'manager')
-    const certificate =
-      far || cert !== undefined
-        ? await serverCertificate(directory, cert !== undefined && key !== undefined ? { certificate: cert, key } : undefined)
-        : undefined
+    const certificate = far || cert !== undefined ? await serverCertificate(directory, pairOf(settings)) : undefined
     const state = readableState()
     const storeUrl = settings.store ?? state.store
     const store = storeUrl === 'none' ? undefined : await this.#openStore(storeUrl, settings.store === undefined, say)
@@ -123,6 +122,21 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
       say('DANGER: whoever reaches the port reads calls and packets (--insecure-voipmonitor).', 'warning')
     const beating = setInterval(() => service.watchdog.beat(), BEAT_MS)
     service.on({
+      reload: () =>
+        reload(this.configuration as Configuration, service.log, [
+          {
+            keys: ['tls_cert', 'tls_key'],
+            always: true,
+            async apply() {
+              // Tokens need nobody: their file is looked at whenever a client comes.
+              if (certificate === undefined) return undefined
+              const renewed = await serverCertificate(directory, pairOf(valuesOf(serveManagerServiceSettings, flags)))
+              manager.show(renewed)
+              return `Certificate: ${renewed.fingerprint}`
+            },
+          },
+          logReload(flags, service.log),
+        ]),
       status: () => ({
         line: `${manager.connections} connections`,
         fields: { connections: manager.connections, rss_bytes: process.memoryUsage().rss },
@@ -156,3 +170,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
 /** An IPv6 address stands in brackets before a port. */
 const listenOf = ({ listen, managerip, managerport }: ValuesOf<typeof serveManagerServiceSettings>): readonly string[] =>
   listen.length > 0 ? listen : [`${managerip.includes(':') ? `[${managerip}]` : managerip}:${managerport}`]
+
+/** The administrator's certificate, when there is one. */
+const pairOf = ({ tls_cert, tls_key }: { readonly tls_cert: string | undefined; readonly tls_key: string | undefined }) =>
+  tls_cert !== undefined && tls_key !== undefined ? { certificate: tls_cert, key: tls_key } : undefined

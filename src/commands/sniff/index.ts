@@ -11,12 +11,15 @@ import { BaseCommand } from '../../terminal/base-command.js'
 import { callLine } from '../../terminal/call-line.js'
 import { callPrinter } from '../../terminal/call-printer.js'
 import { serviceConfigFlags } from '../../terminal/config-flags.js'
+import type { Configuration } from '../../terminal/configuration.js'
 import { defaultSpool, defaultStore } from '../../terminal/defaults.js'
 import { filterOf, inputFlags, interfacesOfInstance, openInput } from '../../terminal/input-flags.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count, progressLine } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
+import { reload } from '../../terminal/service/reload.js'
+import { filterReload, logReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
@@ -116,9 +119,18 @@ Ctrl-C writes every open call before it ends.`
       tracker,
       live: manager?.live,
       waiting: (work) => service.watchdog.whileWaiting(work),
-      onStart: (status) => {
+      onStart: (status, change) => {
         const stats = (): ServiceStats => observer.complete(snifferStats(status(), about))
-        service.on({ status: statusTeller(stats) })
+        service.on({
+          status: statusTeller(stats),
+          reload: () =>
+            reload(this.configuration as Configuration, service.log, [
+              filterReload(flags, argv as string[], source, change),
+              sipPortReload(flags, change),
+              ...(spool === undefined ? [] : [spoolLimitsReload(flags, spool)]),
+              logReload(flags, service.log),
+            ]),
+        })
         void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
       },
       onRecord: (record) => {

@@ -176,10 +176,6 @@ export class LiveSource implements PacketSource {
     }
   }
 
-  /**
-   * Another expression from now on, without a gap; test what arrives with it as well. Throws, and changes nothing, when it cannot
-   * be used.
-   */
   refilter(expression: string): void {
     const programs = this.#taps.map(({ ring }) => kernelProgram(expression, ring.linkType === LINKTYPE_ETHERNET, this.#snaplenBytes))
     this.#taps.forEach(({ ring }, i) => {

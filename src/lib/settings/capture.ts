@@ -33,11 +33,11 @@ export const captureSettings = {
     help: 'Kernel ring buffer of each interface.',
   },
   filter: {
+    reload: true,
     type: 'text',
     fallback: 'everything',
     helpValue: 'EXPR',
     live: true,
-    reload: true,
     help: 'BPF expression, as in tcpdump; words at the end of the command line replace it.',
   },
 } as const satisfies SettingTable

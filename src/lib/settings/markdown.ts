@@ -1,5 +1,6 @@
 import { callSettings } from './call.js'
 import { captureSettings } from './capture.js'
+import { logSettings } from './log.js'
 import { accessSettings, ownManagerSettings, serveManagerSettings } from './manager.js'
 import { metricsSettings } from './metrics.js'
 import {
@@ -12,7 +13,7 @@ import {
 } from './mirror.js'
 import { pruneSettings } from './prune.js'
 import { reassemblySettings } from './reassembly.js'
-import { recordSettings, storeSettings } from './records.js'
+import { recordSettings, storeSettings, timeSettings } from './records.js'
 import { services } from './services.js'
 import { sipSettings } from './sip.js'
 import { spoolLimitSettings, spoolPlaceSettings, spoolSettings } from './spool.js'
@@ -23,7 +24,7 @@ const chapters: readonly (readonly [title: string, table: SettingTable, about?: 
   ['Packets', captureSettings, 'A mirror-send has a `ringbuffer` of 32MiB when nobody says otherwise.'],
   ['SIP', sipSettings],
   ['Calls', callSettings, 'Timeouts run on capture time: a replay of a file ends calls where the live run did.'],
-  ['Records', { ...storeSettings, ...recordSettings }, 'What happens while the store is away is told in docs/outage.md.'],
+  ['Records', { ...storeSettings, ...recordSettings, ...timeSettings }, 'What happens while the store is away is told in docs/outage.md.'],
   ['Age of records', pruneSettings],
   ['Reassembly', reassemblySettings],
   [
@@ -31,6 +32,7 @@ const chapters: readonly (readonly [title: string, table: SettingTable, about?: 
     { ...spoolPlaceSettings, ...spoolSettings, ...spoolLimitSettings },
     'A file that is read (`-r`) deletes nothing for the sake of free space; the other limits hold when they are given. docs/spool.md tells what goes first.',
   ],
+  ['Log', logSettings],
   ['Manager of a run', ownManagerSettings],
   ['Manager service', serveManagerSettings],
   [

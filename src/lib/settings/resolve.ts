@@ -115,6 +115,8 @@ export interface SettingChange {
   readonly key: string
   readonly old: unknown
   readonly new: unknown
+  /** The new one as a line of a file would have it. */
+  readonly text: string
   readonly origin: Origin
   /** The running service can take it; else it needs a restart. */
   readonly reload: boolean
@@ -124,7 +126,8 @@ export function changesBetween(before: Resolution, after: Resolution): SettingCh
   const changes: SettingChange[] = []
   for (const { key, setting, value, origin } of after.settings.values()) {
     const old = before.settings.get(key)?.value
-    if (JSON.stringify(old) !== JSON.stringify(value)) changes.push({ key, old, new: value, origin, reload: setting.reload === true })
+    if (JSON.stringify(old) !== JSON.stringify(value))
+      changes.push({ key, old, new: value, text: valueText({ setting, value }), origin, reload: setting.reload === true })
   }
   return changes
 }

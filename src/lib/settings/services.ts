@@ -1,5 +1,6 @@
 import { callSettings } from './call.js'
 import { captureSettings } from './capture.js'
+import { logSettings } from './log.js'
 import { accessSettings, ownManagerSettings, serveManagerSettings } from './manager.js'
 import { metricsSettings } from './metrics.js'
 import {
@@ -12,7 +13,7 @@ import {
 } from './mirror.js'
 import { pruneSettings } from './prune.js'
 import { reassemblySettings } from './reassembly.js'
-import { readStoreSettings, recordSettings, storeSettings } from './records.js'
+import { readStoreSettings, recordSettings, storeSettings, timeSettings } from './records.js'
 import { sipSettings } from './sip.js'
 import { readSpoolSettings, spoolLimitSettings, spoolPlaceSettings, spoolSettings } from './spool.js'
 import type { SettingTable } from './table.js'
@@ -26,6 +27,7 @@ export const trackerSettings = { ...sipSettings, ...callSettings, ...reassemblyS
 export const outputSettings = {
   ...storeSettings,
   ...recordSettings,
+  ...timeSettings,
   ...spoolPlaceSettings,
   ...spoolSettings,
   ...spoolLimitSettings,
@@ -37,6 +39,7 @@ export const sniffSettings = {
   ...ownManagerSettings,
   ...metricsSettings,
   ...trackerSettings,
+  ...logSettings,
 } as const
 
 export const mirrorSendServiceSettings = {
@@ -48,6 +51,7 @@ export const mirrorSendServiceSettings = {
   ...mirrorSendSettings,
   ...classicSendSettings,
   ...metricsSettings,
+  ...logSettings,
 } as const satisfies SettingTable
 
 export const mirrorRecvServiceSettings = {
@@ -59,6 +63,7 @@ export const mirrorRecvServiceSettings = {
   manager: { ...ownManagerSettings.manager, default: true },
   ...metricsSettings,
   ...trackerSettings,
+  ...logSettings,
 } as const satisfies SettingTable
 
 export const serveManagerServiceSettings = {
@@ -67,9 +72,10 @@ export const serveManagerServiceSettings = {
   ...readStoreSettings,
   ...readSpoolSettings,
   ...metricsSettings,
+  ...logSettings,
 } as const satisfies SettingTable
 
-export const cdrPruneSettings = { ...readStoreSettings, ...pruneSettings } as const satisfies SettingTable
+export const cdrPruneSettings = { ...readStoreSettings, ...timeSettings, ...pruneSettings } as const satisfies SettingTable
 
 /** Commands with a section of their own. */
 export const services = {

@@ -8,6 +8,7 @@ import type { PacketBatch } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import { builtFile } from '../native/built-file.js'
+import { localMicros } from '../native/local-time.js'
 import { type FileLock, lockFile } from '../native/lock-file.js'
 import { makeDirectory } from '../native/make-directory.js'
 import type { Compression } from './compression.js'
@@ -44,6 +45,8 @@ export interface SpoolOptions {
   /** Dialled digits are made unreadable. */
   readonly maskDtmf?: boolean
   readonly layout?: SpoolLayout
+  /** Directories are named after local time. */
+  readonly localTime?: boolean
   readonly compression?: Compression
   readonly limits?: SpoolLimits
   /** The source can wait for the disk. */
@@ -303,7 +306,8 @@ export class Spool {
 
   /** Gives the call a file. The tag is even: odd numbers are the writing thread's own. */
   #open(call: CallHandle): number {
-    const path = spoolPath(call.callId, call.started, this.#options.layout, this.#options.compression)
+    const started = this.#options.localTime ? localMicros(call.started) : call.started
+    const path = spoolPath(call.callId, started, this.#options.layout, this.#options.compression)
     const taken = this.#paths.get(path)
     const free = taken === undefined || taken === call.started ? path : marked(path, `~${call.started}`)
     this.#paths.set(free, call.started)

@@ -1,7 +1,8 @@
-import { Flags } from '@oclif/core'
 import { OperatorError } from '../../lib/base/errors.js'
-import { type LogLevel, logLevelNames } from '../log/levels.js'
-import { defaultLogFormat, type Log, logFormats, openLog } from '../log/log.js'
+import { logSettings } from '../../lib/settings/log.js'
+import type { LogLevel } from '../log/levels.js'
+import { defaultLogFormat, type Log, openLog } from '../log/log.js'
+import { flagsFor, valuesOf } from '../setting-flags.js'
 import { stopOnSignals } from '../stop-signals.js'
 import { checkInstance, serviceName } from './instance.js'
 import { Notifier } from './notify.js'
@@ -10,24 +11,16 @@ import { Watchdog } from './watchdog.js'
 
 /** What all services do alike: their log, their signals, and what they tell the service manager. */
 
-export const logFlags = {
-  'log-format': Flags.option({ options: logFormats })({
-    helpGroup: 'LOG',
-    summary:
-      'How messages are written to stderr: for people, for the journal, or as JSON lines. Default: journal under systemd, else human.',
-  }),
-  'log-level': Flags.option({ options: logLevelNames })({
-    helpGroup: 'LOG',
-    summary: 'Leave out messages that weigh less. Default: info; with -q error.',
-  }),
-}
+export const logFlags = flagsFor(logSettings)
 
-export interface LogFlags {
-  readonly 'log-format'?: (typeof logFormats)[number] | undefined
-  readonly 'log-level'?: LogLevel | undefined
+export interface RunFlags {
   readonly quiet: boolean
   readonly instance?: string | undefined
+  readonly [setting: string]: unknown
 }
+
+/** -q leaves only errors, whatever the setting says. */
+export const levelOf = (flags: RunFlags): LogLevel => (flags.quiet ? 'error' : valuesOf(logSettings, flags).log_level)
 
 export interface ServiceActions {
   /** Numbers for STATUS= and SIGUSR2, the same that a manager is told. */
@@ -84,13 +77,14 @@ export class ServiceRun {
   }
 
   /** `live`: it goes on until it is stopped. Who reads a file has TERM and INT only. */
-  static async start(service: string, flags: LogFlags, options: { live: boolean; clear?: () => void }): Promise<ServiceRun> {
+  static async start(service: string, flags: RunFlags, options: { live: boolean; clear?: () => void }): Promise<ServiceRun> {
     const { instance } = flags
     if (instance !== undefined) checkInstance(instance)
     const name = serviceName(service, instance)
+    const { log_format } = valuesOf(logSettings, flags)
     const log = await openLog({
-      format: flags['log-format'] ?? defaultLogFormat(),
-      level: flags['log-level'] ?? (flags.quiet ? 'error' : 'info'),
+      format: log_format === 'auto' ? defaultLogFormat() : log_format,
+      level: levelOf(flags),
       service,
       instance,
       clear: options.clear,

@@ -61,10 +61,10 @@ export const jobRows: Readonly<Record<string, JobRow>> = {
     credentials: ['earshot-db-password'],
   },
   'cdr-prune': {
-    about: 'removes records that are older than KEEP',
-    words: `--older-than ${variable('KEEP')} --quiet`,
+    about: 'removes records that are older than its section of earshot.conf says',
+    words: '--quiet',
     shell: false,
-    environment: { KEEP: '1y' },
+    environment: {},
     calendar: '*-*-* 03:30:00 UTC',
     credentials: ['earshot-db-password'],
   },
@@ -272,4 +272,8 @@ interface = any
 
 [serve-manager]
 #listen = 127.0.0.1:5029
+
+# For earshot-cdr-prune.timer, when it is enabled.
+[cdr-prune]
+older_than = 1y
 `

@@ -161,8 +161,8 @@ test('what changed, with who said it and whether it can be taken at once', () =>
   const before = ask('sniff', [main('maxpooldays = 3\nsnaplen = 128\nrtptimeout = 60')])
   const after = ask('sniff', [main('maxpooldays = 5\nsnaplen = 256\nrtptimeout = 60')])
   expect(changesBetween(before, after)).toEqual([
-    { key: 'snaplen', old: 128, new: 256, origin: { kind: 'file', text: '/etc/earshot/earshot.conf:2' }, reload: false },
-    { key: 'maxpooldays', old: 3, new: 5, origin: { kind: 'file', text: '/etc/earshot/earshot.conf:1' }, reload: true },
+    { key: 'snaplen', old: 128, new: 256, text: '256', origin: { kind: 'file', text: '/etc/earshot/earshot.conf:2' }, reload: false },
+    { key: 'maxpooldays', old: 3, new: 5, text: '5', origin: { kind: 'file', text: '/etc/earshot/earshot.conf:1' }, reload: true },
   ])
   expect(changesBetween(before, before)).toEqual([])
 })

@@ -41,7 +41,7 @@ export const options: Readonly<Record<string, Option>> = {
   mysqlsslciphers: { ignored: 'the ciphers of the runtime are used' },
   query_cache: { to: 'query_cache' },
   save_query_to_files_directory: { to: 'queue' },
-  utc: { ignored: 'times and the names of directories are UTC' },
+  utc: { to: 'utc' },
   timezone: { ignored: 'the time zone of the system (TZ) counts' },
   cleandatabase: { to: 'older_than', changed: 'days; `earshot cdr prune` asks, run by its timer', value: days },
   cleandatabase_cdr: { to: 'older_than', changed: 'days; `earshot cdr prune` asks, run by its timer', value: days },

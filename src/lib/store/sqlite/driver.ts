@@ -19,6 +19,7 @@ export interface Database {
   prepare(sql: string): Statement
   exec(sql: string): void
   pragma(sql: string, options?: { simple: boolean }): unknown
+  readonly inTransaction: boolean
   transaction<T extends unknown[], R>(work: (...values: T) => R): { (...values: T): R; immediate(...values: T): R }
   close(): void
 }

@@ -63,8 +63,14 @@ describe('VoIPmonitor’s options become ours', () => {
       of(text)
         .told.filter(({ fate }) => fate === 'assumed')
         .map(({ to }) => to)
-    expect(assumed('interface = eth0')).toEqual(['spooldir = /var/spool/voipmonitor', 'save = none', 'spool_layout = voipmonitor'])
-    expect(assumed('spooldir = /s\nsavesip = yes')).toEqual(['spool_layout = voipmonitor'])
+    expect(assumed('interface = eth0')).toEqual([
+      'spooldir = /var/spool/voipmonitor',
+      'save = none',
+      'utc = no',
+      'spool_layout = voipmonitor',
+    ])
+    expect(assumed('spooldir = /s\nsavesip = yes')).toEqual(['utc = no', 'spool_layout = voipmonitor'])
+    expect(assumed('spooldir = /s\nsavesip = yes\nutc = yes')).toEqual(['spool_layout = voipmonitor'])
     expect(assumed('spooldir = /s\nsavesip = yes\nmirror_destination_ip = 10.0.0.9')).toContain('protocol = voipmonitor')
   })
 
