@@ -1,14 +1,14 @@
 // How fast a manager gives packets away, what it holds meanwhile, and what many clients cost a sniffer beside it.
 // Usage: npx tsx bench/manager.ts [MEGABYTES]   (after npm run build). Prints rows for RESULTS.md. Everything stays on loopback.
 import { type ChildProcess, fork } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KnownServers, serverCertificate, Tokens } from '../src/lib/access/index.js'
-import { connectManager, type ManagerClient, parseAddress, startManager } from '../src/lib/manager/index.js'
+import { connectManager, fetchPcap, type ManagerClient, parseAddress, type Sink, startManager } from '../src/lib/manager/index.js'
 import { spoolSource } from '../src/lib/sniffer/spool-source.js'
+import { fileSink } from '../src/terminal/sinks.js'
 
 const megabytes = Number(process.argv[2] ?? 100)
 const dir = process.env['EARSHOT_BENCH_DIR'] ?? mkdtempSync(join(tmpdir(), 'earshot-bench-manager-'))
@@ -18,7 +18,7 @@ else await measure()
 
 /** The other process: a manager over a spool with one large file. */
 async function serve(): Promise<void> {
-  const about = { service: 'bench', version: '0', pid: process.pid, host: 'bench', sensorId: undefined }
+  const about = { service: 'bench', name: 'bench', version: '0', pid: process.pid, host: 'bench', sensorId: undefined }
   const manager = await startManager({
     backend: {
       about,
@@ -81,6 +81,13 @@ async function measure(): Promise<void> {
           `server ${busy(before.cpu, after.cpu)} ms CPU, client ${busy(own, process.cpuUsage())} ms CPU, server ${(after.peak / 1e6).toFixed(0)} MB at most`,
         )
       }
+      const file = join(dir, 'fetched')
+      const startMs = performance.now()
+      const sink = fileSink(file)
+      await fetchAll(client, sink)
+      await sink.commit()
+      row(`the same into a file`, `${((megabytes * 1.048576) / ((performance.now() - startMs) / 1000)).toFixed(0)} MB/s`, '')
+      rmSync(file)
       client.close()
     }
     await clients(server, open, `127.0.0.1:${port}`)
@@ -120,17 +127,10 @@ async function clients(server: ChildProcess, open: (address: string) => Promise<
   for (const client of [...idle, ...busy]) client.close()
 }
 
-async function fetchAll(client: ManagerClient): Promise<void> {
-  const hash = createHash('sha256')
-  const answers = client.ask('fetch', { path: 'd/large.pcap' })
-  for (;;) {
-    const answer = await answers.next()
-    if (answer.done === true) {
-      if (answer.value['sha256'] !== hash.digest('hex')) throw new Error('damaged')
-      return
-    }
-    if (answer.value.kind === 'data') hash.update(answer.value.bytes)
-  }
+/** As fetch-pcap does it; the packets go nowhere unless somebody takes them. */
+async function fetchAll(client: ManagerClient, sink: Sink = { write: async () => {} }): Promise<void> {
+  const { bytes } = await fetchPcap(async () => client, sink, { path: 'd/large.pcap' })
+  if (bytes !== megabytes * 2 ** 20) throw new Error(`${bytes} bytes came`)
 }
 
 function ask(server: ChildProcess): Promise<{ peak: number; cpu: NodeJS.CpuUsage; connections: number }> {

@@ -17,6 +17,9 @@ const packages = [
   ['setpriv', 'util-linux'],
   ['mariadbd', 'mariadb-server'],
   ['openssl', 'openssl'],
+  ['curl', 'curl'],
+  ['groff', 'groff-base'],
+  ['zsh', 'zsh'],
 ]
 
 const searchPath = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`
@@ -93,7 +96,8 @@ process.stdout.write(`${passed} passed, ${failed.length + brokenFiles.length} fa
 process.exit(run.status === 0 && failed.length + brokenFiles.length === 0 ? 0 : 1)
 
 function reasonOf(test) {
-  return /\[(needs [^\]]+)\]/.exec(test.fullName)?.[1] ?? `without a reason: ${test.file}`
+  const reasons = [...test.fullName.matchAll(/\[(needs [^\]]+)\]/g)].map((match) => match[1])
+  return reasons.length > 0 ? reasons.join(', ') : `without a reason: ${test.file}`
 }
 
 function groupBy(list, key) {

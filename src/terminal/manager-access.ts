@@ -5,23 +5,13 @@ import { Flags } from '@oclif/core'
 import { KnownServers } from '../lib/access/index.js'
 import { OperatorError } from '../lib/base/errors.js'
 import type { ClientOptions } from '../lib/manager/index.js'
+import { accessSettings } from '../lib/settings/manager.js'
 import { configDir } from './defaults.js'
+import { flagsFor, type TextFlag } from './setting-flags.js'
 
 /** How a command that asks other managers says who it is, and whom it believes. Secrets come from files or the environment, never from argv. */
 export const accessFlags = {
-  'token-file': Flags.string({
-    helpGroup: 'ACCESS',
-    helpValue: 'FILE',
-    summary:
-      'The token for other services: one line, or lines `HOST:PORT TOKEN`. Default: EARSHOT_TOKEN, else the file "token" in the configuration directory.',
-  }),
-  'client-cert': Flags.string({
-    helpGroup: 'ACCESS',
-    helpValue: 'FILE',
-    dependsOn: ['client-key'],
-    summary: 'A certificate that says who we are, instead of a token.',
-  }),
-  'client-key': Flags.string({ helpGroup: 'ACCESS', helpValue: 'FILE', dependsOn: ['client-cert'], summary: 'Its key.' }),
+  ...(flagsFor(accessSettings, 'ACCESS') as Record<'token-file' | 'client-cert' | 'client-key', TextFlag>),
   'accept-new': Flags.boolean({
     helpGroup: 'ACCESS',
     summary: 'Believe services that were never seen before, without asking; their fingerprints are remembered.',

@@ -1,5 +1,5 @@
-import { Flags } from '@oclif/core'
-import { recordSettings } from '../lib/settings/records.js'
+import type { Notice } from '../lib/base/notice.js'
+import { recordSettings, storeSettings, timeSettings } from '../lib/settings/records.js'
 import type { RecordQueue } from '../lib/sniffer/record-queue.js'
 import type { RecordsStatus } from '../lib/sniffer/records-status.js'
 import { defaultQueue } from './defaults.js'
@@ -8,33 +8,23 @@ import { flagsFor, valuesOf } from './setting-flags.js'
 
 /** Where records go: the flags of commands that make calls, the queue they open, and what is said of it at the end. */
 export const recordFlags = {
-  store: Flags.string({
-    helpGroup: 'OUTPUT',
-    helpValue: 'URL',
-    summary: 'Where records go: sqlite:PATH, mysql://user@host/database, or none. Default for live packets: sqlite in the state directory.',
-  }),
-  queue: Flags.string({
-    aliases: ['save-query-to-files-directory'],
-    helpGroup: 'OUTPUT',
-    helpValue: 'DIR',
-    summary: 'Where records wait on disk while the store is away. Default for live packets: the state directory.',
-  }),
+  ...flagsFor({ ...storeSettings, ...timeSettings }),
   ...flagsFor(recordSettings, 'LIMITS'),
 }
 
 /** Undefined where nothing is stored. */
 export async function openRecordsOf(
   storeUrl: string,
-  flags: { readonly queue?: string | undefined },
-  options: { live: boolean; sensorId: number | undefined; say: (text: string) => void; clear: () => void },
+  flags: Readonly<Record<string, unknown>>,
+  options: { live: boolean; sensorId: number | undefined; say: Notice },
 ): Promise<RecordQueue | undefined> {
   if (storeUrl === 'none') return undefined
   const { openRecordQueue } = await import('../lib/sniffer/record-queue.js')
-  const settings = valuesOf(recordSettings, flags)
+  const settings = valuesOf({ ...recordSettings, ...storeSettings, ...timeSettings }, flags)
   // A file can be read again: its records wait on disk only when somebody names a place.
-  const dir = settings.query_cache === 'no' ? undefined : (flags.queue ?? (options.live ? defaultQueue() : undefined))
+  const dir = settings.query_cache === 'no' ? undefined : (settings.queue ?? (options.live ? defaultQueue() : undefined))
   return openRecordQueue({
-    storeUrl,
+    storeUrl: inZone(storeUrl, settings.utc),
     sensorId: options.sensorId,
     live: options.live,
     queue: dir === undefined ? undefined : { dir, bytesMax: settings.queue_max * 2 ** 20, drop: settings.queue_drop },
@@ -42,12 +32,15 @@ export async function openRecordsOf(
     drop: settings.queue_drop,
     onNotice: ({ kind, message, suggestions }) => {
       const text = [`Records: ${message}`, ...suggestions.map((next) => `  → ${next}`)].join('\n')
-      options.clear()
-      if (kind === 'good') options.say(text)
-      else process.stderr.write(`${text}\n`)
+      // Trouble is told also to those who want to hear nothing.
+      options.say(text, kind === 'good' ? 'notice' : 'error')
     },
   })
 }
+
+/** A thread and every other opener of the store learn from its URL which time it keeps. Only VoIPmonitor's tables know two. */
+export const inZone = (url: string, utc: 'yes' | 'no'): string =>
+  utc === 'no' && /^(mysql|mariadb):/.test(url) && !/[?&]utc=/.test(url) ? `${url}${url.includes('?') ? '&' : '?'}utc=no` : url
 
 const recordsTold = [
   ['updated', 'updated'],

@@ -1,8 +1,9 @@
-import { Flags } from '@oclif/core'
-import { spoolLimitSettings, spoolSettings } from '../lib/settings/spool.js'
+import type { Notice } from '../lib/base/notice.js'
+import { timeSettings } from '../lib/settings/records.js'
+import { spoolLimitSettings, spoolPlaceSettings, spoolSettings } from '../lib/settings/spool.js'
 import type { ValuesOf } from '../lib/settings/table.js'
 import type { SpoolSummary } from '../lib/sniffer/run.js'
-import type { Spool, SpoolContent } from '../lib/spool/index.js'
+import type { Spool } from '../lib/spool/index.js'
 import { noLimits, type SpoolLimits } from '../lib/spool/limits.js'
 import { count } from './progress.js'
 import { flagsFor, valuesOf } from './setting-flags.js'
@@ -10,37 +11,36 @@ import { sizeText } from './size.js'
 
 /** What commands that keep packets have in common: where pcaps go, what goes into them, and how much of it stays. */
 export const spoolFlags = {
-  spool: Flags.string({
-    helpGroup: 'OUTPUT',
-    helpValue: 'DIR',
-    summary: 'Where pcaps of calls go, or none. Default for live packets: the state directory.',
-  }),
-  save: Flags.option({ options: ['sip', 'rtp', 'rtp-headers', 'rtp-zeroed', 'none'] as const })({
-    default: 'rtp',
-    helpGroup: 'OUTPUT',
-    summary: 'What goes into the pcaps: SIP only, SIP and RTP, RTP without payload, RTP with zeros as payload, or nothing.',
-  }),
+  ...flagsFor(spoolPlaceSettings),
   ...flagsFor(spoolSettings, 'SPOOL'),
   ...flagsFor(spoolLimitSettings, 'SPOOL'),
 }
 
+/** What the end of a live run may take: a service manager does not wait for ever. */
+export const END_SECONDS = 30
+
 /** The spool these flags ask for, in `dir`; undefined when they ask for none. Throws an OperatorError. */
 export async function openSpoolOf(
   dir: string,
-  flags: { readonly save: SpoolContent | 'none' } & Readonly<Record<string, unknown>>,
-  options: { readonly live: boolean; readonly canWait?: boolean; onNotice(text: string): void },
+  flags: Readonly<Record<string, unknown>>,
+  options: { readonly live: boolean; readonly canWait?: boolean; readonly onNotice: Notice },
 ): Promise<Spool | undefined> {
-  if (dir === 'none' || flags.save === 'none') return undefined
+  const { utc, save, spool_layout, pcap_dump_zip, mask_dtmf, cleanspool } = valuesOf(
+    { ...spoolPlaceSettings, ...spoolSettings, ...timeSettings },
+    flags,
+  )
+  if (dir === 'none' || save === 'none') return undefined
   const { openSpool } = await import('../lib/spool/index.js')
-  const { spool_layout, pcap_dump_zip, mask_dtmf, cleanspool } = valuesOf(spoolSettings, flags)
   return openSpool({
     dir,
-    save: flags.save,
+    save,
     canWait: options.canWait ?? !options.live,
     layout: spool_layout,
+    localTime: utc === 'no',
     compression: pcap_dump_zip,
     maskDtmf: mask_dtmf === 'yes',
-    limits: cleanspool === 'yes' ? spoolLimitsOf(valuesOf(spoolLimitSettings, flags), options.live) : noLimits,
+    limits: limitsOf({ cleanspool, ...valuesOf(spoolLimitSettings, flags) }, options.live),
+    ...(options.live && { closeMs: END_SECONDS * 1000 }),
     onNotice: options.onNotice,
   })
 }
@@ -56,6 +56,10 @@ export function spoolLine({ files, packets, bytes, leftOut, kept }: SpoolSummary
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30
+
+/** None at all with `cleanspool = no`. */
+export const limitsOf = (v: ValuesOf<typeof spoolLimitSettings> & { readonly cleanspool: 'yes' | 'no' }, live: boolean): SpoolLimits =>
+  v.cleanspool === 'yes' ? spoolLimitsOf(v, live) : noLimits
 
 /** `live`: a file that is read deletes nothing because a disk is nearly full. */
 export const spoolLimitsOf = (v: ValuesOf<typeof spoolLimitSettings>, live = true): SpoolLimits => ({

@@ -19,7 +19,7 @@ export function trackerOptionsOf(flags: Readonly<Record<string, unknown>>, filte
     limits: callLimitsOf(valuesOf(callSettings, flags)),
     fragments: fragmentLimitsOf(reassembly),
     tcp: tcpLimitsOf(reassembly),
-    sipPorts: sip.sip_port,
+    sipPorts: sip.sipport,
     sensorId: sip.id_sensor === 0 ? undefined : sip.id_sensor,
     filter,
   }

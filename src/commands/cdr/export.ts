@@ -11,6 +11,7 @@ import { count, workLine } from '../../terminal/progress.js'
 import { expressionOf, queryFlags } from '../../terminal/query-flags.js'
 import { sortOf, sortSummary } from '../../terminal/sort-flag.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
+import { readsStore, storeFlags } from '../../terminal/store-flags.js'
 
 /** `earshot cdr export -w FILE`: a whole result to a file that is there complete or not at all. */
 export default class CdrExport extends BaseCommand {
@@ -31,8 +32,9 @@ compresses), or -o says it. The file appears when it is complete; a run that is 
     },
   ]
   static override args = { file: Args.string({ description: 'Where to; the same as -w FILE.' }) }
+  static override configurable = () => readsStore
   static override flags = {
-    store: Flags.string({ helpValue: 'URL', summary: 'Where records are: sqlite:PATH or mysql://user@host/database.' }),
+    ...storeFlags,
     ...queryFlags,
     fields: Flags.string({ char: 'f', helpGroup: 'OUTPUT', helpValue: 'A,B,C', summary: 'Write these fields of the JSON, in this order.' }),
     sort: Flags.string({ helpGroup: 'OUTPUT', helpValue: 'FIELD', summary: sortSummary }),

@@ -1,11 +1,17 @@
 import { Flags } from '@oclif/core'
+import { OperatorError } from '../../lib/base/errors.js'
 import type { Micros } from '../../lib/base/units.js'
 import { isoTime } from '../../lib/call/json.js'
+import { pruneSettings } from '../../lib/settings/prune.js'
+import { timeSettings } from '../../lib/settings/records.js'
+import { cdrPruneSettings } from '../../lib/settings/services.js'
 import { openAdmin } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { readableState } from '../../terminal/defaults.js'
 import { count } from '../../terminal/progress.js'
-import { storeFlag } from '../../terminal/store-flags.js'
+import { inZone } from '../../terminal/record-flags.js'
+import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
+import { storeFlags } from '../../terminal/store-flags.js'
 import { parseDuration } from '../../terminal/time-span.js'
 
 /** `earshot cdr prune`: removes old records; in MySQL by whole days, which costs nothing. */
@@ -18,20 +24,27 @@ In a database that VoIPmonitor made only Earshot’s own tables are pruned. Pcap
     '<%= config.bin %> <%= command.id %> --older-than 90d --dry-run',
     "<%= config.bin %> <%= command.id %> --older-than 1y --store 'mysql://earshot@db/earshot'",
   ]
+  static override configurable = () => ({ service: 'cdr-prune' as const, table: cdrPruneSettings })
   static override flags = {
-    store: storeFlag,
-    'older-than': Flags.string({ required: true, helpValue: 'SPAN', summary: 'Calls that began longer ago than this: 90d, 12w, 1y.' }),
+    ...storeFlags,
+    ...flagsFor({ ...pruneSettings, ...timeSettings }),
     'dry-run': Flags.boolean({ summary: 'Say what would go, remove nothing.' }),
     quiet: Flags.boolean({ char: 'q', summary: 'Say nothing of what was done.' }),
   }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(CdrPrune)
-    const before = Math.floor(Date.now() - spanMs(flags['older-than'])) * 1000
+    const { older_than, utc } = valuesOf(cdrPruneSettings, flags)
+    if (older_than === undefined)
+      throw new OperatorError('PRUNE', 'Nobody said how old a record may become.', {
+        exit: 2,
+        suggestions: ['--older-than 90d', 'In a configuration file, below [cdr-prune]: older_than = 90d'],
+      })
+    const before = Math.floor(Date.now() - spanMs(older_than)) * 1000
     const say = (text: string): void => {
       if (!flags.quiet) process.stderr.write(`${text}\n`)
     }
-    const store = await openAdmin(flags.store ?? readableState().store)
+    const store = await openAdmin(inZone(flags.store ?? readableState().store, utc))
     try {
       const plan = await store.prunePlan(before as Micros)
       if (plan.steps.length === 0) say(`Nothing began before ${isoTime(before as Micros)}.`)

@@ -14,6 +14,7 @@ import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { expressionOf, queryFlags } from '../../terminal/query-flags.js'
 import { sortOf, sortSummary } from '../../terminal/sort-flag.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
+import { readsStore, storeFlags } from '../../terminal/store-flags.js'
 
 /** Calls that a table shows when nobody says how many, and the most that `--last` holds. */
 const LAST_DEFAULT = 50
@@ -51,11 +52,9 @@ A table shows the last 50 calls unless --last, --limit, --sort or --after say ot
     },
     { description: 'Page by page', command: '<%= config.bin %> <%= command.id %> --limit 1000 --after 4711 -o ndjson' },
   ]
+  static override configurable = () => readsStore
   static override flags = {
-    store: Flags.string({
-      helpValue: 'URL',
-      summary: 'Where records are: sqlite:PATH or mysql://user@host/database. Default: your own database, else the service’s.',
-    }),
+    ...storeFlags,
     ...queryFlags,
     fields: Flags.string({ char: 'f', helpGroup: 'OUTPUT', helpValue: 'A,B,C', summary: 'Print these fields of the JSON, in this order.' }),
     sort: Flags.string({ helpGroup: 'OUTPUT', helpValue: 'FIELD', summary: sortSummary }),

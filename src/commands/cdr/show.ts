@@ -12,6 +12,7 @@ import { drawLadder } from '../../terminal/ladder.js'
 import { count } from '../../terminal/progress.js'
 import { qualityPlot } from '../../terminal/quality-plot.js'
 import { relatedCalls } from '../../terminal/related-calls.js'
+import { readsBoth, spoolFlag, storeFlags } from '../../terminal/store-flags.js'
 
 /** `earshot cdr show ID`: everything about one call: record, streams, legs, ladder, quality over time, what the spool holds. */
 export default class CdrShow extends BaseCommand {
@@ -24,9 +25,10 @@ the same numbers. Quality over time is counted from the packets in the spool; wi
     { description: 'By Call-ID, for a program', command: "<%= config.bin %> <%= command.id %> '5514@192.0.2.1' --json" },
   ]
   static override args = { id: Args.string({ required: true, description: 'Number of the record (cdr query shows it), or a Call-ID.' }) }
+  static override configurable = () => readsBoth
   static override flags = {
-    store: Flags.string({ helpValue: 'URL', summary: 'Where records are: sqlite:PATH or mysql://user@host/database.' }),
-    spool: Flags.string({ helpValue: 'DIR', summary: 'Where the pcaps are.' }),
+    ...storeFlags,
+    ...spoolFlag,
     json: Flags.boolean({ summary: 'All of it as JSON.' }),
   }
 

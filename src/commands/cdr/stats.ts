@@ -11,6 +11,7 @@ import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { expressionOf, queryFlags } from '../../terminal/query-flags.js'
 import { printStats } from '../../terminal/stats-printer.js'
+import { readsStore, storeFlags } from '../../terminal/store-flags.js'
 import { parseDuration } from '../../terminal/time-span.js'
 
 const TRUNKS_MAX = 1000
@@ -35,8 +36,9 @@ A call is of the first trunk whose networks it came from or went to. Times are U
       command: '<%= config.bin %> <%= command.id %> --by codec,sensor --fields calls,mos_mean,mos_p5,loss_p95_pct --bar mos_mean',
     },
   ]
+  static override configurable = () => readsStore
   static override flags = {
-    store: Flags.string({ helpValue: 'URL', summary: 'Where records are: sqlite:PATH or mysql://user@host/database.' }),
+    ...storeFlags,
     ...queryFlags,
     every: Flags.string({ helpGroup: 'GROUPS', helpValue: 'TIME', summary: 'A row for each step of time: 5m, 1h, 1d, 1w.' }),
     by: Flags.option({ options: dimensionNames, multiple: true, multipleNonGreedy: true, delimiter: ',' })({

@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core'
 import { openAdmin } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { readableState } from '../../terminal/defaults.js'
-import { storeFlag } from '../../terminal/store-flags.js'
+import { readsStore, storeFlags } from '../../terminal/store-flags.js'
 
 /** `earshot db migrate`: brings the tables of an older Earshot forward. */
 export default class DbMigrate extends BaseCommand {
@@ -10,8 +10,9 @@ export default class DbMigrate extends BaseCommand {
   static override description = `Forward only; what is done stays done, so it may be started again after an interruption.
 Stop the sensors that write there first. VoIPmonitor’s tables are never altered.`
   static override examples = ['<%= config.bin %> <%= command.id %> --store sqlite:calls.db --dry-run']
+  static override configurable = () => readsStore
   static override flags = {
-    store: storeFlag,
+    ...storeFlags,
     'dry-run': Flags.boolean({ summary: 'Print the SQL, change nothing.' }),
   }
 

@@ -16,6 +16,7 @@ import { findCall } from '../../terminal/find-call.js'
 import { accessFlags } from '../../terminal/manager-access.js'
 import { expressionOf, queryFlags } from '../../terminal/query-flags.js'
 import { fileSink, stdoutSink } from '../../terminal/sinks.js'
+import { readsBoth, spoolFlag, storeFlags } from '../../terminal/store-flags.js'
 
 /** Calls fetched at a time. */
 const AT_ONCE = 4
@@ -46,11 +47,12 @@ Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the 
   static override args = {
     id: Args.string({ description: 'Number of the record (cdr query shows it), or a Call-ID. Several may be given.' }),
   }
+  static override configurable = () => readsBoth
   static override flags = {
     where: queryFlags.where,
     limit: Flags.integer({ char: 'l', min: 1, default: 1000, helpGroup: 'FILTER', summary: 'Of what --where finds, at most this many.' }),
-    store: Flags.string({ helpValue: 'URL', summary: 'Where records are: sqlite:PATH or mysql://user@host/database.' }),
-    spool: Flags.string({ helpValue: 'DIR', summary: 'Where the pcaps of this host are.' }),
+    ...storeFlags,
+    ...spoolFlag,
     sensor: Flags.string({
       helpValue: 'ADDRESS',
       summary: 'Ask this manager, whatever the record says: HOST[:PORT], unix:PATH, voipmonitor://HOST[:PORT].',

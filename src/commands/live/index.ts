@@ -188,7 +188,7 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
         limits: callLimitsOf(valuesOf(callSettings, flags)),
         fragments: fragmentLimitsOf(reassembly),
         tcp: tcpLimitsOf(reassembly),
-        sipPorts: sip.sip_port,
+        sipPorts: sip.sipport,
         sensorId: sip.id_sensor === 0 ? undefined : sip.id_sensor,
         filter: openFilter?.(expression),
       },

@@ -1,34 +1,42 @@
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Flags } from '@oclif/core'
+import { expiryOf } from '../../lib/access/index.js'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson } from '../../lib/call/json.js'
-import type { SenderStats } from '../../lib/manager/index.js'
+import type { SenderStats, ServiceStats } from '../../lib/manager/index.js'
 import { readSecrets, readTls } from '../../lib/mirror/auth-files.js'
 import { destinationText, isLoopback } from '../../lib/mirror/dial.js'
 import { memoryBound } from '../../lib/mirror/memory.js'
 import { directoryTarget, fileTarget, PacketWriter, streamTarget, type Target } from '../../lib/mirror/packet-writer.js'
-import { Receiver, type SensorState } from '../../lib/mirror/receiver.js'
+import { Receiver, type ReceiverOptions, type SensorState } from '../../lib/mirror/receiver.js'
 import { StateFile } from '../../lib/mirror/state-file.js'
 import { MirrorStreamSource } from '../../lib/mirror/stream-file.js'
-import { mirrorRecvSettings, mirrorSettings } from '../../lib/settings/mirror.js'
-import { sipSettings } from '../../lib/settings/sip.js'
-import { spoolSettings } from '../../lib/settings/spool.js'
+import { metricsSettings } from '../../lib/settings/metrics.js'
+import { mirrorRecvSettings, mirrorSenderSettings, mirrorSettings } from '../../lib/settings/mirror.js'
+import { mirrorRecvServiceSettings } from '../../lib/settings/services.js'
 import type { ValuesOf } from '../../lib/settings/table.js'
 import { runSniffer } from '../../lib/sniffer/run.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { callLine } from '../../terminal/call-line.js'
 import { callPrinter } from '../../terminal/call-printer.js'
+import { serviceConfigFlags } from '../../terminal/config-flags.js'
+import type { Configuration } from '../../terminal/configuration.js'
 import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js'
+import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
+import { type ReloadPart, reload } from '../../terminal/service/reload.js'
+import { logReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
+import { logFlags, ServiceRun } from '../../terminal/service/run.js'
+import { statusTeller } from '../../terminal/service/status.js'
+import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
+import { ServiceObserver } from '../../terminal/service-observer.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
-import { sniffManager } from '../../terminal/sniff-manager.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
-import { stopOnSignals } from '../../terminal/stop-signals.js'
 import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
 
 /** Only the receiver needs it, and it never packs. */
@@ -52,51 +60,15 @@ With -w packets are only written: one stream, or files in a directory. Without -
     { description: 'Into Wireshark’s terminal', command: '<%= config.bin %> <%= command.id %> -w - | tshark -r -' },
     { description: 'SIP on sensor 7, its RTP on sensor 8', command: '<%= config.bin %> <%= command.id %> --together 7,8' },
   ]
+  static override configurable = () => ({ service: 'mirror-recv' as const, table: mirrorRecvServiceSettings })
   static override flags = {
-    'mirror-bind-ip': Flags.string({
-      aliases: ['mirror_bind_ip', 'bind'],
-      default: '127.0.0.1',
-      helpGroup: 'SENDERS',
-      helpValue: 'ADDRESS',
-      summary: 'Address to listen on.',
-    }),
     read: Flags.string({
       char: 'r',
       helpGroup: 'SENDERS',
       helpValue: 'FILE',
       summary: 'Read a stream of mirror-send -w … --write-format mirror from a file, or - for stdin, instead of listening.',
     }),
-    together: Flags.string({
-      multiple: true,
-      multipleNonGreedy: true,
-      helpGroup: 'SENDERS',
-      helpValue: 'ID,ID…',
-      summary:
-        'Sensors that see parts of the same calls (SIP here, RTP there): merged in the order of time, with the first one’s id. Repeatable.',
-    }),
-    tokens: Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'Who may send: lines of id_sensor and token, sha256:DIGEST or cert:FINGERPRINT.',
-    }),
-    anyone: Flags.boolean({
-      helpGroup: 'SECURITY',
-      summary: 'Take senders from other machines without a token; with --tokens: VoIPmonitor’s senders, which have none.',
-    }),
-    plain: Flags.boolean({ helpGroup: 'SECURITY', summary: 'Take streams without TLS also from other machines.' }),
-    'tls-cert': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'Certificate (PEM) of this receiver.',
-      dependsOn: ['tls-key'],
-    }),
-    'tls-key': Flags.string({ helpGroup: 'SECURITY', helpValue: 'FILE', summary: 'Its key.', dependsOn: ['tls-cert'] }),
-    'tls-ca': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'Senders must show a certificate of this authority.',
-      dependsOn: ['tls-cert'],
-    }),
+    ...flagsFor(mirrorSenderSettings),
     ...recordFlags,
     ...spoolFlags,
     write: Flags.string({
@@ -132,72 +104,71 @@ With -w packets are only written: one stream, or files in a directory. Without -
       helpGroup: 'OUTPUT',
       summary: 'Keep so many files, the oldest go; 0 keeps all.',
     }),
-    manager: Flags.boolean({
-      allowNo: true,
-      default: true,
-      helpGroup: 'OUTPUT',
-      summary: 'Answer managers’ questions about this run: on a socket in the run directory, and on 127.0.0.1:5029 when that is free.',
-    }),
+    ...flagsFor({ manager: mirrorRecvServiceSettings.manager }),
+    ...flagsFor(metricsSettings),
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
+    ...logFlags,
     ...flagsFor(receiverSettings, 'SENDERS'),
     ...trackerFlags,
+    ...serviceConfigFlags,
   }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(MirrorRecv)
-    const say = (text: string): void => {
-      if (!flags.quiet) process.stderr.write(`${text}\n`)
-    }
-    const settings = valuesOf({ ...receiverSettings, ...sipSettings }, flags)
+    const service = await ServiceRun.start('mirror-recv', flags, { live: flags.read === undefined })
+    this.service = service
+    const { say } = service.log
+    const settings = valuesOf(mirrorRecvServiceSettings, flags)
     const target = flags.write === undefined ? undefined : await writeTarget(flags.write)
-    const stop = stopOnSignals()
+    if (target !== undefined && metricsPlan(settings) !== undefined)
+      say('Metrics are of calls: there are none while packets are only written.', 'warning')
     const source =
       flags.read === undefined
-        ? await this.#listen(flags, settings, target, say)
+        ? await this.#listen(settings, target, service)
         : new MirrorStreamSource(flags.read, settings.id_sensor > 0 ? settings.id_sensor : undefined)
     const receiver = source instanceof Receiver ? source : undefined
-    const state = new StateFile(join(stateDir(), 'mirror-recv.json'))
+    const state = new StateFile(join(stateDir(), `${service.instance === undefined ? 'mirror-recv' : service.name}.json`))
     const before = receiver === undefined ? undefined : state.leftOver()
     if (before !== undefined && before.open_calls > 0)
       say(
         `The last run was killed at about ${before.updated}: ${count(before.open_calls)} calls were open then. What was known of them is lost; what their senders have not got rid of comes again.`,
+        'warning',
       )
     let openCalls = 0
     const renewing = receiver && setInterval(() => state.write(openCalls, receiver.sensors()), STATE_MS)
     try {
-      if (target !== undefined) await this.#write(source, target, flags, stop.signal, say)
+      if (target !== undefined) await this.#write(source, target, flags, service)
       else
-        await this.#makeCalls(source, flags, stop.signal, say, (open) => {
+        await this.#makeCalls(source, flags, settings, service, (open) => {
           openCalls = open
         })
       await receiver?.close()
       state.remove()
     } finally {
       clearInterval(renewing)
-      stop.dispose()
     }
-    for (const sensor of receiver?.sensors() ?? []) say(sensorLine(sensor))
+    for (const sensor of receiver?.sensors() ?? []) service.log.event('info', sensorLine(sensor))
     const odd = source.oddities.entries()
-    if (odd.length > 0) say(`Odd: ${odd.map(([reason, n]) => `${reason} ${count(n)}`).join(', ')}`)
+    if (odd.length > 0) service.log.event('info', `Odd: ${odd.map(([reason, n]) => `${reason} ${count(n)}`).join(', ')}`)
+    await service.close()
   }
 
-  async #listen(flags: RecvFlags, settings: Settings, target: Target | undefined, say: (text: string) => void): Promise<Receiver> {
-    const host = flags['mirror-bind-ip']
-    const tls =
-      flags['tls-cert'] === undefined ? undefined : readTls({ ca: flags['tls-ca'], cert: flags['tls-cert'], key: flags['tls-key'] })
-    const secrets = flags.tokens === undefined ? undefined : readSecrets(flags.tokens)
-    checkSafety(host, flags, tls !== undefined)
+  async #listen(settings: Settings, target: Target | undefined, service: ServiceRun): Promise<Receiver> {
+    const { say } = service.log
+    const host = settings.mirror_bind_ip
+    const { tls, secrets } = admissionOf(settings)
+    checkSafety(host, settings, tls !== undefined)
     const own = settings.id_sensor > 0 && settings.mirror_bind_sensor_id_by_sender === 'no' ? settings.id_sensor : undefined
     const receiver = await Receiver.listen({
       bind: { host, port: settings.mirror_bind_port },
-      tls: tls?.cert && tls.key && { cert: tls.cert, key: tls.key, ...(tls.ca && { ca: tls.ca }) },
-      allowPlain: flags.plain,
+      tls,
+      allowPlain: settings.plain,
       secrets,
-      allowClassic: flags.anyone,
+      allowClassic: settings.anyone,
       sensorId: own,
-      together: (flags.together ?? []).map(sensorList),
+      together: settings.together.map(sensorList),
       mergeAll: target !== undefined,
       windowMs: settings.pcap_queue_dequeu_window_length,
       memoryMax: memoryBound(settings.packetbuffer_total_maxheap),
@@ -210,12 +181,27 @@ With -w packets are only written: one stream, or files in a directory. Without -
       positions: target?.positions ?? [],
       holdAcks: target !== undefined,
       onNotice: say,
+      onIdle: () => service.watchdog.beat(),
     })
     say(`Listening on ${destinationText({ host, port: receiver.port })}${tls === undefined ? '' : ' with TLS'}.`)
     return receiver
   }
 
-  async #write(source: PacketSource, target: Target, flags: RecvFlags, signal: AbortSignal, say: (text: string) => void): Promise<void> {
+  /** Who may come in, and how: also when only the files that settings name have changed. */
+  #reloads(source: PacketSource, flags: RecvFlags, service: ServiceRun): ReloadPart[] {
+    const logging = logReload(flags, service.log)
+    if (!(source instanceof Receiver)) return [logging]
+    const apply = (): string => {
+      const settings = valuesOf(mirrorRecvServiceSettings, flags)
+      const { tls, secrets } = admissionOf(settings)
+      checkSafety(settings.mirror_bind_ip, settings, tls !== undefined)
+      source.admitWith({ tls, secrets })
+      return `Who may come in was read again: ${tls === undefined ? 'no certificate' : 'certificate'}, ${secrets === undefined ? 'no tokens' : `tokens of ${count(new Set([...secrets.keys.keys(), ...secrets.fingerprints.keys()]).size)} sensors`}.`
+    }
+    return [{ keys: ['tokens', 'tls_cert', 'tls_key', 'tls_ca'], apply, always: true }, logging]
+  }
+
+  async #write(source: PacketSource, target: Target, flags: RecvFlags, service: ServiceRun): Promise<void> {
     const writer = new PacketWriter(
       target,
       {
@@ -226,12 +212,22 @@ With -w packets are only written: one stream, or files in a directory. Without -
       },
       source instanceof Receiver ? { onPiece: () => source.acknowledgements() } : {},
     )
-    for await (const batch of source.batches(signal)) {
-      await writer.write(batch)
+    service.on({
+      reload: () => reload(this.configuration as Configuration, service.log, this.#reloads(source, flags, service)),
+      async reopen() {
+        const name = await writer.reopen()
+        return name === undefined ? [] : [name]
+      },
+    })
+    service.ready()
+    for await (const batch of source.batches(service.signal)) {
+      service.watchdog.beat()
+      await service.watchdog.whileWaiting(writer.write(batch))
       batch.release()
     }
     await writer.close()
-    say(
+    service.log.event(
+      'info',
       `${count(writer.packets)} packets written${writer.otherLinkType > 0 ? `; ${count(writer.otherLinkType)} of another link type left out` : ''}`,
     )
   }
@@ -239,31 +235,42 @@ With -w packets are only written: one stream, or files in a directory. Without -
   async #makeCalls(
     source: PacketSource,
     flags: RecvFlags,
-    signal: AbortSignal,
-    say: (text: string) => void,
+    settings: Settings,
+    service: ServiceRun,
     onOpen: (calls: number) => void,
   ): Promise<void> {
+    const { say } = service.log
     const format = outputFormat(flags)
     const live = source.live
-    const storeUrl = flags.store ?? (live ? defaultStore() : 'none')
-    const spoolDir = flags.save === 'none' ? 'none' : (flags.spool ?? (live ? defaultSpool() : 'none'))
+    const storeUrl = settings.store ?? (live ? defaultStore() : 'none')
+    const spoolDir = settings.save === 'none' ? 'none' : (settings.spooldir ?? (live ? defaultSpool() : 'none'))
     say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
     const tracker = trackerOptionsOf(flags, undefined)
     // Each sensor's number is in its records; a number for all is the receiver's own.
-    const records = await openRecordsOf(storeUrl, flags, { live, sensorId: tracker.sensorId, say, clear: () => {} })
+    const records = await openRecordsOf(storeUrl, flags, { live, sensorId: tracker.sensorId, say })
     // Senders keep what the disk cannot take, so nothing need be left out of pcaps.
     const spool = await openSpoolOf(spoolDir, flags, { live, canWait: true, onNotice: say })
+    const about = {
+      name: service.name,
+      version: this.config.version,
+      sensorId: tracker.sensorId,
+      spool,
+      source: 'mirror',
+      senders: source instanceof Receiver ? () => source.sensors().map(senderStats) : undefined,
+    }
+    const metrics = metricsPlan(settings)
+    const managed = settings.manager && live
+    const observer = new ServiceObserver({ live, calls: true, certificates: certificatesOf(settings.tls_cert) })
     const manager =
-      flags.manager && live
-        ? sniffManager({
+      managed || metrics !== undefined
+        ? serviceManager({
+            ...about,
             service: 'mirror-recv',
-            version: this.config.version,
-            sensorId: tracker.sensorId,
             sipPorts: tracker.sipPorts,
             spoolDir: spool === undefined ? undefined : spoolDir,
-            spool,
-            source: 'mirror',
-            ...(source instanceof Receiver && { senders: () => source.sensors().map(senderStats) }),
+            tcp: true,
+            metricsOnly: !managed,
+            metrics,
             asked: false,
             say,
           })
@@ -273,58 +280,75 @@ With -w packets are only written: one stream, or files in a directory. Without -
       source,
       records,
       spool,
-      maskDtmf: valuesOf(spoolSettings, flags).mask_dtmf === 'yes',
-      signal,
+      maskDtmf: settings.mask_dtmf === 'yes',
+      signal: service.signal,
       packetsMax: undefined,
       tracker,
       live: manager?.live,
-      onStart: (status) => manager?.start(status),
+      waiting: (work) => service.watchdog.whileWaiting(work),
+      onStart: (status, change) => {
+        const stats = (): ServiceStats => observer.complete(snifferStats(status(), about))
+        service.on({
+          status: statusTeller(stats),
+          reload: () =>
+            reload(this.configuration as Configuration, service.log, [
+              ...this.#reloads(source, flags, service),
+              sipPortReload(flags, change),
+              ...(spool === undefined ? [] : [spoolLimitsReload(flags, spool)]),
+            ]),
+        })
+        void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
+      },
       onRecord: (record) => {
+        observer.ended(record)
         if (printer) void printer.call(callJson(record))
         else process.stdout.write(`${callLine(callJson(record))}\n`)
       },
-      onBatch: ({ open }) => onOpen(open),
+      onBatch: ({ open, packets }) => {
+        service.watchdog.beat()
+        observer.batch(packets)
+        onOpen(open)
+      },
     })
     const { totals, seconds, records: stored, spool: spooled, notKept } = result
     await manager?.close()
+    observer.close()
     await printer?.end({ ...totals, seconds })
-    say(`${count(totals.packets)} packets: ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`)
-    if (stored) say(recordsLine(stored))
-    if (spooled) say(spoolLine(spooled))
+    const report = (text: string): void => service.log.event('info', text)
+    report(`${count(totals.packets)} packets: ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`)
+    if (stored) report(recordsLine(stored))
+    if (spooled) report(spoolLine(spooled))
     if (notKept + (stored ? stored.dropped + stored.refused : 0) > 0) process.exitCode = exitCodes.failure
+  }
+}
+
+/** Certificate and secrets from the files that settings name. */
+function admissionOf({ tls_cert, tls_key, tls_ca, tokens }: Settings): Pick<ReceiverOptions, 'tls' | 'secrets'> {
+  const { cert, key, ca } = tls_cert === undefined ? {} : readTls({ ca: tls_ca, cert: tls_cert, key: tls_key })
+  return {
+    tls: cert && key && { cert, key, ...(ca && { ca }) },
+    secrets: tokens === undefined ? undefined : readSecrets(tokens),
   }
 }
 
 /** What this command reads of its flags by hand. */
 interface RecvFlags {
-  readonly 'mirror-bind-ip': string
-  readonly together?: string[] | undefined
-  readonly tokens?: string | undefined
-  readonly anyone: boolean
-  readonly plain: boolean
-  readonly 'tls-cert'?: string | undefined
-  readonly 'tls-key'?: string | undefined
-  readonly 'tls-ca'?: string | undefined
-  readonly store?: string | undefined
-  readonly queue?: string | undefined
-  readonly spool?: string | undefined
-  readonly save: Parameters<typeof openSpoolOf>[1]['save']
+  readonly quiet: boolean
   readonly 'write-format': 'pcapng' | 'pcap'
   readonly 'rotate-size': string
   readonly 'rotate-seconds': number
   readonly files: number
-  readonly manager: boolean
   readonly output: OutputFormat
   readonly json: boolean
   readonly [setting: string]: unknown
 }
 type OutputFormat = Parameters<typeof outputFormat>[0]['output']
-type Settings = ValuesOf<typeof receiverSettings & typeof sipSettings>
+type Settings = ValuesOf<typeof mirrorRecvServiceSettings>
 
 /** A port open to other machines must be safe, or its owner must have said that it need not be. */
-function checkSafety(host: string, flags: RecvFlags, tls: boolean): void {
+function checkSafety(host: string, settings: Settings, tls: boolean): void {
   if (isLoopback(host)) return
-  if (!tls && !flags.plain)
+  if (!tls && !settings.plain)
     throw new OperatorError('MIRROR_PLAIN', `Other machines could send to ${host} without encryption.`, {
       exit: 2,
       suggestions: [
@@ -332,7 +356,7 @@ function checkSafety(host: string, flags: RecvFlags, tls: boolean): void {
         'If the network is safe: --plain',
       ],
     })
-  if (flags.tokens === undefined && flags['tls-ca'] === undefined && !flags.anyone)
+  if (settings.tokens === undefined && settings.tls_ca === undefined && !settings.anyone)
     throw new OperatorError('MIRROR_ANYONE', `Anyone who reaches ${host} could send packets as any sensor.`, {
       exit: 2,
       suggestions: ['A token for each sensor: --tokens FILE', 'Or certificates: --tls-ca FILE', 'Or, if that is meant: --anyone'],
@@ -355,12 +379,22 @@ async function writeTarget(path: string): Promise<Target> {
   return isDirectory ? directoryTarget(path) : fileTarget(path)
 }
 
+/** The one that senders are shown. */
+function certificatesOf(file: string | undefined): ServiceStats['certificates'] {
+  const notAfterMs = file === undefined ? undefined : expiryOf(readFileSync(file))
+  return notAfterMs === undefined ? undefined : [{ use: 'mirror', notAfterMs }]
+}
+
 /** What a manager is told of a sensor. */
-const senderStats = ({ sensorId, name, address, connected, protocol, packets, lagMs, skewMs, sender }: SensorState): SenderStats => ({
-  ...{ sensorId, name, address, connected, protocol, packets, lagMs, skewMs },
-  bufferBytes: sender && sender.memoryBytes + sender.diskBytes,
-  dropped: sender?.dropped ?? {},
-})
+const senderStats = (state: SensorState): SenderStats => {
+  const { sensorId, name, address, connected, protocol, packets, bytes, lagMs, skewMs, sender, gaps, duplicates, waitingHere } = state
+  return {
+    ...{ sensorId, name, address, connected, protocol, packets, bytes, lagMs, skewMs, gaps, duplicates },
+    waitingBytes: waitingHere.bytes,
+    bufferBytes: sender && sender.memoryBytes + sender.diskBytes,
+    dropped: sender?.dropped ?? {},
+  }
+}
 
 function sensorLine({ sensorId, name, address, packets, blocks, gaps, duplicates, skewMs, sender }: SensorState): string {
   const lost = Object.entries(sender?.dropped ?? {}).filter(([, n]) => n > 0)

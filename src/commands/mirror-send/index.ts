@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { Flags } from '@oclif/core'
 import { OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
+import type { LinkStats, ServiceStats } from '../../lib/manager/index.js'
 import { readTls, readToken } from '../../lib/mirror/auth-files.js'
 import { type Compression, numberBlock, OwnPacker } from '../../lib/mirror/block.js'
 import { BlockQueue } from '../../lib/mirror/block-queue.js'
@@ -11,19 +12,33 @@ import { writeMirrorStream, writePackets } from '../../lib/mirror/local-writer.j
 import { memoryBound } from '../../lib/mirror/memory.js'
 import { fileTarget, PacketWriter, streamTarget } from '../../lib/mirror/packet-writer.js'
 import { openPreFilter, type PreFilter } from '../../lib/mirror/pre-filter.js'
-import { runSender, type SenderResult } from '../../lib/mirror/sender.js'
+import { Reopening } from '../../lib/mirror/reopening.js'
+import { runSender, type SenderResult, type SenderStatus } from '../../lib/mirror/sender.js'
 import { streamBeginning } from '../../lib/mirror/stream-file.js'
 import { ClassicPacker } from '../../lib/mirror/voipmonitor.js'
-import { classicSendSettings, mirrorSendSettings, mirrorSettings } from '../../lib/settings/mirror.js'
+import { metricsSettings } from '../../lib/settings/metrics.js'
+import { classicSendSettings, mirrorDestinationSettings, mirrorSendSettings, mirrorSettings } from '../../lib/settings/mirror.js'
+import { mirrorSendServiceSettings } from '../../lib/settings/services.js'
 import { sipSettings } from '../../lib/settings/sip.js'
+import type { ValuesOf } from '../../lib/settings/table.js'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { inputFlags, openInput } from '../../terminal/input-flags.js'
+import { serviceConfigFlags } from '../../terminal/config-flags.js'
+import type { Configuration } from '../../terminal/configuration.js'
+import { filterOf, inputFlags, interfacesOfInstance, openInput } from '../../terminal/input-flags.js'
+import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { count } from '../../terminal/progress.js'
+import { reload } from '../../terminal/service/reload.js'
+import { filterReload, logReload } from '../../terminal/service/reload-parts.js'
+import { logFlags, ServiceRun } from '../../terminal/service/run.js'
+import { statusTeller } from '../../terminal/service/status.js'
+import { processStats, type StatsParts, serviceManager } from '../../terminal/service-manager.js'
+import { ServiceObserver } from '../../terminal/service-observer.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
-import { stopOnSignals } from '../../terminal/stop-signals.js'
 
 const { id_sensor } = sipSettings
 const sensorSettings = { id_sensor }
+/** Its ring is smaller than that of a sniffer. */
+const captureOfSender = { ringbuffer: mirrorSendServiceSettings.ringbuffer }
 
 /** `earshot mirror-send`: chooses source, filters, buffers and destinations, and runs the sender. */
 export default class MirrorSend extends BaseCommand {
@@ -53,73 +68,11 @@ Trailing words are a BPF expression, as in tcpdump.`
   ]
   /** The BPF expression. */
   static override strict = false
+  static override configurable = () => ({ service: 'mirror-send' as const, table: mirrorSendServiceSettings })
   static override flags = {
     ...inputFlags,
-    to: Flags.string({
-      aliases: ['mirror-destination', 'mirror_destination', 'mirror-destination-ip', 'mirror_destination_ip'],
-      multiple: true,
-      multipleNonGreedy: true,
-      delimiter: ',',
-      helpGroup: 'DESTINATION',
-      helpValue: 'HOST[:PORT]',
-      summary: 'Receivers: the first that answers is taken, and the next when it is lost.',
-    }),
-    'to-port': Flags.integer({
-      aliases: ['mirror-destination-port', 'mirror_destination_port'],
-      default: 5030,
-      min: 1,
-      max: 65_535,
-      helpGroup: 'DESTINATION',
-      summary: 'Port of receivers that are given without one.',
-    }),
-    shard: Flags.boolean({
-      helpGroup: 'DESTINATION',
-      summary: 'Share the receivers with other senders: each sensor begins with its own, chosen by a stable hash.',
-    }),
-    protocol: Flags.option({ options: ['earshot', 'voipmonitor'] as const })({
-      default: 'earshot',
-      helpGroup: 'DESTINATION',
-      summary: 'What the receiver speaks: ours, or VoIPmonitor’s classic mirror stream.',
-    }),
-    'name-sensor': Flags.string({
-      aliases: ['name_sensor', 'name'],
-      default: async () => hostname(),
-      noCacheDefault: true,
-      helpGroup: 'DESTINATION',
-      summary: 'Name of this sensor; the host’s name by default.',
-    }),
-    plain: Flags.boolean({
-      helpGroup: 'SECURITY',
-      summary: 'Send without TLS also to other machines. To this machine it is always plain, unless --tls-ca is given.',
-    }),
-    'tls-ca': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'Authority, or the receiver’s own certificate, to trust; the system’s authorities by default.',
-    }),
-    'tls-cert': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'This sensor’s certificate, where the receiver wants one.',
-      dependsOn: ['tls-key'],
-    }),
-    'tls-key': Flags.string({ helpGroup: 'SECURITY', helpValue: 'FILE', summary: 'Its key.', dependsOn: ['tls-cert'] }),
-    'token-file': Flags.string({
-      helpGroup: 'SECURITY',
-      helpValue: 'FILE',
-      summary: 'File with this sensor’s token. Or put the token into EARSHOT_MIRROR_TOKEN.',
-    }),
-    send: Flags.option({ options: ['all', 'sip', 'rtp-headers'] as const })({
-      default: 'all',
-      helpGroup: 'FILTER',
-      summary: 'Everything; SIP only (TCP and fragments go along); or RTP without its payload (no audio leaves this machine).',
-    }),
-    'packetbuffer-file-path': Flags.string({
-      aliases: ['packetbuffer_file_path'],
-      helpGroup: 'BUFFER',
-      helpValue: 'DIR',
-      summary: 'Where blocks wait when memory is full. They survive a restart, and a kill.',
-    }),
+    ...flagsFor(captureOfSender, 'INPUT'),
+    ...flagsFor(mirrorDestinationSettings),
     write: Flags.string({
       char: 'w',
       helpGroup: 'OUTPUT',
@@ -131,21 +84,27 @@ Trailing words are a BPF expression, as in tcpdump.`
       helpGroup: 'OUTPUT',
       summary: 'How -w writes: pcapng, or the mirror’s packed stream for mirror-recv -r.',
     }),
+    ...flagsFor(metricsSettings),
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
+    ...logFlags,
     ...flagsFor(sensorSettings, 'DESTINATION'),
     ...flagsFor({ max_packet_rate: mirrorSendSettings.max_packet_rate }, 'FILTER'),
     ...flagsFor({ ...mirrorSettings, ...bufferSettings() }, 'BUFFER'),
     ...flagsFor(classicSendSettings, 'DESTINATION'),
+    ...serviceConfigFlags,
   }
 
   async run(): Promise<void> {
     const { flags, argv } = await this.parse(MirrorSend)
-    const say = (text: string): void => {
-      if (!flags.quiet) process.stderr.write(`${text}\n`)
-    }
-    const settings = valuesOf({ ...mirrorSettings, ...mirrorSendSettings, ...classicSendSettings, ...sensorSettings }, flags)
-    const expression = (argv as string[]).join(' ')
-    const classic = flags.protocol === 'voipmonitor'
+    const settings = interfacesOfInstance(valuesOf(mirrorSendServiceSettings, flags), flags)
+    const live = settings.interface.length > 0
+    const service = await ServiceRun.start('mirror-send', flags, { live })
+    this.service = service
+    const { say } = service.log
+    const report = (text: string): void => service.log.event('info', text)
+    const name = settings.name_sensor ?? hostname()
+    const expression = filterOf(argv as string[], settings)
+    const classic = settings.protocol === 'voipmonitor'
     const compression: Compression =
       settings.packetbuffer_compress === 'no'
         ? 'none'
@@ -154,49 +113,59 @@ Trailing words are a BPF expression, as in tcpdump.`
             ? 'snappy'
             : 'lz4'
           : settings.packetbuffer_compress_method
-    const destinations = (flags.to ?? []).map((text) => parseDestination(text, flags['to-port']))
+    const destinations = settings.mirror_destination_ip.map((text) => parseDestination(text, settings.mirror_destination_port))
     if (destinations.length === 0 && flags.write === undefined)
       throw new OperatorError('MIRROR_USAGE', 'Nowhere to send: neither --to nor -w was given.', {
         exit: 2,
         suggestions: ['A receiver: --to HOST', 'Standard output: -w -'],
       })
-    const tls = flags.write === undefined ? tlsFor(destinations, flags, classic) : undefined
-    const preFilter = await preFilterFor(flags.send, flags.interface === undefined ? expression : '', settings.max_packet_rate)
-    const source = await openInput(MirrorSend.id, flags, {
-      ringBytes: settings.ringbuffer * 2 ** 20,
+    const tls = flags.write === undefined ? tlsFor(destinations, settings, classic) : undefined
+    const preFilter = await preFilterFor(settings.send, live ? '' : expression, settings.max_packet_rate)
+    const source = await openInput(MirrorSend.id, settings, {
+      read: flags.read,
       expression: flags.write === undefined ? withoutOwnStream(expression, destinations) : expression,
       onNotice: say,
     })
-    const stop = stopOnSignals()
     const blockBytes = settings.packetbuffer_block_maxsize * 1024
     const software = `earshot ${this.config.version}`
 
     if (flags.write !== undefined) {
+      if (metricsPlan(settings) !== undefined) say('Metrics are of sending: there are none while packets are only written.', 'warning')
       const target = flags.write === '-' ? streamTarget(process.stdout) : await fileTarget(flags.write)
-      const parts = { source, preFilter, signal: stop.signal }
+      const reloading = (): Promise<void> =>
+        reload(this.configuration as Configuration, service.log, [
+          filterReload(flags, argv as string[], source, undefined),
+          logReload(flags, service.log),
+        ])
+      const parts = { source, preFilter, signal: service.signal, onBatch: () => service.watchdog.beat() }
       let packets: number
       if (flags['write-format'] === 'mirror') {
         const hello = {
           sensorId: settings.id_sensor,
-          name: flags['name-sensor'],
+          name,
           stream: '0'.repeat(32),
           software,
           compressions: [compression],
         }
-        packets = await writeMirrorStream(parts, new OwnPacker(compression, blockBytes), streamBeginning(hello), target)
+        const reopening = new Reopening()
+        service.on({ reload: reloading, reopen: async () => namesOf(await reopening.ask()) })
+        service.ready()
+        packets = await writeMirrorStream(parts, new OwnPacker(compression, blockBytes), streamBeginning(hello), target, reopening)
       } else {
         const writer = new PacketWriter(target, { format: 'pcapng', fileBytesMax: 0, fileSecondsMax: 0, filesMax: 0 })
+        service.on({ reload: reloading, reopen: async () => namesOf(await writer.reopen()) })
+        service.ready()
         await writePackets(parts, writer)
         packets = writer.packets
       }
-      stop.dispose()
-      say(`${count(packets)} packets written${lossText([...kernelLoss(source), ...(preFilter?.dropped() ?? [])])}`)
+      report(`${count(packets)} packets written${lossText([...kernelLoss(source), ...(preFilter?.dropped() ?? [])])}`)
+      await service.close()
       return
     }
 
     const memoryMax = memoryBound(settings.packetbuffer_total_maxheap)
     const diskMax = settings.packetbuffer_file_totalmaxsize * 2 ** 20
-    const diskDir = flags['packetbuffer-file-path']
+    const diskDir = settings.packetbuffer_file_path
     if (diskMax > 0 !== (diskDir !== undefined))
       throw new OperatorError('MIRROR_USAGE', 'A disk buffer needs both a place and a size.', {
         exit: 2,
@@ -205,20 +174,41 @@ Trailing words are a BPF expression, as in tcpdump.`
     const disk = diskDir === undefined ? undefined : new DiskBuffer({ dir: diskDir, maxBytes: diskMax, onNotice: say })
     if (disk !== undefined && disk.packets > 0) say(`${count(disk.packets)} packets of the last run wait on disk and are sent first.`)
     const queue = new BlockQueue({ memoryMax, disk, drop: settings.packetbuffer_drop, ...(!classic && { seal: numberBlock }) })
-    const token = flags['token-file'] === undefined ? process.env['EARSHOT_MIRROR_TOKEN'] : readToken(flags['token-file'])
-    const order = flags.shard
-      ? shardOrder(destinations, settings.id_sensor > 0 ? `${settings.id_sensor}` : flags['name-sensor'])
-      : destinations
+    const token = tokenOf(settings)
+    const order = settings.shard ? shardOrder(destinations, settings.id_sensor > 0 ? `${settings.id_sensor}` : name) : destinations
     say(`Sending to ${order.map(destinationText).join(', then ')}${tls === undefined ? ', without TLS' : ' with TLS'}.`)
+    const about = {
+      name: service.name,
+      version: this.config.version,
+      sensorId: settings.id_sensor > 0 ? settings.id_sensor : undefined,
+      source: live ? settings.interface.join(',') : 'read_from_file',
+    }
+    const metrics = metricsPlan(settings)
+    const observer = new ServiceObserver({ live, calls: false })
+    const manager =
+      !live && metrics === undefined
+        ? undefined
+        : serviceManager({
+            ...about,
+            service: 'mirror-send',
+            sipPorts: [],
+            spoolDir: undefined,
+            spool: undefined,
+            tcp: false,
+            metricsOnly: !live,
+            metrics,
+            asked: false,
+            say,
+          })
     const result = await runSender({
       source,
       queue,
       preFilter,
       packer: classic ? new ClassicPacker(compression, blockBytes, settings.id_sensor) : new OwnPacker(compression, blockBytes),
       destinations: order,
-      protocol: flags.protocol,
+      protocol: settings.protocol,
       tls,
-      identity: { sensorId: settings.id_sensor, name: flags['name-sensor'], token, software },
+      identity: { sensorId: settings.id_sensor, name, token, software },
       compression,
       memoryMax,
       diskMax,
@@ -226,17 +216,79 @@ Trailing words are a BPF expression, as in tcpdump.`
       checksum: settings.mirror_use_checksum === 'yes',
       blockMs: settings.packetbuffer_block_maxtime,
       lingerMs: 5000,
-      signal: stop.signal,
+      signal: service.signal,
       onNotice: say,
+      onBatch: () => service.watchdog.beat(),
+      onStart: (status, change) => {
+        const stats = (): ServiceStats => {
+          const now = status()
+          observer.batch(now.packets)
+          return observer.complete(senderStats(now, source, about))
+        }
+        service.on({
+          status: statusTeller(stats),
+          reload: () =>
+            reload(this.configuration as Configuration, service.log, [
+              filterReload(flags, argv as string[], source, undefined, (text) => withoutOwnStream(text, destinations)),
+              {
+                keys: ['token_file', 'tls_ca', 'tls_cert', 'tls_key'],
+                always: true,
+                apply: () => {
+                  const now = valuesOf(mirrorSendServiceSettings, flags)
+                  change({ tls: tlsFor(destinations, now, classic), token: tokenOf(now) })
+                  return undefined
+                },
+              },
+              logReload(flags, service.log),
+            ]),
+        })
+        void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
+      },
     })
-    stop.dispose()
-    this.#summary(result, say)
+    await manager?.close()
+    observer.close()
+    this.#summary(result, report)
+    await service.close()
   }
 
   #summary({ packets, blocks, bytesSent, dropped, kept }: SenderResult, say: (text: string) => void): void {
     say(`${count(packets)} packets in ${count(blocks)} blocks, ${count(bytesSent)} bytes sent${lossText(dropped)}`)
     if (kept > 0) say(`${count(kept)} packets wait on disk for the next run.`)
     if (dropped.some(([stage]) => !chosen.has(stage))) process.exitCode = 4
+  }
+}
+
+const tokenOf = ({ token_file }: { readonly token_file: string | undefined }): string | undefined =>
+  token_file === undefined ? process.env['EARSHOT_MIRROR_TOKEN'] : readToken(token_file)
+
+const namesOf = (name: string | undefined): string[] => (name === undefined ? [] : [name])
+
+/** A sender makes no calls: it counts what it sends, and what it could not. */
+function senderStats(status: SenderStatus, source: PacketSource, about: Omit<StatsParts, 'spool'>): ServiceStats {
+  return {
+    ...processStats(about),
+    captureTime: status.captureTime,
+    packets: status.packets,
+    bytes: source.progress().bytes,
+    rtp: 0,
+    rtcp: 0,
+    sip: 0,
+    filtered: 0,
+    calls: 0,
+    open: 0,
+    kernel: source.kernel?.(),
+    link: linkStats(status),
+    odd: Object.fromEntries(source.oddities.entries()),
+  }
+}
+
+function linkStats({ dropped, oldestMicros, packets: _, untilMicros: __, captureTime: ___, ...same }: SenderStatus): LinkStats {
+  const lost = Object.entries(dropped).filter(([stage]) => stage !== 'kernel')
+  return {
+    ...same,
+    lagMs: oldestMicros === 0 ? 0 : Math.max(0, Math.round(Date.now() - oldestMicros / 1000)),
+    dropped: Object.fromEntries(lost.filter(([stage]) => !chosen.has(stage))),
+    leftOut: Object.fromEntries(lost.filter(([stage]) => chosen.has(stage))),
   }
 }
 
@@ -277,19 +329,19 @@ function withoutOwnStream(expression: string, destinations: readonly { port: num
 /** TLS to other machines; plain to this one, or where it was asked for. */
 function tlsFor(
   destinations: readonly { host: string }[],
-  flags: { plain: boolean; 'tls-ca'?: string | undefined; 'tls-cert'?: string | undefined; 'tls-key'?: string | undefined },
+  settings: Pick<ValuesOf<typeof mirrorDestinationSettings>, 'plain' | 'tls_ca' | 'tls_cert' | 'tls_key'>,
   classic: boolean,
 ) {
   const local = destinations.every(({ host }) => isLoopback(host))
-  const wanted = flags['tls-ca'] !== undefined || flags['tls-cert'] !== undefined
+  const wanted = settings.tls_ca !== undefined || settings.tls_cert !== undefined
   if (classic) {
-    if (!local && !flags.plain)
+    if (!local && !settings.plain)
       throw new OperatorError('MIRROR_PLAIN', 'VoIPmonitor’s protocol has no encryption, and the receiver is another machine.', {
         exit: 2,
         suggestions: ['If the network between is safe (or a tunnel): --plain'],
       })
     return undefined
   }
-  if (flags.plain || (local && !wanted)) return undefined
-  return readTls({ ca: flags['tls-ca'], cert: flags['tls-cert'], key: flags['tls-key'] })
+  if (settings.plain || (local && !wanted)) return undefined
+  return readTls({ ca: settings.tls_ca, cert: settings.tls_cert, key: settings.tls_key })
 }

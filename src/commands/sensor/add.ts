@@ -2,7 +2,7 @@ import { Args, Flags } from '@oclif/core'
 import { openAdmin } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { readableState } from '../../terminal/defaults.js'
-import { sensorArg, sensorNumber, storeFlag } from '../../terminal/store-flags.js'
+import { readsStore, sensorArg, sensorNumber, storeFlags } from '../../terminal/store-flags.js'
 
 /** `earshot sensor add`: puts a sensor on the list, or changes its entry. */
 export default class SensorAdd extends BaseCommand {
@@ -11,8 +11,9 @@ export default class SensorAdd extends BaseCommand {
     "<%= config.bin %> <%= command.id %> 3 'Prague, rack 2' --host 10.0.3.5 --store 'mysql://earshot@db/voipmonitor'",
   ]
   static override args = { id: sensorArg, name: Args.string({ required: true, description: 'Its name, for people.' }) }
+  static override configurable = () => readsStore
   static override flags = {
-    store: storeFlag,
+    ...storeFlags,
     host: Flags.string({ summary: 'Where its manager is.' }),
     port: Flags.integer({ min: 1, max: 65_535, summary: 'The port of its manager.', default: 5029 }),
   }

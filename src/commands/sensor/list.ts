@@ -3,7 +3,7 @@ import { BaseCommand } from '../../terminal/base-command.js'
 import { readableState } from '../../terminal/defaults.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { printRows } from '../../terminal/plain-rows.js'
-import { storeFlag } from '../../terminal/store-flags.js'
+import { readsStore, storeFlags } from '../../terminal/store-flags.js'
 
 /** `earshot sensor list`: the table `sensors`, and who writes under which number now. */
 export default class SensorList extends BaseCommand {
@@ -11,7 +11,8 @@ export default class SensorList extends BaseCommand {
   static override description =
     'Two writers under one number are both shown: give each its own --id-sensor. Writers are known in MySQL only.'
   static override examples = ["<%= config.bin %> <%= command.id %> --store 'mysql://earshot@db/voipmonitor'"]
-  static override flags = { store: storeFlag, output: outputFlag, json: jsonFlag }
+  static override configurable = () => readsStore
+  static override flags = { ...storeFlags, output: outputFlag, json: jsonFlag }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(SensorList)

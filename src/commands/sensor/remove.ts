@@ -2,14 +2,15 @@ import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import { openAdmin } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { readableState } from '../../terminal/defaults.js'
-import { sensorArg, sensorNumber, storeFlag } from '../../terminal/store-flags.js'
+import { readsStore, sensorArg, sensorNumber, storeFlags } from '../../terminal/store-flags.js'
 
 /** `earshot sensor remove`: takes a sensor off the list. Its calls stay. */
 export default class SensorRemove extends BaseCommand {
   static override summary = 'Take a sensor off the list of a store; its calls stay.'
   static override examples = ["<%= config.bin %> <%= command.id %> 3 --store 'mysql://earshot@db/voipmonitor'"]
   static override args = { id: sensorArg }
-  static override flags = { store: storeFlag }
+  static override configurable = () => readsStore
+  static override flags = { ...storeFlags }
 
   async run(): Promise<void> {
     const { flags, args } = await this.parse(SensorRemove)

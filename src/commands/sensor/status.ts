@@ -7,7 +7,7 @@ import { accessFlags } from '../../terminal/manager-access.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { printRows } from '../../terminal/plain-rows.js'
 import { askSensor, sensorColumns } from '../../terminal/sensor-status.js'
-import { storeFlag } from '../../terminal/store-flags.js'
+import { readsStore, storeFlags } from '../../terminal/store-flags.js'
 
 /** `earshot sensor status`: asks every sensor how it is, all at once. */
 export default class SensorStatus extends BaseCommand {
@@ -24,7 +24,8 @@ export default class SensorStatus extends BaseCommand {
       description: 'Managers to ask instead of the list: HOST[:PORT], unix:PATH, voipmonitor://HOST. Several may be given.',
     }),
   }
-  static override flags = { store: storeFlag, ...accessFlags, output: outputFlag, json: jsonFlag }
+  static override configurable = () => readsStore
+  static override flags = { ...storeFlags, ...accessFlags, output: outputFlag, json: jsonFlag }
 
   async run(): Promise<void> {
     const { flags, argv } = await this.parse(SensorStatus)

@@ -1,4 +1,3 @@
-import { Flags } from '@oclif/core'
 import { spoolLimitSettings } from '../../lib/settings/spool.js'
 import { flagName } from '../../lib/settings/table.js'
 import { diskOf } from '../../lib/spool/disk.js'
@@ -6,6 +5,7 @@ import { Ledger } from '../../lib/spool/ledger.js'
 import { isLimited, limitNames, type SpoolLimits } from '../../lib/spool/limits.js'
 import { planOf, readMinutes } from '../../lib/spool/usage.js'
 import { BaseCommand } from '../../terminal/base-command.js'
+import { configFlags } from '../../terminal/config-flags.js'
 import { readableState } from '../../terminal/defaults.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
@@ -13,6 +13,7 @@ import { printRows } from '../../terminal/rows.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { sizeText } from '../../terminal/size.js'
 import { spoolLimitsOf } from '../../terminal/spool-flags.js'
+import { readsSpool, spoolFlag } from '../../terminal/store-flags.js'
 
 /** `earshot spool plan`: what the limits would take, and why; nothing is touched. */
 export default class SpoolPlan extends BaseCommand {
@@ -23,8 +24,10 @@ Given some, what they would take, were they in force: a way to try limits before
     '<%= config.bin %> <%= command.id %>',
     { description: 'Were media kept for a week', command: '<%= config.bin %> <%= command.id %> --maxpoolrtpdays 7' },
   ]
+  static override configurable = () => readsSpool
   static override flags = {
-    spool: Flags.string({ helpValue: 'DIR', summary: 'Where the pcaps are. Default: your own spool, else the service’s.' }),
+    ...spoolFlag,
+    ...configFlags,
     ...flagsFor(spoolLimitSettings, 'LIMITS'),
     output: outputFlag,
     json: jsonFlag,

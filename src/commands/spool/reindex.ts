@@ -3,9 +3,11 @@ import { exitCodes } from '../../lib/base/errors.js'
 import { reindex } from '../../lib/spool/reindex.js'
 import { readMinutes } from '../../lib/spool/usage.js'
 import { BaseCommand } from '../../terminal/base-command.js'
+import { configFlags } from '../../terminal/config-flags.js'
 import { readableState } from '../../terminal/defaults.js'
 import { count } from '../../terminal/progress.js'
 import { sizeText } from '../../terminal/size.js'
+import { readsSpool, spoolFlag } from '../../terminal/store-flags.js'
 
 /** `earshot spool reindex`: the index of the spool made anew from the disk. */
 export default class SpoolReindex extends BaseCommand {
@@ -14,8 +16,10 @@ export default class SpoolReindex extends BaseCommand {
     `Every file is read, to tell signalling from media. Needed when files were copied into the spool, or deleted from it, by hand;
 at every start the sniffer compares the index with the disk by itself, but opens no file for it. Not while a sniffer writes to the spool.`
   static override examples = ['<%= config.bin %> <%= command.id %> --spool /var/lib/earshot/spool']
+  static override configurable = () => readsSpool
   static override flags = {
-    spool: Flags.string({ helpValue: 'DIR', summary: 'Where the pcaps are. Default: your own spool, else the service’s.' }),
+    ...spoolFlag,
+    ...configFlags,
     quiet: Flags.boolean({ char: 'q', summary: 'No summary and no progress on stderr.' }),
   }
 

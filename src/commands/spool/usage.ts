@@ -1,11 +1,12 @@
-import { Flags } from '@oclif/core'
 import { readMinutes, usageOf } from '../../lib/spool/usage.js'
 import { BaseCommand } from '../../terminal/base-command.js'
+import { configFlags } from '../../terminal/config-flags.js'
 import { readableState } from '../../terminal/defaults.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { printRows } from '../../terminal/rows.js'
 import { sizeText } from '../../terminal/size.js'
+import { readsSpool, spoolFlag } from '../../terminal/store-flags.js'
 
 /** `earshot spool usage`: what the spool holds, a line a day. */
 export default class SpoolUsage extends BaseCommand {
@@ -13,8 +14,10 @@ export default class SpoolUsage extends BaseCommand {
   static override description =
     'Sizes are what the disk gives for the files, in whole blocks. Read from the index of the spool; what is being written is counted.'
   static override examples = ['<%= config.bin %> <%= command.id %>', '<%= config.bin %> <%= command.id %> -o csv']
+  static override configurable = () => readsSpool
   static override flags = {
-    spool: Flags.string({ helpValue: 'DIR', summary: 'Where the pcaps are. Default: your own spool, else the service’s.' }),
+    ...spoolFlag,
+    ...configFlags,
     output: outputFlag,
     json: jsonFlag,
   }

@@ -9,6 +9,8 @@ export class EndpointRows {
   pairs: Float64Array
   mask: number
   size = 0
+  /** Counts up whenever a look-up may answer otherwise than before. */
+  changes = 0
 
   constructor(capacity = 1024) {
     this.pairs = new Float64Array(2 * capacity)
@@ -35,8 +37,9 @@ export class EndpointRows {
     if (this.pairs[2 * i] === 0) {
       this.pairs[2 * i] = endpoint
       this.size++
-    }
+    } else if (this.pairs[2 * i + 1] === row) return
     this.pairs[2 * i + 1] = row
+    this.changes++
   }
 
   delete(endpoint: Endpoint): boolean {
@@ -57,6 +60,7 @@ export class EndpointRows {
     }
     pairs[2 * hole] = 0
     this.size--
+    this.changes++
     return true
   }
 

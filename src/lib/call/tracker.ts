@@ -47,6 +47,8 @@ const TCP_SIP_PORTS = [5060, 5061]
 /** A Call-ID longer than this is nobody's: the message is counted and dropped. */
 const CALL_ID_MAX = 2048
 const RTP_HEADER_LENGTH = 12
+/** IPv4 without options, and UDP. */
+const IP_AND_UDP_LENGTH = 28
 
 export interface TrackerTotals {
   readonly packets: number
@@ -58,8 +60,13 @@ export interface TrackerTotals {
   readonly open: number
 }
 
+/** What may change while calls run. */
+export type TrackerChange = Partial<Pick<TrackerOptions, 'filter' | 'sipPorts'>>
+
+const tcpPorts = (ports: readonly number[]): readonly number[] => (ports.length > 0 ? ports : TCP_SIP_PORTS)
+
 export class CallTracker {
-  readonly #options: TrackerOptions
+  #options: TrackerOptions
   readonly #outputs: TrackerOutputs
   readonly #dissector: Dissector
   readonly #streams: SipStreams
@@ -68,7 +75,7 @@ export class CallTracker {
   readonly #timers = new Timers<Call>()
   readonly #clock = new CaptureClock()
   readonly #counters = new Counters()
-  readonly #sipPorts: ReadonlySet<number>
+  #sipPorts: ReadonlySet<number>
   #packets = 0
   #rtp = 0
   #rtcp = 0
@@ -82,9 +89,16 @@ export class CallTracker {
     this.#options = options
     this.#outputs = outputs
     this.#dissector = new Dissector(addresses, options.fragments)
-    this.#streams = new SipStreams(options.tcp, options.sipPorts.length > 0 ? options.sipPorts : TCP_SIP_PORTS)
+    this.#streams = new SipStreams(options.tcp, tcpPorts(options.sipPorts))
     this.#media = new MediaIndex(addresses, options.limits)
     this.#sipPorts = new Set(options.sipPorts)
+  }
+
+  /** Between two batches: what counts from the next packet on. Calls that run go on. */
+  change(to: TrackerChange): void {
+    this.#options = { ...this.#options, ...to }
+    this.#sipPorts = new Set(this.#options.sipPorts)
+    this.#streams.lookAt(tcpPorts(this.#options.sipPorts))
   }
 
   /** Takes every packet of a batch; timers that fall between two packets fire between them. */
@@ -99,6 +113,7 @@ export class CallTracker {
       }
       const now = this.#clock.observe(micros[index] as Micros)
       if (now >= this.#timers.next && !this.#clock.doubtful) this.#closeDue(now)
+      else if (filter === undefined && this.#knownRtp(batch, index)) continue
       const end = this.#dissector.dissect(batch, index)
       if (filter !== undefined && !this.#matches(filter, end, batch, index)) continue
       if (end === isUdp) this.#udp(batch, index)
@@ -222,6 +237,25 @@ export class CallTracker {
     return this.#sipPorts.size === 0 || this.#sipPorts.has(sourcePort) || this.#sipPorts.has(destinationPort)
   }
 
+  /** The packet at which the tight loop stopped, when it is RTP of a stream it knows: lost ones before it, a marker, late. Needs no peeling. */
+  #knownRtp(batch: PacketBatch, index: number): boolean {
+    const { usual, rows } = this.#media
+    const { stoppedRow: row, stoppedAt: at } = usual
+    if (row < 0) return false
+    const { bytes } = batch
+    const second = bytes[at + 1]!
+    if (bytes[at] !== 0x80 || (second >= 192 && second <= 223) || ssrcAt(bytes, at) !== rows.cells[row + column.ssrc]) return false
+    const ip = at - IP_AND_UDP_LENGTH
+    const end = Math.min(ip + ((bytes[ip + 2]! << 8) | bytes[ip + 3]!), batch.at[index]! + batch.captured[index]!)
+    const stream = this.#media.streamOfRow(row)
+    const headersEnd = at + RTP_HEADER_LENGTH
+    this.#countRtp(stream, batch, index, bytes, at, headersEnd < end ? bytes[headersEnd]! : -1, bytes[ip + 8]!)
+    if (this.#outputs.onPacket === undefined) return true
+    for (const call of stream.owners) this.#outputs.onPacket(call, batch, index, 'rtp', headersEnd)
+    this.#tag(stream)
+    return true
+  }
+
   #rtpPacket(target: MediaTarget, source: Endpoint, destination: Endpoint, batch: PacketBatch, index: number): void {
     const { frame } = this.#dissector
     const { bytes, payloadAt: at, payloadEnd: end } = frame
@@ -235,33 +269,39 @@ export class CallTracker {
       this.#counters.add('RTP header longer than the packet')
       return
     }
-    const time = batch.micros[index] as Micros
-    const ssrc = ((bytes[at + 8]! << 24) | (bytes[at + 9]! << 16) | (bytes[at + 10]! << 8) | bytes[at + 11]!) >>> 0
-    const stream = this.#media.stream(target, source, destination, ssrc, time)
+    const stream = this.#media.stream(target, source, destination, ssrcAt(bytes, at), batch.micros[index] as Micros)
     if (stream === undefined) return
-    this.#rtp++
     if (stream.dscp < 0) stream.dscp = frame.dscp
-    const ticks = (bytes[at + 4]! << 24) | (bytes[at + 5]! << 16) | (bytes[at + 6]! << 8) | bytes[at + 7]!
-    const event = headerEnd < end ? (bytes[headerEnd] as number) : -1
-    const digit = stream.accept(bytes[at + 1]!, (bytes[at + 2]! << 8) | bytes[at + 3]!, ticks, time, frame.ttl, event)
-    if (digit !== undefined) {
-      for (const call of stream.owners) this.#digit(call, time, digit, 'rfc4733', source, destination)
-    }
-    // From its first RTP on, a call has another limit than before.
-    if (stream.packets === 1) {
-      for (const call of stream.owners) {
-        this.#file(call)
-        this.#outputs.onChange?.(call, this.#media)
-      }
-    }
+    this.#countRtp(stream, batch, index, bytes, at, headerEnd < end ? bytes[headerEnd]! : -1, frame.ttl)
     if (frame.bytes !== batch.bytes) for (const call of stream.owners) call.fragmentedRtp = true
     if (this.#outputs.onPacket === undefined) return
     this.#emitStream(stream, batch, index, Math.min(headerEnd, end))
   }
 
+  /** `bytes` are those the RTP header is in: the batch's, or what reassembly made. `event` is the first byte of the payload, or -1. */
+  #countRtp(stream: CallStream, batch: PacketBatch, index: number, bytes: Uint8Array, at: number, event: number, ttl: number): void {
+    const time = batch.micros[index] as Micros
+    this.#rtp++
+    const ticks = (bytes[at + 4]! << 24) | (bytes[at + 5]! << 16) | (bytes[at + 6]! << 8) | bytes[at + 7]!
+    const digit = stream.accept(bytes[at + 1]!, (bytes[at + 2]! << 8) | bytes[at + 3]!, ticks, time, ttl, event)
+    if (digit !== undefined) {
+      for (const call of stream.owners) this.#digit(call, time, digit, 'rfc4733', stream.source, stream.destination)
+    }
+    if (stream.packets > 1) return
+    // From its first RTP on, a call has another limit than before.
+    for (const call of stream.owners) {
+      this.#file(call)
+      this.#outputs.onChange?.(call, this.#media)
+    }
+  }
+
   /** Hands out a media packet. When the stream has one owner, the next ones may take the short way. */
   #emitStream(stream: CallStream, batch: PacketBatch, index: number, headersEnd: number): void {
     for (const call of stream.owners) this.#emit(call, batch, index, 'rtp', headersEnd)
+    this.#tag(stream)
+  }
+
+  #tag(stream: CallStream): void {
     if (stream.owners.length === 1) this.#media.rows.cells[stream.row + column.tag] = (stream.owners[0] as Call).tag
   }
 
@@ -433,6 +473,9 @@ export class CallTracker {
     this.#outputs.onRecord(record, call, call.early === undefined || !sameButRevision(call.early, record))
   }
 }
+
+const ssrcAt = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at + 8]! << 24) | (bytes[at + 9]! << 16) | (bytes[at + 10]! << 8) | bytes[at + 11]!) >>> 0
 
 /** RFC 3550 5.1: fixed header, CSRC list, header extension. May lie beyond `end`. */
 function rtpHeaderEnd(bytes: Uint8Array, at: number, end: number): number {

@@ -20,6 +20,10 @@ const shapes: ReadonlyMap<number, { readonly type: number; readonly ip: number }
 ])
 const TAG_LENGTH = 4
 const RTP_AT = 20 + 8
+/** Packets whose rows are looked up at once. */
+const AHEAD = 32
+/** A row has two cache lines of 64 bytes. */
+const SECOND_LINE = 8
 const HEADERS_LENGTH = RTP_AT + 12
 
 export class UsualMedia {
@@ -31,11 +35,23 @@ export class UsualMedia {
   #ipAt = -1
   /** Time of the last packet that `run` took. */
   now = 0
+  /** The packet that ended the last `run` is RTP of the endpoints of this row, though not its usual next; -1 when it is not known to be. */
+  stoppedRow = -1
+  /** Where its RTP header is. */
+  stoppedAt = 0
   /** What the last `run` took, for the spool: index in the batch, tag of the row, offset of the RTP payload. */
   marks = 0
   index: Uint32Array = new Uint32Array(0)
   tag: Int32Array = new Int32Array(0)
   headersEnd: Uint32Array = new Uint32Array(0)
+  /** What was looked up ahead: the packets from `#aheadFrom` up to `#aheadTo`, as `#recent` was after `#aheadChanges`. */
+  readonly #aheadRow = new Int32Array(AHEAD)
+  readonly #aheadRtpAt = new Int32Array(AHEAD)
+  #aheadFrom = 0
+  #aheadTo = 0
+  #aheadChanges = 0
+  /** Keeps the reads that only bring a line into the cache from being optimised away. */
+  touched = 0
 
   constructor(rows: StreamRows, recent: EndpointRows) {
     this.#rows = rows
@@ -49,6 +65,7 @@ export class UsualMedia {
     this.#ipAt = shape?.ip ?? -1
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#batch = batch
+    this.#aheadTo = 0
   }
 
   /**
@@ -56,21 +73,66 @@ export class UsualMedia {
    * the first that is not. With `mark` it takes only those whose row has a tag, and notes them.
    */
   run(from: number, now: number, before: number, mark: boolean): number {
-    const { count, at: starts, captured, micros } = this.#batch as PacketBatch
+    const { count, micros } = this.#batch as PacketBatch
     if (mark && this.index.length < count) this.#makeRoom(count)
     const view = this.#view
-    const ipAt = this.#ipAt
-    const typeAt = this.#typeAt
     const rows = this.#rows
     const { cells } = rows
-    const { pairs, mask } = this.#recent
+    const rowAhead = this.#aheadRow
+    const rtpAhead = this.#aheadRtpAt
     const { index: markIndex, tag: markTag, headersEnd: markEnd } = this
     let marks = 0
     let last = now
     let index = from
-    for (; index < count && ipAt >= 0; index++) {
-      const time = micros[index]!
-      if (!(time >= last && time < before)) break
+    this.stoppedRow = -1
+    take: while (index < count) {
+      if (index >= this.#aheadTo || this.#aheadChanges !== this.#recent.changes) {
+        this.#lookAhead(index, Math.min(count, index + AHEAD))
+        if (index === this.#aheadTo) break
+      }
+      const aheadFrom = this.#aheadFrom
+      const aheadTo = this.#aheadTo
+      for (; index < aheadTo; index++) {
+        const time = micros[index]!
+        if (!(time >= last && time < before)) break take
+        const row = rowAhead[index - aheadFrom]!
+        const rtpAt = rtpAhead[index - aheadFrom]!
+        if (cells[row + column.source] !== view.getUint32(rtpAt - 16) * 65_536 + view.getUint16(rtpAt - 8)) break take
+        const tag = cells[row + column.tag]!
+        if ((mark && tag === NO_TAG) || !rows.acceptNext(row, view, rtpAt, view.getUint8(rtpAt - 20), micros, index)) {
+          this.stoppedRow = row
+          this.stoppedAt = rtpAt
+          break take
+        }
+        if (mark) {
+          markIndex[marks] = index
+          markTag[marks] = tag
+          markEnd[marks++] = rtpAt + 12
+        }
+        last = time
+      }
+    }
+    this.now = last
+    this.marks = marks
+    return index
+  }
+
+  /**
+   * Where the rows of the next packets are, up to the first that is not usual by its headers. Nothing here waits for what it
+   * has read, so the misses of many packets are under way at once; one after the other they cost most of the time.
+   */
+  #lookAhead(from: number, to: number): void {
+    const { at: starts, captured } = this.#batch as PacketBatch
+    const { cells } = this.#rows
+    const view = this.#view
+    const ipAt = this.#ipAt
+    const typeAt = this.#typeAt
+    const { pairs, mask } = this.#recent
+    const rowAhead = this.#aheadRow
+    const rtpAhead = this.#aheadRtpAt
+    let touched = 0
+    let index = from
+    for (; index < to && ipAt >= 0; index++) {
       const at = starts[index]!
       const end = at + captured[index]!
       let ip = at + ipAt
@@ -100,21 +162,14 @@ export class UsualMedia {
       }
       if (key === 0) break
       const row = pairs[2 * slot + 1]!
-      if (cells[row + column.source] !== view.getUint32(ip + 12) * 65_536 + view.getUint16(ip + 20)) break
-      if (mark) {
-        const tag = cells[row + column.tag]!
-        if (tag === NO_TAG) break
-        markIndex[marks] = index
-        markTag[marks] = tag
-        markEnd[marks] = ip + HEADERS_LENGTH
-      }
-      if (!rows.acceptNext(row, view, ip + RTP_AT, view.getUint8(ip + 8), micros, index)) break
-      marks++
-      last = time
+      touched += cells[row]! + cells[row + SECOND_LINE]!
+      rowAhead[index - from] = row
+      rtpAhead[index - from] = ip + RTP_AT
     }
-    this.now = last
-    this.marks = mark ? marks : 0
-    return index
+    this.touched = touched
+    this.#aheadFrom = from
+    this.#aheadTo = index
+    this.#aheadChanges = this.#recent.changes
   }
 
   /** One packet that the dissector peeled (a copy, IPv6, a tunnel), its bytes those of the batch. Answers its row, or -1. */

@@ -2,8 +2,10 @@ import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promi
 import { EMPTY } from '../base/bytes.js'
 import { Counters } from '../base/counters.js'
 import { exitCodes, OperatorError } from '../base/errors.js'
+import type { Notice } from '../base/notice.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
+import type { BpfInstruction } from '../filter/bpf.js'
 import { ANY, indexOf, isEthernet, isUp, listInterfaces } from './interfaces.js'
 import { Interleave } from './interleave.js'
 import { kernelProgram } from './kernel-program.js'
@@ -20,7 +22,7 @@ export interface LiveOptions {
   /** The operator's BPF expression; the kernel gets it widened, so test what arrives with `openFilter(expression)`. */
   readonly expression?: string
   /** One sentence when an interface goes down, comes back, or is made anew. */
-  readonly onNotice?: (text: string) => void
+  readonly onNotice?: Notice
 }
 
 /** How long a wait for packets may last, and so how long an abort may take to be seen. */
@@ -36,6 +38,11 @@ const NO_TIMES = new Float64Array(0)
 const POLLIN = 1
 /** How often to look again when only time is awaited. */
 const HOLD_MS = 10
+/** A wire with packets hands over a block at least this often. */
+const BUSY_MS = 2 * RETIRE_MS
+/** How long to rest between two looks at a busy wire. */
+const REST_MIN_MS = 5
+const REST_MAX_MS = RETIRE_MS
 const EVER = Number.POSITIVE_INFINITY as Micros
 
 /** Every packet from before this has left the kernel's ring. */
@@ -93,17 +100,21 @@ export class LiveSource implements PacketSource {
   readonly #taps: readonly Tap[]
   readonly #order: Interleave
   readonly #promiscuous: boolean
-  readonly #notice: (text: string) => void
+  readonly #snaplenBytes: number
+  readonly #notice: Notice
   /** struct pollfd for each tap: fd, wanted events, what happened. */
   readonly #descriptors: Uint8Array
   #bytes = 0
   #until = 0 as Micros
   #closed = false
+  /** Grows while the rings stay far from full. */
+  #restMs = REST_MIN_MS
 
   constructor(taps: readonly Tap[], options: LiveOptions) {
     this.#taps = taps
     this.#order = new Interleave(taps.map((tap) => tap.ring))
     this.#promiscuous = options.promiscuous
+    this.#snaplenBytes = options.snaplenBytes
     this.#notice = options.onNotice ?? (() => {})
     this.#descriptors = new Uint8Array(taps.length * 8)
     const view = new DataView(this.#descriptors.buffer)
@@ -136,6 +147,10 @@ export class LiveSource implements PacketSource {
         } else if (this.#order.holding) {
           // A block that is lent out wakes `poll` at once, so this wait is by the clock.
           await pause(HOLD_MS)
+        } else if (now - ticked < BUSY_MS) {
+          // While packets come, the clock is cheaper than a call on another thread, and few looks at many blocks than many at one.
+          await pause(this.#restMs)
+          this.#restMs = this.#taps.some((tap) => tap.ring.pressed()) ? REST_MIN_MS : Math.min(this.#restMs + 1, REST_MAX_MS)
         } else if ((await poll(this.#descriptors, POLL_MS)) !== 0 && !this.#readErrors() && !this.#anyReady()) {
           // Likewise when a consumer keeps a batch for itself.
           await pause(HOLD_MS)
@@ -159,6 +174,13 @@ export class LiveSource implements PacketSource {
       else if (over) return
       else await pause(HOLD_MS)
     }
+  }
+
+  refilter(expression: string): void {
+    const programs = this.#taps.map(({ ring }) => kernelProgram(expression, ring.linkType === LINKTYPE_ETHERNET, this.#snaplenBytes))
+    this.#taps.forEach(({ ring }, i) => {
+      ring.refilter(programs[i] as BpfInstruction[])
+    })
   }
 
   #anyReady(): boolean {
@@ -200,7 +222,7 @@ export class LiveSource implements PacketSource {
       if (!tap.up) continue
       tap.up = false
       this.oddities.add('interface went down')
-      this.#notice(`Interface ${tap.name} is down. Waiting for it to come up.`)
+      this.#notice(`Interface ${tap.name} is down. Waiting for it to come up.`, 'warning')
     }
     return some
   }
@@ -210,7 +232,7 @@ export class LiveSource implements PacketSource {
     if (index === 0 || !isUp(tap.name)) return
     if (index === tap.index) {
       tap.up = true
-      this.#notice(`Interface ${tap.name} is up.`)
+      this.#notice(`Interface ${tap.name} is up.`, 'notice')
       return
     }
     if (isEthernet(tap.name) !== (tap.ring.linkType === LINKTYPE_ETHERNET)) {
@@ -221,7 +243,7 @@ export class LiveSource implements PacketSource {
       tap.ring.bindTo(index, this.#promiscuous)
       tap.index = index
       tap.up = true
-      this.#notice(`Interface ${tap.name} was made anew. Listening to the new one.`)
+      this.#notice(`Interface ${tap.name} was made anew. Listening to the new one.`, 'notice')
     } catch {
       // It may be gone again already; the next look will tell.
       this.oddities.add('interface could not be bound again')

@@ -197,6 +197,14 @@ export class PacketRing implements BlockSource {
     setOption(this.fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, new Uint8Array(membership.buffer), 'PACKET_ADD_MEMBERSHIP')
   }
 
+  /**
+   * What passes from now on. The kernel exchanges the programs in one step (SO_ATTACH_FILTER): no packet that both let through
+   * is missed. Those of the old one are in the ring still.
+   */
+  refilter(program: readonly BpfInstruction[]): void {
+    this.#attach(program)
+  }
+
   /** Takes no further packets; those in the ring are still to be had, the last of them after `RETIRE_MS`. */
   stop(): void {
     this.#attach([answer(0)])
@@ -259,6 +267,7 @@ export class PacketRing implements BlockSource {
   #index({ bytes, words }: Block, count: number): number {
     const ethernet = this.linkType === LINKTYPE_ETHERNET
     const snaplenBytes = this.#snaplenBytes
+    const [atOut, capturedOut, lengthOut, microsOut, nanosOut] = [this.#at, this.#captured, this.#length, this.#micros, this.#nanos]
     let at = words[BLOCK_FIRST] as number
     let capturedBytes = 0
     for (let i = 0; i < count; i++) {
@@ -281,12 +290,12 @@ export class PacketRing implements BlockSource {
       }
       // The kernel cut the frame before we added to it.
       if (captured > snaplenBytes) captured = snaplenBytes
-      this.#at[i] = frameAt
-      this.#captured[i] = captured
+      atOut[i] = frameAt
+      capturedOut[i] = captured
       capturedBytes += captured
-      this.#length[i] = length
-      this.#micros[i] = (words[header + SECONDS] as number) * 1e6 + micro
-      this.#nanos[i] = nanoseconds - micro * 1000
+      lengthOut[i] = length
+      microsOut[i] = (words[header + SECONDS] as number) * 1e6 + micro
+      nanosOut[i] = nanoseconds - micro * 1000
       at += words[header + NEXT] as number
     }
     return capturedBytes

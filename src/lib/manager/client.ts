@@ -195,11 +195,20 @@ class Inbox {
   }
 }
 
+export interface AskOptions {
+  /** Cancels the request. */
+  readonly signal?: AbortSignal | undefined
+  /** Bytes of its answers that may be on their way or wait here; not below what every request has. */
+  readonly creditBytes?: number
+}
+
 export class ManagerClient {
   readonly address: string
   greeting: Greeting | undefined
   readonly #socket: Socket
-  readonly #reader = new FrameReader(payloadMax)
+  readonly #reader = new FrameReader(payloadMax, (request, part) => {
+    this.#inboxes.get(request)?.put({ kind: 'data', bytes: part }, part.length)
+  })
   readonly #inboxes = new Map<number, Inbox>()
   #preface: Uint8Array | undefined = new Uint8Array(0)
   #requests = 0
@@ -228,13 +237,14 @@ export class ManagerClient {
   async *ask(
     what: string,
     parameters: Readonly<Record<string, unknown>> = {},
-    signal?: AbortSignal,
+    { signal, creditBytes = creditAtStart }: AskOptions = {},
   ): AsyncGenerator<Answer, Readonly<Record<string, unknown>>, void> {
     if (this.#lost !== undefined) throw this.#lost
     const request = ++this.#requests
     const inbox = new Inbox()
     this.#inboxes.set(request, inbox)
     this.#socket.write(frame(kinds.request, request, Buffer.from(JSON.stringify({ do: what, ...parameters }))))
+    if (creditBytes > creditAtStart) this.#socket.write(creditFrame(request, creditBytes - creditAtStart))
     let taken = 0
     const stop = (): void => inbox.finish({ error: new AnswerError('cancelled', 'Cancelled here.', {}) })
     signal?.addEventListener('abort', stop, { once: true })
@@ -245,7 +255,7 @@ export class ManagerClient {
         if (next !== undefined) {
           yield next.answer
           taken += next.bytes
-          if (taken >= creditAtStart / 4) {
+          if (taken >= creditBytes / 4) {
             this.#socket.write(creditFrame(request, taken))
             taken = 0
           }
@@ -308,7 +318,6 @@ export class ManagerClient {
     const inbox = this.#inboxes.get(request)
     if (request === 0 && kind === kinds.error) this.#fail(String(jsonOf(payload)['message']))
     else if (inbox === undefined) return
-    else if (kind === kinds.data) inbox.put({ kind: 'data', bytes: payload.slice() }, payload.length)
     else if (kind === kinds.item) inbox.put({ kind: 'item', value: jsonOf(payload) }, payload.length)
     else if (kind === kinds.end) inbox.finish({ trailer: jsonOf(payload) })
     else if (kind === kinds.error) {

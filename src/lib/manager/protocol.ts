@@ -76,73 +76,101 @@ export function creditFrame(request: number, bytes: number): Uint8Array {
 export const creditOf = ({ payload }: Frame): number | undefined =>
   payload.length === 4 ? new DataView(payload.buffer, payload.byteOffset).getUint32(0, true) : undefined
 
-/** Reads the next frame; a length beyond `max` is told before anything is buffered. */
-export function readFrame(bytes: Uint8Array, at: number, end: number, max: number): Framed<Frame> {
+interface FrameHead {
+  readonly kind: number
+  readonly request: number
+  /** Of the payload. */
+  readonly length: number
+}
+
+/** Reads a frame's header; a length beyond `max` is told before anything is buffered. */
+export function readFrameHead(bytes: Uint8Array, at: number, end: number, max: number): Framed<FrameHead> {
   if (end - at < frameHeaderLength) return { state: 'partial' }
   const view = new DataView(bytes.buffer, bytes.byteOffset)
   const length = view.getUint32(at, true)
   if (length > max) return { state: 'broken', reason: `a frame of ${length} bytes, where ${max} is the most` }
   if (view.getUint16(at + 6, true) !== 0 || view.getUint8(at + 5) !== 0)
     return { state: 'broken', reason: 'bits that this version does not know' }
-  const start = at + frameHeaderLength
-  if (end - start < length) return { state: 'partial' }
-  const value = { kind: view.getUint8(at + 4), request: view.getUint32(at + 8, true), payload: bytes.subarray(start, start + length) }
-  return { state: 'complete', value, used: frameHeaderLength + length }
+  return {
+    state: 'complete',
+    value: { kind: view.getUint8(at + 4), request: view.getUint32(at + 8, true), length },
+    used: frameHeaderLength,
+  }
 }
 
-/** Collects what a socket delivers and cuts it into frames. Bounded: never holds more than one frame of `max` and a socket's read. */
+/**
+ * Cuts what a socket delivers into frames. Holds never more than the one frame that is not whole; of `data` frames, where somebody
+ * takes them in parts, not even that: their payload goes on as it comes, and is not copied.
+ */
 export class FrameReader {
-  #bytes = new Uint8Array(4096)
-  #from = 0
-  #to = 0
   readonly #max: number
+  readonly #onData: ((request: number, part: Uint8Array) => void) | undefined
+  #held = new Uint8Array(4096)
+  #heldLength = 0
+  /** Bytes until the held frame, or its header, is whole. */
+  #wanted = 0
+  #dataRequest = 0
+  /** Of a `data` frame whose payload is on its way. */
+  #dataLeft = 0
 
-  constructor(max: number) {
+  constructor(max: number, onData?: (request: number, part: Uint8Array) => void) {
     this.#max = max
+    this.#onData = onData
   }
 
   /** Bytes of a frame that is not whole yet. */
   get pending(): number {
-    return this.#to - this.#from
+    return this.#heldLength
   }
 
   /** Calls `onFrame` for each whole frame; its payload is valid within the call. Answers why the stream is broken, or undefined. */
   push(chunk: Uint8Array, onFrame: (frame: Frame) => void): string | undefined {
-    // The usual case: whole frames in one read, or the rest of one. Nothing is copied that need not be.
-    let bytes = chunk
-    let at = 0
-    let end = chunk.length
-    if (this.pending > 0) {
-      this.#append(chunk)
-      bytes = this.#bytes
-      at = this.#from
-      end = this.#to
-    }
-    for (;;) {
-      const found = readFrame(bytes, at, end, this.#max)
-      if (found.state === 'broken') return found.reason
-      if (found.state === 'partial') break
-      at += found.used
-      onFrame(found.value)
-    }
-    if (bytes === this.#bytes) this.#from = at
-    else {
-      this.#from = this.#to = 0
-      if (at < end) this.#append(chunk.subarray(at))
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#dataLeft > 0) {
+        const part = chunk.subarray(at, at + this.#dataLeft)
+        at += part.length
+        this.#dataLeft -= part.length
+        this.#onData?.(this.#dataRequest, part)
+        continue
+      }
+      // Frames are taken where they lie, but for one that began in an earlier chunk.
+      const held = this.#heldLength > 0
+      if (held) at += this.#hold(chunk, at)
+      const bytes = held ? this.#held : chunk
+      const from = held ? 0 : at
+      const end = held ? this.#heldLength : chunk.length
+      const head = readFrameHead(bytes, from, end, this.#max)
+      if (head.state === 'broken') return head.reason
+      if (head.state === 'complete') {
+        const { kind, request, length } = head.value
+        const start = from + frameHeaderLength
+        const inParts = kind === kinds.data && this.#onData !== undefined
+        if (inParts || end - start >= length) {
+          this.#heldLength = 0
+          if (!held) at = inParts ? start : start + length
+          if (inParts) {
+            this.#dataRequest = request
+            this.#dataLeft = length
+          } else onFrame({ kind, request, payload: bytes.subarray(start, start + length) })
+          continue
+        }
+        this.#wanted = frameHeaderLength + length
+      } else this.#wanted = frameHeaderLength
+      if (!held) at += this.#hold(chunk, at)
     }
     return undefined
   }
 
-  #append(chunk: Uint8Array): void {
-    const held = this.pending
-    if (this.#to + chunk.length > this.#bytes.length) {
-      const target = held + chunk.length > this.#bytes.length ? new Uint8Array(2 * (held + chunk.length)) : this.#bytes
-      target.set(this.#bytes.subarray(this.#from, this.#to))
-      this.#bytes = target
-      this.#from = 0
-      this.#to = held
+  /** Keeps what the held frame wants, or what there is of it. */
+  #hold(chunk: Uint8Array, at: number): number {
+    if (this.#held.length < this.#wanted) {
+      const larger = new Uint8Array(this.#wanted)
+      larger.set(this.#held.subarray(0, this.#heldLength))
+      this.#held = larger
     }
-    this.#bytes.set(chunk, this.#to)
-    this.#to += chunk.length
+    const part = chunk.subarray(at, at + this.#wanted - this.#heldLength)
+    this.#held.set(part, this.#heldLength)
+    this.#heldLength += part.length
+    return part.length
   }
 }

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -6,6 +6,7 @@ import type { Right } from '../access/index.js'
 import { OperatorError } from '../base/errors.js'
 import type { Audit } from './audit.js'
 import type { ManagerBackend, SpoolSource } from './backend.js'
+import { type Checksum, checksumFor } from './checksum.js'
 import { type ConfinedFile, openConfined } from './confined.js'
 import { type Reply, RequestError } from './reply.js'
 
@@ -110,7 +111,7 @@ export const requests: Readonly<Record<string, Request>> = {
   },
   fetch: {
     right: 'fetch',
-    help: 'path of a record; offset and identity to go on; sipOnly; follow: all packets of the call, the checksum at the end',
+    help: 'path of a record; offset and identity to go on; sipOnly; follow; checksums: all packets of the call, their checksum at the end',
     run: fetchCall,
   },
 }
@@ -139,14 +140,14 @@ async function fetchCall(parameters: Parameters, reply: Reply, context: RequestC
       tell('complete, from another service')
       return trailer
     }
-    const hash = createHash('sha256')
+    const checksum = checksumFor(parameters['checksums'])
     const [only] = files
     const plain = !sipOnly && files.length === 1 && only !== undefined ? await openPlain(spool, only) : undefined
-    if (plain !== undefined) await sendFile(plain, path, offset, parameters, reply, hash, backend)
-    else await sendPackets(spool, files, sipOnly, path, offset, parameters, reply, hash)
+    if (plain !== undefined) await sendFile(plain, path, offset, parameters, reply, checksum, backend)
+    else await sendPackets(spool, files, sipOnly, path, offset, parameters, reply, checksum)
     tell('complete')
     const media = sipOnly ? undefined : spool.expired(path, 'media')
-    return { sha256: hash.digest('hex'), ...(media && { mediaGone: media }) }
+    return { [checksum.name]: checksum.digest(), ...(media && { mediaGone: media }) }
   } catch (error) {
     tell(error instanceof RequestError ? error.code : 'broken off')
     throw error
@@ -186,15 +187,21 @@ async function sendFile(
   offset: number,
   parameters: Parameters,
   reply: Reply,
-  hash: Hash,
+  checksum: Checksum,
   backend: ManagerBackend,
 ): Promise<void> {
   try {
     if (offset > file.size || (parameters['identity'] !== undefined && parameters['identity'] !== file.identity))
       throw new RequestError('changed', 'The file is another than before.')
-    await reply.item({ size: file.size, identity: file.identity, modified: new Date(file.modifiedMs).toISOString(), path })
-    if (offset > 0) await hashHead(file, offset, hash)
-    await sendBlocks(file, offset, parameters['follow'] === true, reply, hash, backend)
+    await reply.item({
+      size: file.size,
+      identity: file.identity,
+      modified: new Date(file.modifiedMs).toISOString(),
+      path,
+      checksum: checksum.name,
+    })
+    if (offset > 0) await sumHead(file, offset, checksum)
+    await sendBlocks(file, offset, parameters['follow'] === true, reply, checksum, backend)
   } finally {
     await file.handle.close()
   }
@@ -208,15 +215,15 @@ async function sendPackets(
   offset: number,
   parameters: Parameters,
   reply: Reply,
-  hash: Hash,
+  checksum: Checksum,
 ): Promise<void> {
   const identity = await identityOf(files, sipOnly)
   if (parameters['identity'] !== undefined && parameters['identity'] !== identity)
     throw new RequestError('changed', 'The files are others than before.')
-  await reply.item({ identity, path })
+  await reply.item({ identity, path, checksum: checksum.name })
   let at = 0
   for await (const bytes of spool.packets(files, sipOnly)) {
-    hash.update(bytes)
+    checksum.update(bytes)
     const skip = Math.min(bytes.length, Math.max(0, offset - at))
     at += bytes.length
     if (skip < bytes.length) await reply.data(bytes.subarray(skip))
@@ -261,67 +268,87 @@ const FOLLOW_POLL_MS = 250
 const FOLLOW_REST_MS = 4000
 
 /** Of a fetch that goes on where another broke off: the checksum is over the whole file all the same. */
-async function hashHead({ handle }: ConfinedFile, end: number, hash: Hash): Promise<void> {
+async function sumHead({ handle }: ConfinedFile, end: number, checksum: Checksum): Promise<void> {
   const block = Buffer.allocUnsafe(BLOCK)
   for (let at = 0; at < end; ) {
     const { bytesRead } = await handle.read(block, 0, Math.min(BLOCK, end - at), at)
     if (bytesRead === 0) return
-    hash.update(block.subarray(0, bytesRead))
+    checksum.update(block.subarray(0, bytesRead))
     at += bytesRead
   }
 }
 
-/** Few blocks, used in turn: one is read while others are on their way. */
+/** Few blocks, used in turn: the next is read while the others are on their way. */
 async function sendBlocks(
   file: ConfinedFile,
   offset: number,
   follow: boolean,
   reply: Reply,
-  hash: Hash,
+  checksum: Checksum,
   backend: ManagerBackend,
 ): Promise<void> {
   const free: Uint8Array[] = []
   let made = 0
   let freed: (() => void) | undefined
-  const take = (): Promise<Uint8Array> | Uint8Array => {
-    reply.signal.throwIfAborted()
-    const block = free.pop()
-    if (block !== undefined) return block
-    if (made < BLOCKS) {
-      made++
-      return Buffer.allocUnsafeSlow(BLOCK)
+  const take = async (): Promise<Uint8Array> => {
+    for (;;) {
+      reply.signal.throwIfAborted()
+      const block = free.pop()
+      if (block !== undefined) return block
+      if (made < BLOCKS) {
+        made++
+        return Buffer.allocUnsafeSlow(BLOCK)
+      }
+      await new Promise<void>((resolve) => {
+        freed = resolve
+      })
     }
-    return new Promise<void>((resolve) => {
-      freed = resolve
-    }).then(take)
   }
-  reply.signal.addEventListener('abort', () => freed?.(), { once: true })
+  const give = (block: Uint8Array): void => {
+    free.push(block)
+    freed?.()
+    freed = undefined
+  }
+  const read = async (at: number): Promise<{ block: Uint8Array; length: number }> => {
+    const block = await take()
+    return { block, length: (await file.handle.read(block, 0, BLOCK, at)).bytesRead }
+  }
+  const onAbort = (): void => freed?.()
+  reply.signal.addEventListener('abort', onAbort, { once: true })
   let at = offset
   let restedMs = 0
-  for (;;) {
-    reply.signal.throwIfAborted()
-    const block = await take()
-    const { bytesRead } = await file.handle.read(block, 0, BLOCK, at)
-    if (bytesRead > 0) {
-      restedMs = 0
-      at += bytesRead
-      const bytes = block.subarray(0, bytesRead)
-      hash.update(bytes)
-      await reply.data(bytes, () => {
-        free.push(block)
-        freed?.()
-        freed = undefined
-      })
-      continue
+  let ahead: ReturnType<typeof read> | undefined
+  try {
+    for (;;) {
+      const { block, length } = await (ahead ?? read(at))
+      ahead = undefined
+      if (length > 0) {
+        restedMs = 0
+        at += length
+        if (length === BLOCK) {
+          ahead = read(at)
+          // Its failure is told when its turn comes.
+          ahead.catch(() => {})
+        }
+        const bytes = block.subarray(0, length)
+        checksum.update(bytes)
+        await reply.data(bytes, () => give(block))
+        continue
+      }
+      give(block)
+      if (!follow) return
+      if (restedMs >= FOLLOW_REST_MS) {
+        if (!(await runs(backend, file))) return
+        restedMs = 0
+      }
+      await sleep(FOLLOW_POLL_MS, undefined, { signal: reply.signal })
+      restedMs += FOLLOW_POLL_MS
     }
-    free.push(block)
-    if (!follow) return
-    if (restedMs >= FOLLOW_REST_MS) {
-      if (!(await runs(backend, file))) return
-      restedMs = 0
-    }
-    await sleep(FOLLOW_POLL_MS, undefined, { signal: reply.signal })
-    restedMs += FOLLOW_POLL_MS
+  } finally {
+    reply.signal.removeEventListener('abort', onAbort)
+    // The file is closed behind this.
+    freed?.()
+    await ahead?.catch(() => {})
   }
 }
 

@@ -50,6 +50,8 @@ const compressionNames = Object.keys(compressionNumbers) as Compression[]
 export interface PackedBlock {
   /** Header and body as they are sent; the number is still to be put in by `numberBlock`. */
   readonly bytes: Uint8Array
+  /** What it was before it was compressed. */
+  readonly plainBytes: number
   readonly packets: number
   readonly firstMicros: number
   readonly lastMicros: number
@@ -107,29 +109,39 @@ export class OwnPacker implements BlockPacker {
       this.#name = batch.interfaceName
       this.#withNanos = withNanos
     } else if (batch.linkType !== this.#linkType || batch.interfaceName !== this.#name || withNanos !== this.#withNanos) return from
+    // Held here: the compiler cannot know that `set` leaves the fields alone, and would read them anew for each packet.
     const plain = this.#plain
+    const capturedOut = this.#captured
+    const lengthOut = this.#length
+    const deltaOut = this.#delta
+    const nanosOut = this.#nanos
+    const maxBytes = this.#maxBytes
     let fill = this.#fill
     let n = this.#count
+    let base = this.#base
+    let last = this.#last
     let i = from
     for (; i < count; i++) {
       const kept = keep === undefined ? (captured[i] as number) : (keep[i] as number)
       if (kept < 0) continue
       const time = micros[i] as number
-      if (n === 0) this.#base = time
-      const delta = time - this.#base
-      if (n === COUNT_MAX || (fill + kept > this.#maxBytes && n > 0) || delta > DELTA_MAX || delta < -DELTA_MAX) break
+      if (n === 0) base = time
+      const delta = time - base
+      if (n === COUNT_MAX || (fill + kept > maxBytes && n > 0) || delta > DELTA_MAX || delta < -DELTA_MAX) break
       const start = at[i] as number
       plain.set(bytes.subarray(start, start + kept), fill)
       fill += kept
-      this.#captured[n] = kept
-      this.#length[n] = length[i] as number
-      this.#delta[n] = delta
-      if (withNanos) this.#nanos[n] = nanos[i] as number
-      this.#last = time
+      capturedOut[n] = kept
+      lengthOut[n] = length[i] as number
+      deltaOut[n] = delta
+      if (nanos !== undefined) nanosOut[n] = nanos[i] as number
+      last = time
       n++
     }
     this.#fill = fill
     this.#count = n
+    this.#base = base
+    this.#last = last
     return i
   }
 
@@ -151,7 +163,7 @@ export class OwnPacker implements BlockPacker {
     const name = this.#name ?? ''
     for (let i = 0; i < name.length && i < NAME_LENGTH; i++) bytes[NAME + i] = name.charCodeAt(i)
     bytes.set(body, blockHeaderLength)
-    const block = { bytes, packets: count, firstMicros: this.#base, lastMicros: this.#last }
+    const block = { bytes, plainBytes: plainLength, packets: count, firstMicros: this.#base, lastMicros: this.#last }
     this.#count = this.#fill = 0
     return block
   }

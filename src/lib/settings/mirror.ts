@@ -17,7 +17,11 @@ export const mirrorSettings = {
 } as const satisfies SettingTable
 
 export const mirrorSendSettings = {
-  ringbuffer: { type: 'integer', default: 32, unit: 'MB', min: 1, max: 2000, help: 'Kernel ring buffer of each interface.' },
+  packetbuffer_file_path: {
+    type: 'path',
+    helpValue: 'DIR',
+    help: 'Where blocks wait when memory is full. They survive a restart, and a kill.',
+  },
   packetbuffer_block_maxsize: {
     type: 'integer',
     default: 1024,
@@ -50,6 +54,99 @@ export const mirrorSendSettings = {
   max_packet_rate: { type: 'integer', default: 0, unit: 'packets/s', min: 0, help: 'Send no more than this; 0 sends all.' },
 } as const satisfies SettingTable
 
+/** To whom, as whom, and how safe. */
+export const mirrorDestinationSettings = {
+  mirror_destination_ip: {
+    type: 'list',
+    default: [],
+    flag: 'to',
+    aliases: ['mirror-destination', 'mirror-destination-ip'],
+    helpGroup: 'DESTINATION',
+    helpValue: 'HOST[:PORT]',
+    unless: ['write'],
+    help: 'Receivers: the first that answers is taken, and the next when it is lost.',
+  },
+  mirror_destination_port: {
+    type: 'integer',
+    default: 5030,
+    unit: '',
+    min: 1,
+    max: 65_535,
+    flag: 'to-port',
+    aliases: ['mirror-destination-port'],
+    helpGroup: 'DESTINATION',
+    help: 'Port of receivers that are given without one.',
+  },
+  shard: {
+    type: 'switch',
+    default: false,
+    helpGroup: 'DESTINATION',
+    help: 'Share the receivers with other senders: each sensor begins with its own, chosen by a stable hash.',
+  },
+  protocol: {
+    type: 'choice',
+    default: 'earshot',
+    options: ['earshot', 'voipmonitor'],
+    helpGroup: 'DESTINATION',
+    help: 'What the receiver speaks: ours, or VoIPmonitor’s classic mirror stream.',
+  },
+  name_sensor: {
+    type: 'text',
+    fallback: 'the name of the host',
+    aliases: ['name'],
+    helpGroup: 'DESTINATION',
+    help: 'Name of this sensor; the host’s name by default.',
+  },
+  plain: {
+    type: 'switch',
+    default: false,
+    helpGroup: 'SECURITY',
+    help: 'Send without TLS also to other machines. To this machine it is always plain, unless --tls-ca is given.',
+  },
+  tls_ca: {
+    type: 'path',
+    reload: true,
+    helpGroup: 'SECURITY',
+    helpValue: 'FILE',
+    fallback: 'the system’s authorities',
+    help: 'Authority, or the receiver’s own certificate, to trust; the system’s authorities by default.',
+  },
+  tls_cert: {
+    type: 'path',
+    reload: true,
+    helpGroup: 'SECURITY',
+    helpValue: 'FILE',
+    needs: ['tls_key'],
+    credential: 'earshot-tls-cert',
+    help: 'This sensor’s certificate, where the receiver wants one.',
+  },
+  tls_key: {
+    type: 'path',
+    reload: true,
+    helpGroup: 'SECURITY',
+    helpValue: 'FILE',
+    needs: ['tls_cert'],
+    credential: 'earshot-tls-key',
+    help: 'Its key.',
+  },
+  token_file: {
+    type: 'path',
+    reload: true,
+    helpGroup: 'SECURITY',
+    helpValue: 'FILE',
+    credential: 'earshot-mirror-token',
+    fallback: 'EARSHOT_MIRROR_TOKEN',
+    help: 'File with this sensor’s token. Or put the token into EARSHOT_MIRROR_TOKEN.',
+  },
+  send: {
+    type: 'choice',
+    default: 'all',
+    options: ['all', 'sip', 'rtp-headers'],
+    helpGroup: 'FILTER',
+    help: 'Everything; SIP only (TCP and fragments go along); or RTP without its payload (no audio leaves this machine).',
+  },
+} as const satisfies SettingTable
+
 /** VoIPmonitor's protocol, sending. */
 export const classicSendSettings = {
   packetbuffer_compress_method: {
@@ -63,6 +160,7 @@ export const classicSendSettings = {
 } as const satisfies SettingTable
 
 export const mirrorRecvSettings = {
+  mirror_bind_ip: { type: 'text', default: '127.0.0.1', aliases: ['bind'], helpValue: 'ADDRESS', help: 'Address to listen on.' },
   mirror_bind_port: { type: 'integer', default: 5030, unit: '', min: 0, max: 65_535, help: 'TCP port to listen on; 0 takes a free one.' },
   mirror_bind_dlt: {
     type: 'integer',
@@ -98,5 +196,58 @@ export const mirrorRecvSettings = {
     min: 0,
     max: 60_000,
     help: 'How long packets wait for older ones of other senders, where senders are merged.',
+  },
+} as const satisfies SettingTable
+
+/** Who may send, and which senders belong together. */
+export const mirrorSenderSettings = {
+  together: {
+    type: 'list',
+    default: [],
+    whole: true,
+    helpGroup: 'SENDERS',
+    helpValue: 'ID,ID…',
+    help: 'Sensors that see parts of the same calls (SIP here, RTP there): merged in the order of time, with the first one’s id. Repeatable.',
+  },
+  tokens: {
+    type: 'path',
+    reload: true,
+    helpGroup: 'SECURITY',
+    helpValue: 'FILE',
+    credential: 'earshot-mirror-tokens',
+    help: 'Who may send: lines of id_sensor and token, sha256:DIGEST or cert:FINGERPRINT.',
+  },
+  anyone: {
+    type: 'switch',
+    default: false,
+    helpGroup: 'SECURITY',
+    help: 'Take senders from other machines without a token; with --tokens: VoIPmonitor’s senders, which have none.',
+  },
+  plain: { type: 'switch', default: false, helpGroup: 'SECURITY', help: 'Take streams without TLS also from other machines.' },
+  tls_cert: {
+    type: 'path',
+    reload: true,
+    helpGroup: 'SECURITY',
+    helpValue: 'FILE',
+    needs: ['tls_key'],
+    credential: 'earshot-tls-cert',
+    help: 'Certificate (PEM) of this receiver.',
+  },
+  tls_key: {
+    type: 'path',
+    reload: true,
+    helpGroup: 'SECURITY',
+    helpValue: 'FILE',
+    needs: ['tls_cert'],
+    credential: 'earshot-tls-key',
+    help: 'Its key.',
+  },
+  tls_ca: {
+    type: 'path',
+    reload: true,
+    helpGroup: 'SECURITY',
+    helpValue: 'FILE',
+    needs: ['tls_cert'],
+    help: 'Senders must show a certificate of this authority.',
   },
 } as const satisfies SettingTable

@@ -46,7 +46,7 @@ beforeAll(async () => {
   symlinkSync(first.socket, join(run, 'first.sock'))
   first.feed(call('a'))
   second.feed([...call('b'), ...call('c')])
-  const about = { service: 'serve-manager', version: '1', pid: process.pid, host: 'h', sensorId: undefined }
+  const about = { service: 'serve-manager', name: 'serve-manager', version: '1', pid: process.pid, host: 'h', sensorId: undefined }
   const socket = join(run, 'serve-manager.sock')
   backend = hostBackend({
     about,
@@ -111,7 +111,7 @@ describe('one that speaks for all services of the host', () => {
     const table = new Map<string, string[]>()
     const stop = new AbortController()
     const watching = (async () => {
-      for await (const answer of client.ask('watch', {}, stop.signal)) {
+      for await (const answer of client.ask('watch', {}, { signal: stop.signal })) {
         if (answer.kind !== 'item') continue
         const { service, reset, added = [], removed = [] } = answer.value as Partial<ServiceChanges> & { service: string }
         if (reset) table.set(service, [])

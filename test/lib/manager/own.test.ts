@@ -100,7 +100,7 @@ describe('requests', () => {
     expect(client.greeting).toMatchObject({
       about: { service: 'sniff', sensorId: 5 },
       client: 'unix socket',
-      rights: ['view', 'fetch', 'send', 'admin'],
+      rights: ['view', 'metrics', 'fetch', 'send', 'admin'],
     })
     const { items, trailer } = await client.all<{ calls: { callId: string }[] }>('calls')
     expect([items.flatMap(({ calls }) => calls.map((c) => c.callId)), trailer]).toEqual([['one', 'two'], { count: 2 }])
@@ -228,7 +228,8 @@ describe('watching', () => {
     const stop = new AbortController()
     const seen: ServiceChanges[] = []
     const watching = (async () => {
-      for await (const answer of client.ask('watch', {}, stop.signal)) if (answer.kind === 'item') seen.push(answer.value as ServiceChanges)
+      for await (const answer of client.ask('watch', {}, { signal: stop.signal }))
+        if (answer.kind === 'item') seen.push(answer.value as ServiceChanges)
     })()
     await expect.poll(() => seen.flatMap(({ added }) => added ?? []).map((c) => c.callId), { timeout: 15_000 }).toEqual(['one', 'two'])
     expect(seen[0]).toMatchObject({ reset: true })
@@ -301,7 +302,7 @@ describe('who may come in', () => {
     known.set(`127.0.0.1:${m.port}`, certificate.fingerprint)
     const token = m.tokens.addToken('screen', 'view', new Date())
     const client = await tls(m.port, { known, token })
-    expect(client.greeting).toMatchObject({ client: 'screen', rights: ['view'] })
+    expect(client.greeting).toMatchObject({ client: 'screen', rights: ['view', 'metrics'] })
     expect(await code(client.all('fetch', { path: 'd/big.pcap' }))).toBe('denied')
     expect((await client.all('calls')).trailer).toMatchObject({ count: expect.any(Number) })
     expect(await code(tls(m.port, { known, token: `${token}x` }))).toBe('DENIED')
@@ -317,7 +318,7 @@ describe('who may come in', () => {
     const known = new KnownServers(join(root, 'k5'))
     known.set(`127.0.0.1:${m.port}`, certificate.fingerprint)
     const client = await tls(m.port, { known, certificate: own })
-    expect(client.greeting).toMatchObject({ client: 'central', rights: ['view', 'fetch', 'send', 'admin'] })
+    expect(client.greeting).toMatchObject({ client: 'central', rights: ['view', 'metrics', 'fetch', 'send', 'admin'] })
     const { bytes } = await gather(client.ask('fetch', { path: 'd/big.pcap' }))
     expect(bytes.equals(big)).toBe(true)
     client.close()

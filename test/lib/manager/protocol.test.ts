@@ -8,7 +8,7 @@ import {
   frame,
   kinds,
   preface,
-  readFrame,
+  readFrameHead,
   readPreface,
 } from '../../../src/lib/manager/protocol.js'
 
@@ -38,7 +38,7 @@ describe('frames', () => {
   test('a length beyond the most is refused before anything is kept', () => {
     const evil = frame(kinds.request, 1, new Uint8Array(0))
     new DataView(evil.buffer).setUint32(0, 0xffff_ffff, true)
-    expect(readFrame(evil, 0, evil.length, 65_536)).toMatchObject({ state: 'broken' })
+    expect(readFrameHead(evil, 0, evil.length, 65_536)).toMatchObject({ state: 'broken' })
     expect(new FrameReader(65_536).push(evil, () => {})).toMatch(/4294967295 bytes/)
   })
 
@@ -46,13 +46,14 @@ describe('frames', () => {
     for (const at of [5, 6, 7]) {
       const odd = frame(kinds.request, 1, new Uint8Array(0))
       odd[at] = 1
-      expect(readFrame(odd, 0, odd.length, 10).state).toBe('broken')
+      expect(readFrameHead(odd, 0, odd.length, 10).state).toBe('broken')
     }
   })
 
   test('credit', () => {
-    const found = readFrame(creditFrame(7, 123_456), 0, 16, 10)
-    expect(found.state === 'complete' && [found.value.request, creditOf(found.value)]).toEqual([7, 123_456])
+    const found: [number, number | undefined][] = []
+    new FrameReader(10).push(creditFrame(7, 123_456), (frame) => void found.push([frame.request, creditOf(frame)]))
+    expect(found).toEqual([[7, 123_456]])
     expect(creditOf({ kind: kinds.credit, request: 1, payload: new Uint8Array(3) })).toBeUndefined()
   })
 
@@ -65,5 +66,20 @@ describe('frames', () => {
     for (let at = 0; at < stream.length; at += step) expect(reader.push(stream.subarray(at, at + step), take)).toBeUndefined()
     expect(got).toEqual(sizes.map((size, i) => [i, size, true]))
     expect(reader.pending).toBe(0)
+  })
+
+  test.each([1, 5, 12, 13, 4096, 70_000, 1_000_000])('data in parts, between other frames, cut into pieces of %i bytes', (step) => {
+    const mixed = Buffer.concat([frame(kinds.item, 99, bytes('before')), stream, frame(kinds.end, 99, bytes('behind'))])
+    const parts = new Map<number, number>()
+    let wrong = 0
+    const reader = new FrameReader(65_536, (request, part) => {
+      parts.set(request, (parts.get(request) ?? 0) + part.length)
+      if (!part.every((b) => b === request)) wrong++
+    })
+    const others: string[] = []
+    for (let at = 0; at < mixed.length; at += step)
+      reader.push(mixed.subarray(at, at + step), ({ payload }) => void others.push(Buffer.from(payload).toString('latin1')))
+    expect([...parts]).toEqual(sizes.flatMap((size, i) => (size === 0 ? [] : [[i, size]])))
+    expect([others, wrong, reader.pending]).toEqual([['before', 'behind'], 0, 0])
   })
 })

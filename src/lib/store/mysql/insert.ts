@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { setImmediate as immediate } from 'node:timers/promises'
 import type { Micros } from '../../base/units.js'
 import type { CallRecord } from '../../call/record.js'
+import { localMicros } from '../../native/local-time.js'
 import { callTables } from '../all-tables.js'
 import type { BookValue } from '../books.js'
 import type { InsertCounts } from '../cdr-store.js'
@@ -33,7 +34,7 @@ const RECORDS_IN_A_ROW = 32
 
 interface Prepared {
   readonly record: CallRecord
-  /** The record as their tables get it: moved into the window when its clock is wrong. */
+  /** The record as their tables get it: in local time where that is asked for, moved into the window when its clock is wrong. */
   readonly theirs: CallRecord
   readonly calldate: string
   readonly clamped: boolean
@@ -66,12 +67,14 @@ export class Inserter {
   readonly #form: Form
   readonly #books: CodeBooks
   readonly #partitions: Partitions | undefined
+  readonly #localTime: boolean
   readonly #children: readonly TableRows[]
   readonly #cdr: TableRows
   /** auto_increment_increment: the step between the ids of one statement. A Galera cluster changes it with its size. */
   #idStep = 1
 
-  constructor(form: Form, books: CodeBooks, partitions: Partitions | undefined) {
+  constructor(form: Form, books: CodeBooks, partitions: Partitions | undefined, localTime = false) {
+    this.#localTime = localTime
     this.#form = form
     this.#books = books
     this.#partitions = partitions
@@ -104,10 +107,11 @@ export class Inserter {
   }
 
   #prepare(record: CallRecord, windowEnd: number): Prepared {
-    // Before 1970 no capture can be; a NaN would be neither.
-    const sane = Math.max(0, Math.min(record.started, windowEnd))
-    const clamped = sane !== record.started
-    const theirs = clamped ? moved(record, sane - record.started) : record
+    // Before 1970 no capture can be; a NaN would be neither. The window is one of partitions, and so of the times that are written.
+    const said = this.#localTime ? localMicros(record.started) : record.started
+    const sane = Math.max(0, Math.min(said, windowEnd))
+    const clamped = sane !== said
+    const theirs = sane === record.started ? record : moved(record, sane - record.started)
     const text = dateTime(sane as Micros)
     const digest = createHash('sha1')
       .update(`${record.sensorId ?? 0} ${record.callId}`)

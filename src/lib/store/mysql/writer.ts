@@ -152,7 +152,7 @@ export class MysqlWriter {
       const form = await ensureSchema(connection, this.#at, this.#now())
       const books = new CodeBooks()
       const partitions = form.partitioned ? new Partitions(form.madeBy === 'earshot', this.#at.shown) : undefined
-      return () => new Inserter(form, books, partitions)
+      return () => new Inserter(form, books, partitions, this.#at.localTime)
     })()
     this.#hosts.set(connection.host, learning)
     // What could not be learned is asked again.

@@ -40,6 +40,16 @@ export function openDatabase(path: string, options: { readonly: boolean }): Data
   }
 }
 
+/** Of the library that is in better-sqlite3. */
+export function sqliteVersion(): string {
+  const db = openDatabase(':memory:', { readonly: false })
+  try {
+    return (db.prepare('SELECT sqlite_version() AS version').get() as { version: string }).version
+  } finally {
+    db.close()
+  }
+}
+
 function cannotOpen(path: string, readonly: boolean, error: Error & { code?: string }): OperatorError {
   const code = error.code ?? ''
   if (readonly && (code === 'SQLITE_CANTOPEN' || /does not exist|unable to open/.test(error.message))) {

@@ -1,0 +1,147 @@
+import { hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { Notice } from '../lib/base/notice.js'
+import { LiveCalls } from '../lib/live/index.js'
+import type { RecordsStats, SenderStats, ServiceStats } from '../lib/manager/index.js'
+import type { ManagerThread, MetricsPlan } from '../lib/sniffer/manager-thread.js'
+import { queueAgeSeconds, type RecordsStatus } from '../lib/sniffer/records-status.js'
+import type { SnifferStatus } from '../lib/sniffer/run.js'
+import type { Spool } from '../lib/spool/index.js'
+import { runDir, stateDir } from './defaults.js'
+
+/** The manager of a service that reads packets: what `sniff`, `mirror-recv` and `mirror-send` start beside it. */
+export interface ServiceManagerOptions {
+  /** "sniff", "mirror-recv", "mirror-send". */
+  readonly service: string
+  /** Unique on this host; its socket is named so. */
+  readonly name: string
+  readonly version: string
+  readonly sensorId: number | undefined
+  readonly sipPorts: readonly number[]
+  readonly spoolDir: string | undefined
+  readonly spool: Spool | undefined
+  /** Listens on 127.0.0.1:5029 when that is free. */
+  readonly tcp: boolean
+  /** Nobody else asks: no socket, no port. */
+  readonly metricsOnly?: boolean
+  readonly metrics: MetricsPlan | undefined
+  /** Somebody wants it by name: then it is an error when it cannot be. */
+  readonly asked: boolean
+  readonly say: Notice
+}
+
+export interface ServiceManager {
+  readonly live: LiveCalls
+  /** Resolves when it listens, or is known not to. Never rejects: the packets are what the program is for. */
+  start(stats: () => ServiceStats): Promise<void>
+  close(): Promise<void>
+}
+
+export function serviceManager(options: ServiceManagerOptions): ServiceManager {
+  const { service, name, version, sensorId, spool, say } = options
+  const live = new LiveCalls({ sensorId, pcapOf: spool && ((call) => spool.pathOf(call)) })
+  let starting: Promise<ManagerThread | undefined> = Promise.resolve(undefined)
+  return {
+    live,
+    async start(stats) {
+      starting = (async () => {
+        const { startManagerThread } = await import('../lib/sniffer/manager-thread.js')
+        return startManagerThread(
+          {
+            about: { service, name, version, pid: process.pid, host: hostname(), sensorId },
+            spool: options.spoolDir === undefined ? undefined : resolve(options.spoolDir),
+            sipPorts: options.sipPorts,
+            socket: options.metricsOnly === true ? undefined : join(runDir(), `${name}.sock`),
+            tcp: options.tcp && options.metricsOnly !== true ? { host: '127.0.0.1', port: 5029 } : undefined,
+            stateDirectory: stateDir(),
+            metrics: options.metrics,
+          },
+          live,
+          stats,
+          (text, level) => {
+            say(`Manager: ${text}`, level)
+            if (level === 'error' && options.metrics !== undefined) process.exitCode = 1
+          },
+        )
+      })()
+      try {
+        say(`Manager: ${(await starting)?.addresses.join(' ')}`)
+      } catch (error) {
+        say(`Manager: ${(error as Error).message} The run goes on without it.`, 'error')
+        if (options.asked) process.exitCode = 1
+      }
+    },
+    async close() {
+      const manager = await starting.catch(() => undefined)
+      await manager?.close()
+    },
+  }
+}
+
+export interface StatsParts {
+  readonly name: string
+  readonly version: string
+  readonly sensorId: number | undefined
+  readonly spool: Spool | undefined
+  /** What it listens to. */
+  readonly source: string
+  /** The sensors that send to this service. */
+  readonly senders?: (() => readonly SenderStats[]) | undefined
+}
+
+/** What a service of calls counts. */
+export function snifferStats({ totals, records, kernel, oddities, bytes, captureTime }: SnifferStatus, parts: StatsParts): ServiceStats {
+  const kept = parts.spool?.stats()
+  return {
+    ...processStats(parts),
+    captureTime,
+    bytes,
+    packets: totals.packets,
+    rtp: totals.rtp,
+    rtcp: totals.rtcp,
+    sip: totals.sip,
+    filtered: totals.filtered,
+    calls: totals.calls,
+    open: totals.open,
+    kernel,
+    records: records && recordsStats(records, Date.now()),
+    spool: kept && {
+      files: kept.files,
+      packets: kept.packets,
+      bytes: kept.bytes,
+      dropped: kept.dropped.reduce((sum, [, n]) => sum + n, 0),
+      droppedFor: Object.fromEntries(kept.dropped),
+      ...kept.kept,
+      trouble: parts.spool?.trouble,
+      waitingBytes: parts.spool?.waitingBytes,
+    },
+    odd: Object.fromEntries(oddities),
+    senders: parts.senders?.(),
+  }
+}
+
+function recordsStats({ torn: _, damaged: __, found: ___, failure, ...same }: RecordsStatus, nowMs: number): RecordsStats {
+  const { oldestMs, ...counts } = same
+  return {
+    ...counts,
+    waitingSeconds: queueAgeSeconds({ oldestMs }, nowMs),
+    failure: failure && { message: failure.message, seconds: (nowMs - failure.sinceMs) / 1000 },
+  }
+}
+
+/** The part of the numbers that any service has. */
+export function processStats({ name, version, sensorId, source }: Omit<StatsParts, 'spool'>) {
+  const { rss, heapUsed } = process.memoryUsage()
+  const { user, system } = process.cpuUsage()
+  return {
+    service: name,
+    version,
+    pid: process.pid,
+    sensorId,
+    uptimeSeconds: Math.floor(process.uptime()),
+    source,
+    cpuSeconds: (user + system) / 1e6,
+    rssBytes: rss,
+    heapBytes: heapUsed,
+  }
+}
