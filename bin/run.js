@@ -5,4 +5,18 @@ const [first, ...others] = process.argv.slice(2)
 if (first === undefined) (await import('../dist/terminal/short-help.js')).printShortHelp()
 else if (others.length === 0 && ['--version', '-V', 'version'].includes(first))
   await (await import('../dist/terminal/versions.js')).printVersions()
-else await (await import('@oclif/core')).execute({ dir: import.meta.url })
+else {
+  const { flush, handle, run } = await import('@oclif/core')
+  // Where a package's native part is missing, Node's loader leaves a second rejection that nobody holds.
+  process.on('unhandledRejection', (error) => {
+    if (!['ERR_DLOPEN_FAILED', 'MODULE_NOT_FOUND'].includes(error?.code)) throw error
+  })
+  try {
+    await run(undefined, import.meta.url)
+    await flush()
+  } catch (error) {
+    // Only then, because it costs every start a file.
+    const { tellMissingPart } = await import('../dist/terminal/missing-part.js')
+    if (!tellMissingPart(error)) await handle(error)
+  }
+}

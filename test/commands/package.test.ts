@@ -30,6 +30,11 @@ beforeAll(() => {
 }, 60_000)
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
+const makeDirectory = (bare: string, name: string): string => {
+  const made = join(bare, 'node_modules', name)
+  mkdirSync(made)
+  return made
+}
 const program = join(home, 'bin', 'run.js')
 const earshot = (...args: string[]) =>
   spawnSync(process.execPath, [program, ...args], {
@@ -164,6 +169,42 @@ describe('run from where it was unpacked', () => {
   ])('%s: a slip is told, with what was meant', (words, meant) => {
     const { status, stderr } = earshot(...words)
     expect([status, stderr]).toEqual([2, expect.stringContaining(`Did you mean: earshot ${meant}\n`)])
+  })
+
+  test('a slip in a flag, too; without the whole help', () => {
+    const { status, stdout, stderr } = earshot('cdr', 'query', '--mos-belwo', '3')
+    expect([status, stdout, stderr]).toEqual([
+      2,
+      '',
+      'Error: earshot cdr query has no flag --mos-belwo.\n  → Did you mean --mos-below?\n  → Its flags: earshot cdr query --help\n',
+    ])
+  })
+
+  test('a native part that was not built is told with what to type', () => {
+    // As npm leaves it where install scripts are not allowed: its files are there, what they compile is not.
+    const bare = join(dir, 'bare')
+    mkdirSync(join(bare, 'node_modules'), { recursive: true })
+    for (const name of ['bin', 'dist', 'package.json', 'oclif.manifest.json']) symlinkSync(join(home, name), join(bare, name))
+    for (const name of readdirSync(join(root, 'node_modules')))
+      if (!['lz4', 'better-sqlite3'].includes(name)) symlinkSync(join(root, 'node_modules', name), join(bare, 'node_modules', name))
+    for (const name of ['lz4', 'better-sqlite3'])
+      execFileSync('cp', [
+        '-r',
+        join(root, 'node_modules', name, 'package.json'),
+        join(root, 'node_modules', name, 'lib'),
+        join(makeDirectory(bare, name)),
+      ])
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, ['--preserve-symlinks', '--preserve-symlinks-main', join(bare, 'bin', 'run.js'), ...args], {
+        encoding: 'utf8',
+        cwd: dir,
+      })
+    expect(run('--version')).toMatchObject({ status: 0, stdout: expect.stringContaining('SQLite: not usable') })
+    expect(run('cdr', 'query', '--store', 'sqlite:calls.db')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('--allow-scripts='),
+    })
+    expect(run('sniff', '-r', fixture)).toMatchObject({ status: 1, stderr: expect.stringContaining('(lz4)') })
   })
 
   test('help COMMAND is its --help; what is no command is no riddle', () => {

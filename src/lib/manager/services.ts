@@ -1,7 +1,17 @@
 import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { KnownServers } from '../access/index.js'
-import type { About, CallSource, ManagerBackend, RecordSource, ServiceCall, ServiceChanges, ServiceStats, SpoolSource } from './backend.js'
+import type {
+  About,
+  CallSource,
+  ManagerBackend,
+  RecordSource,
+  SenderStats,
+  ServiceCall,
+  ServiceChanges,
+  ServiceStats,
+  SpoolSource,
+} from './backend.js'
 import { mergeCalls } from './call-source.js'
 import { connectManager, type ManagerClient } from './client.js'
 
@@ -98,8 +108,13 @@ export function ownStats(about: About, startedMs: number): ServiceStats {
 }
 
 export async function statsOf(client: ManagerClient): Promise<ServiceStats[]> {
-  const { items } = await client.all<{ stats: ServiceStats[] }>('stats')
-  return items.flatMap(({ stats }) => stats)
+  const { items } = await client.all<{ stats?: ServiceStats[]; service?: string; senders?: SenderStats[] }>('stats')
+  // The senders of a large receiver come in several items.
+  const more = new Map<string | undefined, SenderStats[]>()
+  for (const { service, senders } of items) if (senders !== undefined) more.set(service, [...(more.get(service) ?? []), ...senders])
+  return items
+    .flatMap(({ stats }) => stats ?? [])
+    .map((one) => (more.has(one.service) ? { ...one, senders: [...(one.senders ?? []), ...(more.get(one.service) ?? [])] } : one))
 }
 
 /** The running calls of a manager that is asked over a connection. */

@@ -58,6 +58,15 @@ function cannotOpen(path: string, readonly: boolean, error: Error & { code?: str
       suggestions: ['Make one: earshot sniff -r call.pcap --store sqlite:calls.db', 'Or name it: --store sqlite:PATH'],
     })
   }
+  if (/bindings file|NODE_MODULE_VERSION/.test(error.message)) {
+    return new OperatorError('NATIVE_PART', 'SQLite is not usable: the native part of better-sqlite3 was not built for this Node.', {
+      cause: error,
+      suggestions: [
+        'npm runs install scripts only where they are allowed: npm install -g --allow-scripts=better-sqlite3,koffi,lz4 earshot-VERSION.tgz',
+        'After a change of Node: npm rebuild -g',
+      ],
+    })
+  }
   if (code === 'SQLITE_NOTADB') {
     return new OperatorError('NOT_A_STORE', `"${path}" is not an SQLite database.`, {
       cause: error,
