@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { connectManager, type ManagerClient, type ServiceStats, statsOf } from '../../lib/manager/index.js'
 import { knownServers } from '../manager-access.js'
 import { sizeText } from '../size.js'
+import { captures } from './instance.js'
 
 /**
  * How all services of this host are: what systemd knows of our units, and what the services themselves say through their sockets.
@@ -105,10 +106,11 @@ function unitProblems(unit: UnitState | undefined, sample: ServiceSample | undef
 
 const isJob = (name: string): boolean => name.startsWith('cdr-')
 
-function sampleProblems({ name, before, now, error }: ServiceSample, all: readonly ServiceSample[]): string[] {
+function sampleProblems(sample: ServiceSample, all: readonly ServiceSample[]): string[] {
+  const { before, now, error } = sample
   if (now === undefined) return [error ?? 'it does not answer']
   const problems: string[] = []
-  const { kernel, records, spool, buffer, sensorId } = now
+  const { kernel, records, spool, buffer } = now
   const lately = (kernel?.dropped ?? 0) - (before?.kernel?.dropped ?? kernel?.dropped ?? 0)
   if (lately > 0) problems.push(`the kernel drops packets (${lately} just now): a larger ring (-B), or fewer packets (a filter)`)
   else if (kernel !== undefined && kernel.dropped > LOST_RATIO * (kernel.received + kernel.dropped))
@@ -118,20 +120,22 @@ function sampleProblems({ name, before, now, error }: ServiceSample, all: readon
     problems.push(`${records.waiting} records wait and none was stored just now: is the database there?`)
   if (spool !== undefined && spool.dropped > 0) problems.push(`${spool.dropped} packets are missing from pcaps`)
   if (buffer !== undefined && !buffer.connected) problems.push(`no receiver is connected; ${buffer.packets} packets wait`)
-  const twin = all.find(
-    (other) => other.name !== name && other.now !== undefined && captures(other.now) && captures(now) && other.now.sensorId === sensorId,
-  )
-  if (twin !== undefined)
-    problems.push(
-      sensorId === undefined
-        ? `neither it nor ${twin.name} has an id_sensor: their records cannot be told apart`
-        : `its id_sensor ${sensorId} is also that of ${twin.name}`,
-    )
+  const twin = twinProblem(sample, all)
+  if (twin !== undefined) problems.push(twin)
   return problems
 }
 
-/** What gives its own number to the packets it takes from a wire. */
-const captures = ({ service }: ServiceStats): boolean => /^(sniff|mirror-send)\b/.test(service)
+/** Two that capture under one number. */
+export function twinProblem({ name, now }: ServiceSample, all: readonly ServiceSample[]): string | undefined {
+  if (now === undefined || !captures(now.service)) return undefined
+  const twin = all.find(
+    (other) => other.name !== name && other.now !== undefined && captures(other.now.service) && other.now.sensorId === now.sensorId,
+  )
+  if (twin === undefined) return undefined
+  return now.sensorId === undefined
+    ? `neither it nor ${twin.name} has an id_sensor: their records cannot be told apart`
+    : `its id_sensor ${now.sensorId} is also that of ${twin.name}`
+}
 
 const diskRow = ({ path, freeBytes, totalBytes }: Disk): HealthRow => ({
   service: `disk ${path}`,
