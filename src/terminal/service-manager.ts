@@ -20,8 +20,8 @@ export interface ServiceManagerOptions {
   readonly sipPorts: readonly number[]
   readonly spoolDir: string | undefined
   readonly spool: Spool | undefined
-  /** Listens on 127.0.0.1:5029 when that is free. */
-  readonly tcp: boolean
+  /** Listens on this port of 127.0.0.1 when it is free. */
+  readonly tcpPort: number | undefined
   /** Nobody else asks: no socket, no port. */
   readonly metricsOnly?: boolean
   readonly metrics: MetricsPlan | undefined
@@ -54,7 +54,7 @@ export function serviceManager(options: ServiceManagerOptions): ServiceManager {
             spool: options.spoolDir === undefined ? undefined : resolve(options.spoolDir),
             sipPorts: options.sipPorts,
             socket: options.metricsOnly === true ? undefined : join(runDir(), `${name}.sock`),
-            tcp: options.tcp && options.metricsOnly !== true ? { host: '127.0.0.1', port: 5029 } : undefined,
+            tcp: options.tcpPort === undefined || options.metricsOnly === true ? undefined : { host: '127.0.0.1', port: options.tcpPort },
             stateDirectory: stateDir(),
             metrics: options.metrics,
           },

@@ -13,6 +13,7 @@ import { directoryTarget, fileTarget, PacketWriter, streamTarget, type Target } 
 import { Receiver, type ReceiverOptions, type SensorState } from '../../lib/mirror/receiver.js'
 import { StateFile } from '../../lib/mirror/state-file.js'
 import { MirrorStreamSource } from '../../lib/mirror/stream-file.js'
+import { ownManagerSettings } from '../../lib/settings/manager.js'
 import { metricsSettings } from '../../lib/settings/metrics.js'
 import { mirrorRecvSettings, mirrorSenderSettings, mirrorSettings } from '../../lib/settings/mirror.js'
 import { mirrorRecvServiceSettings } from '../../lib/settings/services.js'
@@ -104,7 +105,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
       helpGroup: 'OUTPUT',
       summary: 'Keep so many files, the oldest go; 0 keeps all.',
     }),
-    ...flagsFor({ manager: mirrorRecvServiceSettings.manager }),
+    ...flagsFor({ ...ownManagerSettings, manager: mirrorRecvServiceSettings.manager }),
     ...flagsFor(metricsSettings),
     output: outputFlag,
     json: jsonFlag,
@@ -268,7 +269,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
             service: 'mirror-recv',
             sipPorts: tracker.sipPorts,
             spoolDir: spool === undefined ? undefined : spoolDir,
-            tcp: true,
+            tcpPort: settings.managerport,
             metricsOnly: !managed,
             metrics,
             asked: false,

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import { Flags } from '@oclif/core'
 import { OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
@@ -16,6 +17,8 @@ import { Reopening } from '../../lib/mirror/reopening.js'
 import { runSender, type SenderResult, type SenderStatus } from '../../lib/mirror/sender.js'
 import { streamBeginning } from '../../lib/mirror/stream-file.js'
 import { ClassicPacker } from '../../lib/mirror/voipmonitor.js'
+import type { FileLock } from '../../lib/native/lock-file.js'
+import { makeDirectory } from '../../lib/native/make-directory.js'
 import { metricsSettings } from '../../lib/settings/metrics.js'
 import { classicSendSettings, mirrorDestinationSettings, mirrorSendSettings, mirrorSettings } from '../../lib/settings/mirror.js'
 import { mirrorSendServiceSettings } from '../../lib/settings/services.js'
@@ -171,6 +174,7 @@ Trailing words are a BPF expression, as in tcpdump.`
         exit: 2,
         suggestions: ['--packetbuffer-file-path DIR --packetbuffer-file-totalmaxsize MB'],
       })
+    const lock = diskDir === undefined ? undefined : await lockBuffer(diskDir)
     const disk = diskDir === undefined ? undefined : new DiskBuffer({ dir: diskDir, maxBytes: diskMax, onNotice: say })
     if (disk !== undefined && disk.packets > 0) say(`${count(disk.packets)} packets of the last run wait on disk and are sent first.`)
     const queue = new BlockQueue({ memoryMax, disk, drop: settings.packetbuffer_drop, ...(!classic && { seal: numberBlock }) })
@@ -194,7 +198,7 @@ Trailing words are a BPF expression, as in tcpdump.`
             sipPorts: [],
             spoolDir: undefined,
             spool: undefined,
-            tcp: false,
+            tcpPort: undefined,
             metricsOnly: !live,
             metrics,
             asked: false,
@@ -248,6 +252,7 @@ Trailing words are a BPF expression, as in tcpdump.`
     })
     await manager?.close()
     observer.close()
+    lock?.release()
     this.#summary(result, report)
     await service.close()
   }
@@ -257,6 +262,24 @@ Trailing words are a BPF expression, as in tcpdump.`
     if (kept > 0) say(`${count(kept)} packets wait on disk for the next run.`)
     if (dropped.some(([stage]) => !chosen.has(stage))) process.exitCode = 4
   }
+}
+
+/** Two senders in one buffer would take each other's packets. */
+async function lockBuffer(dir: string): Promise<FileLock> {
+  try {
+    const { lockFile } = await import('../../lib/native/lock-file.js')
+    makeDirectory(dir)
+    const lock = lockFile(join(dir, 'lock'))
+    if (lock !== undefined) return lock
+  } catch (error) {
+    throw new OperatorError('MIRROR_BUFFER', `Cannot keep packets in "${dir}": ${(error as Error).message}.`, {
+      cause: error,
+      suggestions: ['Give a directory that this user may write to: --packetbuffer-file-path DIR'],
+    })
+  }
+  throw new OperatorError('MIRROR_BUFFER', `Another mirror-send keeps its packets in "${dir}".`, {
+    suggestions: ['Give each its own: --packetbuffer-file-path DIR, or packetbuffer_file_path in its section [mirror-send@NAME].'],
+  })
 }
 
 const tokenOf = ({ token_file }: { readonly token_file: string | undefined }): string | undefined =>

@@ -100,7 +100,7 @@ Ctrl-C writes every open call before it ends.`
             service: 'sniff',
             sipPorts: tracker.sipPorts,
             spoolDir: spool === undefined ? undefined : spoolDir,
-            tcp: true,
+            tcpPort: settings.managerport,
             metricsOnly: !managed,
             metrics,
             asked: settings.manager === true,

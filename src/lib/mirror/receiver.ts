@@ -91,6 +91,10 @@ const WAIT_MS = 100
 const FIRST_BYTES_MS = 10_000
 /** The end waits so long for senders to take their acknowledgements. */
 const CLOSE_MS = 500
+/** And so long for what waits here to be consumed. */
+const REST_MS = 10_000
+/** The stream of a sender that names none. */
+const CLASSIC = 'classic'
 /** The least share of memory: one block must fit. */
 const SHARE_MIN = 1 << 20
 
@@ -213,11 +217,32 @@ export class Receiver implements PacketSource {
         // Sockets, timers and signals get their turn, however much waits.
         await nextTurn()
       }
+      this.#takeNoMore()
+      yield* this.#rest()
     } finally {
       signal.removeEventListener('abort', onAbort)
-      // Takes no more. The connections stay until `close`, for acknowledgements of what is being finished.
-      this.#server.close()
-      for (const connection of this.#sensorOf.keys()) connection.socket.pause()
+      this.#takeNoMore()
+    }
+  }
+
+  /** The connections stay until `close`, for acknowledgements of what is being finished. */
+  #takeNoMore(): void {
+    this.#server.close()
+    for (const connection of this.#sensorOf.keys()) connection.socket.pause()
+  }
+
+  /**
+   * What VoIPmonitor's senders have been told is safe, and waits here still. Ours keep what was not acknowledged, and send it to the
+   * next run.
+   */
+  async *#rest(): AsyncGenerator<MirrorBatch, void, void> {
+    for (const { group, streams } of this.#sensors.values())
+      for (const { id, lane } of streams) if (id !== CLASSIC) this.#dropLane(group, lane)
+    for (const endMs = Date.now() + REST_MS; Date.now() < endMs; ) {
+      const batch = this.#next(Number.POSITIVE_INFINITY)
+      if (batch === undefined) return
+      yield batch
+      await nextTurn()
     }
   }
 
@@ -378,7 +403,7 @@ export class Receiver implements PacketSource {
       }
       before.end('it has connected anew')
     }
-    this.#attach(sensor, this.#stream(sensor, 'classic'), connection, handshake.name)
+    this.#attach(sensor, this.#stream(sensor, CLASSIC), connection, handshake.name)
     this.#options.onNotice(
       `${labelOf(number, handshake.name)} connected from ${connection.address}, with VoIPmonitor's protocol.`,
       'notice',

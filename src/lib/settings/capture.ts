@@ -10,7 +10,8 @@ export const captureSettings = {
     charAliases: ['d'],
     helpValue: 'IFACE',
     exclusive: ['read'],
-    help: 'Interfaces to listen on; "any" means all.',
+    ownOfInstance: true,
+    help: 'Interfaces to listen on; "any" means all. Without it an instance (sniff@eth1) listens on the one it is named after.',
   },
   promisc: {
     type: 'switch',
@@ -33,7 +34,6 @@ export const captureSettings = {
     help: 'Kernel ring buffer of each interface.',
   },
   filter: {
-    reload: true,
     type: 'text',
     fallback: 'everything',
     helpValue: 'EXPR',

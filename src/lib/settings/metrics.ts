@@ -14,7 +14,7 @@ export const metricsSettings = {
     check: (text) =>
       parseListenAddress(text, usualMetricsAddress) === 'wrong'
         ? {
-            message: `"${text}" is no address to serve metrics on.`,
+            message: `"${text}" is no address to serve metrics on`,
             next: `This host only: :${port}. Others too, with TLS and tokens: 0.0.0.0:${port}`,
           }
         : undefined,

@@ -83,6 +83,7 @@ export function resolve(request: Request): Resolution {
     for (const file of request.files) {
       if (setting.live && file.implied && reading) continue
       for (const section of sectionsOf(request)) {
+        if (setting.ownOfInstance && request.instance !== undefined && file.translation === undefined && !section.includes('@')) continue
         const entries = entriesOf(file, section, key, setting)
         if (entries.length === 0) continue
         const read = readEntries(setting, entries, file, request.home)

@@ -60,6 +60,7 @@ export const mirrorRecvServiceSettings = {
   packetbuffer_total_maxheap: mirrorSettings.packetbuffer_total_maxheap,
   ...mirrorSenderSettings,
   ...outputSettings,
+  ...ownManagerSettings,
   manager: { ...ownManagerSettings.manager, default: true },
   ...metricsSettings,
   ...trackerSettings,

@@ -24,6 +24,8 @@ interface Common {
   readonly needs?: readonly string[]
   /** Meant for packets off the wire: a run that reads a file (`-r`) takes it only from a flag, the environment or a file named with --config. */
   readonly live?: true
+  /** An instance has it from its own section only, not from that of its service: what an instance is named after. */
+  readonly ownOfInstance?: true
   /** The systemd credential (LoadCredential=) whose file is taken when nobody says otherwise. */
   readonly credential?: string
 }

@@ -150,8 +150,9 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       records?.flush()
       parts.onBatch?.(trackers.totals)
       if (canWait) {
-        if (spool !== undefined) await waiting(spool.drained())
-        if (records !== undefined) await waiting(records.drained())
+        // An end that is asked for waits for nobody.
+        if (spool !== undefined) await waiting(orStopped(spool.drained(), source.live ? signal : undefined))
+        if (records !== undefined) await waiting(orStopped(records.drained(), source.live ? signal : undefined))
       }
       if (parts.packetsMax !== undefined && trackers.totals.packets >= parts.packetsMax) break
     }
@@ -174,6 +175,17 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     notKept: (spooled?.dropped ?? []).reduce((sum, [, count]) => sum + count, 0),
     kernel,
   }
+}
+
+/** Resolves when the work is done, or when the end is asked for. */
+function orStopped(work: Promise<void>, signal: StopSignal | undefined): Promise<void> {
+  if (signal === undefined) return work
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const stop = (): void => resolve()
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
 }
 
 const notKept = (dropped: readonly [reason: string, count: number][]): [reason: string, count: number][] =>

@@ -9,7 +9,7 @@ import { type Micros, SECOND } from '../base/units.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import { builtFile } from '../native/built-file.js'
 import { localMicros } from '../native/local-time.js'
-import { type FileLock, lockFile } from '../native/lock-file.js'
+import type { FileLock } from '../native/lock-file.js'
 import { makeDirectory } from '../native/make-directory.js'
 import type { Compression } from './compression.js'
 import { RETRY_MS } from './files.js'
@@ -90,8 +90,11 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     makeDirectory(options.dir)
     accessSync(options.dir, constants.W_OK | constants.X_OK)
     const ledger = new Ledger(options.dir)
-    ledger.makeDirectory()
-    const lock = lockFile(ledger.lockPath)
+    if (!ledger.makeDirectory())
+      options.onNotice(
+        `The disk of the spool "${options.dir}" is full: its index cannot be written yet, and packets are lost until there is room.`,
+      )
+    const lock = ledger.lock()
     if (lock === undefined && isLimited(options.limits ?? noLimits))
       options.onNotice(
         `Another process writes to the spool "${options.dir}" and keeps it within its limits; those given here are not used.`,

@@ -135,7 +135,7 @@ export class ServiceRun {
 
   #tell(): void {
     const status = this.#actions.status?.()
-    if (status === undefined) this.log.event('notice', 'Status: it is only beginning.')
+    if (status === undefined) this.log.event('notice', 'Status: nothing is counted here yet.')
     else this.log.event('notice', `Status: ${status.line}`, status.fields)
   }
 

@@ -250,7 +250,7 @@ u     earshot -  "Earshot VoIP monitor" /var/lib/earshot /usr/sbin/nologin
 /** The configuration that a new installation begins with. */
 export const configSkeleton = `# Earshot. A section for each service, or for one instance of it: [sniff@eth1] is that of earshot-sniff@eth1.
 # Keys are the flags of the command without their dashes (earshot sniff --help, docs/settings.md).
-# What is in force, and from where: earshot config show --origin
+# All of them with their meanings: earshot config init. What is in force, and from where: earshot config show --origin.
 
 [sniff]
 # Interfaces, separated by commas; any is all of them.

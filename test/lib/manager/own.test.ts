@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -93,6 +93,18 @@ const code = (promise: Promise<unknown>): Promise<string> =>
     () => 'no error',
     (error: unknown) => (error instanceof AnswerError ? error.code : String((error as { code?: string }).code ?? error)),
   )
+
+test('the unix socket is its owner’s alone, takes the place of a dead one, and leaves nothing beside it', async () => {
+  const dir = mkdtempSync(join(root, 'socket-'))
+  const socket = join(dir, 'x.sock')
+  writeFileSync(socket, 'what a killed process left')
+  const made = await testManager({ spool, socket })
+  const { mode } = statSync(socket)
+  expect([(mode & 0o777).toString(8), readdirSync(dir)]).toEqual(['600', ['x.sock']])
+  await expect(testManager({ spool, socket })).rejects.toThrow(/Another service listens on unix:.*x\.sock already/)
+  await made.close()
+  expect(readdirSync(dir)).toEqual([])
+})
 
 describe('requests', () => {
   test('who it is, the calls, the statistics', async () => {

@@ -35,9 +35,15 @@ const cases: Case[] = [
   },
   {
     name: 'and for no other',
-    files: [main('[sniff]\ninterface = eth0\n[sniff@b]\ninterface = eth1')],
+    files: [main('[sniff]\nsnaplen = 128\n[sniff@b]\nsnaplen = 256')],
     more: { instance: 'c' },
-    want: { interface: [['eth0'], '/etc/earshot/earshot.conf:2'] },
+    want: { snaplen: [128, '/etc/earshot/earshot.conf:2'] },
+  },
+  {
+    name: 'an instance has no interface but its own: it is named after one',
+    files: [main('[sniff]\ninterface = any\n[sniff@b]\ninterface = eth1')],
+    more: { instance: 'eth2' },
+    want: { interface: [[], 'default'] },
   },
   {
     name: 'the later file wins, also over a narrower section of the earlier one',

@@ -124,6 +124,16 @@ savertp = yes\nmaxpoolsize = 102400\nmanagerip = 127.0.0.1\nmanagerport = 5029\n
     expect(rows.filter(([name, mark]) => mark === '★' && !optionNamed(name).own).map(([name]) => name)).toEqual([])
   })
 
+  test.skipIf(!there)(`and every one that a normal deployment touches${there ? '' : ' [needs the reference pages]'}`, () => {
+    const [, part = ''] = /## The ~45 options[^\n]*\n([\s\S]*?)\n## /.exec(readFileSync(page, 'utf8')) ?? []
+    const names = [...part.matchAll(/`([^`]+)`/g)]
+      .flatMap((m) => (m[1] as string).split(/\s+/))
+      .map((name) => name.replace('/_port', ''))
+      .filter((name) => /^[a-z]/.test(name))
+    expect(names.length).toBeGreaterThan(40)
+    expect(names.filter((name) => !optionNamed(name).own)).toEqual([])
+  })
+
   test.skipIf(!there)(`every other one has a reason${there ? '' : ' [needs the reference pages]'}`, () => {
     const last = 'no such setting here'
     expect(rows.filter(([name]) => JSON.stringify(optionNamed(name).option).includes(last)).map(([name]) => name)).toEqual([])
