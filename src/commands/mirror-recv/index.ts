@@ -30,7 +30,7 @@ import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
 import { type ReloadPart, reload } from '../../terminal/service/reload.js'
-import { logReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
+import { logReload, metricsReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
@@ -295,6 +295,15 @@ With -w packets are only written: one stream, or files in a directory. Without -
             reload(this.configuration as Configuration, service.log, [
               ...this.#reloads(source, flags, service),
               sipPortReload(flags, change),
+              metricsReload(flags, manager?.renewMetrics),
+              {
+                keys: [],
+                always: true,
+                apply() {
+                  observer.certificates = certificatesOf(valuesOf(mirrorRecvServiceSettings, flags).tls_cert)
+                  return undefined
+                },
+              },
               ...(spool === undefined ? [] : [spoolLimitsReload(flags, spool)]),
             ]),
         })
