@@ -2,6 +2,7 @@ import { OperatorError } from '../../base/errors.js'
 import { callTables, schemaNumber } from '../all-tables.js'
 import { besideTheirs, ourDatabase, schemaTable } from './ddl.js'
 import type { Connection } from './driver.js'
+import { runPastLeftovers } from './leftover.js'
 import { partitionList } from './partitions.js'
 import type { MysqlLocation } from './url.js'
 
@@ -87,7 +88,7 @@ async function makeTables(
   await remember(db, 'made_by', beside ? 'voipmonitor' : 'earshot')
   const form = beside ? await readForm(db) : { ipv6: at.ipv6, partitioned: true }
   const options = { ipv6: form.ipv6, partitions: form.partitioned ? partitionList(nowMicros) : undefined }
-  for (const statement of beside ? besideTheirs(options) : ourDatabase(options)) await db.run(statement)
+  for (const statement of beside ? besideTheirs(options) : ourDatabase(options)) await runPastLeftovers(db, at.shown, statement)
   await remember(db, 'version', String(schemaNumber))
 }
 
