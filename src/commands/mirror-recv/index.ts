@@ -24,11 +24,13 @@ import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
+import { hasSenders, sensorSecrets } from '../../terminal/sensor-secrets.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
 import { sniffManager } from '../../terminal/sniff-manager.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
+import { openTokens } from '../../terminal/tokens.js'
 import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
 
 /** Only the receiver needs it, and it never packs. */
@@ -147,14 +149,17 @@ With -w packets are only written: one stream, or files in a directory. Without -
     const host = settings.mirror_bind_ip
     const tls =
       settings.tls_cert === undefined ? undefined : readTls({ ca: settings.tls_ca, cert: settings.tls_cert, key: settings.tls_key })
-    const secrets = settings.tokens === undefined ? undefined : readSecrets(settings.tokens)
-    checkSafety(host, settings, tls !== undefined)
+    const file = settings.tokens === undefined ? undefined : readSecrets(settings.tokens)
+    const tokens = openTokens(undefined)
+    const secret = file !== undefined || hasSenders(tokens)
+    checkSafety(host, settings, tls !== undefined, secret)
     const own = settings.id_sensor > 0 && settings.mirror_bind_sensor_id_by_sender === 'no' ? settings.id_sensor : undefined
     const receiver = await Receiver.listen({
       bind: { host, port: settings.mirror_bind_port },
       tls: tls?.cert && tls.key && { cert: tls.cert, key: tls.key, ...(tls.ca && { ca: tls.ca }) },
       allowPlain: settings.plain,
-      secrets,
+      // Decided here for the whole run: the last sender that is removed must not open the door to everyone.
+      secrets: secret ? () => sensorSecrets(tokens, file) : undefined,
       allowClassic: settings.anyone,
       sensorId: own,
       together: settings.together.map(sensorList),
@@ -270,7 +275,7 @@ type OutputFormat = Parameters<typeof outputFormat>[0]['output']
 type Settings = ValuesOf<typeof mirrorRecvServiceSettings>
 
 /** A port open to other machines must be safe, or its owner must have said that it need not be. */
-function checkSafety(host: string, settings: Settings, tls: boolean): void {
+function checkSafety(host: string, settings: Settings, tls: boolean, secret: boolean): void {
   if (isLoopback(host)) return
   if (!tls && !settings.plain)
     throw new OperatorError('MIRROR_PLAIN', `Other machines could send to ${host} without encryption.`, {
@@ -280,10 +285,15 @@ function checkSafety(host: string, settings: Settings, tls: boolean): void {
         'If the network is safe: --plain',
       ],
     })
-  if (settings.tokens === undefined && settings.tls_ca === undefined && !settings.anyone)
+  if (!secret && settings.tls_ca === undefined && !settings.anyone)
     throw new OperatorError('MIRROR_ANYONE', `Anyone who reaches ${host} could send packets as any sensor.`, {
       exit: 2,
-      suggestions: ['A token for each sensor: --tokens FILE', 'Or certificates: --tls-ca FILE', 'Or, if that is meant: --anyone'],
+      suggestions: [
+        'A token for each sensor: earshot manager token add NAME --role send --id-sensor 7',
+        'Or a file of them: --tokens FILE',
+        'Or certificates: --tls-ca FILE',
+        'Or, if that is meant: --anyone',
+      ],
     })
 }
 
