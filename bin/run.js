@@ -13,7 +13,8 @@ else {
   })
   try {
     await run(undefined, import.meta.url)
-    await flush()
+    // A stdout whose reader is gone never drains.
+    if (process.stdout.writable) await flush()
   } catch (error) {
     // Only then, because it costs every start a file.
     const { tellMissingPart } = await import('../dist/terminal/missing-part.js')
