@@ -1,5 +1,6 @@
 import { Command, type Interfaces } from '@oclif/core'
-import { OperatorError } from '../lib/base/errors.js'
+import { exitCodes, OperatorError } from '../lib/base/errors.js'
+import { nearest } from '../lib/query/nearest.js'
 import type { ServiceName } from '../lib/settings/services.js'
 import type { SettingTable } from '../lib/settings/table.js'
 import type { Configuration } from './configuration.js'
@@ -45,7 +46,7 @@ export abstract class BaseCommand extends Command {
     const parsed = await super.parse(options, argv).catch((error: unknown) => {
       // It was, and refused: else oclif warns that nobody did.
       this.parsed = true
-      throw plainly(error)
+      throw plainly(error, this.ctor)
     })
     const configurable = (this.ctor as typeof BaseCommand).configurable()
     if (configurable !== undefined) {
@@ -73,8 +74,18 @@ export abstract class BaseCommand extends Command {
   }
 }
 
-/** oclif wraps what a flag's parser says. */
-function plainly(error: unknown): unknown {
+/** oclif wraps what a flag's parser says, and answers a slip with the whole help, below which it is not seen. */
+function plainly(error: unknown, { id, flags }: typeof Command): unknown {
+  if (error instanceof Error && error.constructor.name === 'NonExistentFlagsError') {
+    const command = `earshot ${id.replaceAll(':', ' ')}`
+    const typed = (error as Error & { flags: string[] }).flags
+    const known = Object.entries(flags).flatMap(([name, { hidden }]) => (hidden === true ? [] : [name]))
+    const meant = typed.flatMap((flag) => (flag.startsWith('--') ? (nearest(flag.slice(2), known) ?? []) : []))
+    return new OperatorError('NO_FLAG', `${command} has no flag ${typed.join(', ')}.`, {
+      exit: exitCodes.usage,
+      suggestions: [...meant.map((name) => `Did you mean --${name}?`), `Its flags: ${command} --help`],
+    })
+  }
   if (error instanceof OperatorError)
     error.message = error.message.replace(/^Parsing (--\S+) \n\t(.*)\nSee more help with --help$/s, '$1: $2')
   return error

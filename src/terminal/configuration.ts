@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { dirname, join, resolve as resolvePath } from 'node:path'
 import { OperatorError } from '../lib/base/errors.js'
 import { type IniText, readIni } from '../lib/settings/ini.js'
+import { readStoreSettings } from '../lib/settings/records.js'
 import {
   changesBetween,
   type Problem,
@@ -13,10 +14,11 @@ import {
   type SettingChange,
   type SettingsFile,
 } from '../lib/settings/resolve.js'
+import { readSpoolSettings } from '../lib/settings/spool.js'
 import { flagName, type Setting } from '../lib/settings/table.js'
 import { isVoipmonitor, type Translation, translate } from '../lib/settings/voipmonitor/translate.js'
 import type { Configurable } from './base-command.js'
-import { configDir } from './defaults.js'
+import { configDir, readableState } from './defaults.js'
 
 /**
  * The files of settings of this host, read once at the start and again when a service is told to (SIGHUP).
@@ -48,7 +50,7 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
       none: parsed.flags['no-config'] === true,
       strict: service !== undefined,
     })
-    const resolution = resolve({ service, instance: text('instance') ?? instanceOf(process.env), table, files, flags, ...surroundings() })
+    const resolution = resolve({ service, instance: text('instance'), table, files, flags, ...surroundings() })
     return { files, resolution: { ...resolution, problems: [...problems, ...resolution.problems] } }
   }
   const first = read()
@@ -94,8 +96,13 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
   }
 }
 
-/** systemd's template names it: earshot-sniff@eth1. */
-export const instanceOf = (environment: NodeJS.ProcessEnv): string | undefined => environment['EARSHOT_INSTANCE'] || undefined
+/** Where records and pcaps are for a command that has no flags for files of settings: as configured, else what is there. */
+export function configuredState(): { store: string; spool: string } {
+  const { settings } = configure({ table: { ...readStoreSettings, ...readSpoolSettings } }, { flags: {}, raw: [] }).resolution
+  const found = readableState()
+  const of = (key: string): string | undefined => settings.get(key)?.value as string | undefined
+  return { store: of('store') ?? found.store, spool: of('spooldir') ?? found.spool }
+}
 
 /** What of this process a resolution depends on. */
 export function surroundings(): Pick<Request, 'environment' | 'credentials' | 'home'> {
@@ -148,7 +155,7 @@ const BYTES_MAX = 4 << 20
 export function readFile(path: string, implied: boolean): FilesRead {
   try {
     const text = readIni(textOf(path))
-    return { files: [implied || !isVoipmonitor(path, text) ? { path, implied, text } : voipmonitorFile(path, text)], problems: [] }
+    return { files: [!isVoipmonitor(path, text) ? { path, implied, text } : voipmonitorFile(path, implied, text)], problems: [] }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (implied && (code === 'ENOENT' || code === 'ENOTDIR')) return { files: [], problems: [] }
@@ -163,14 +170,14 @@ function textOf(path: string): string {
 }
 
 /** A voipmonitor.conf as it is, with the files that VoIPmonitor reads after it: voipmonitor/conf.d beside it. */
-function voipmonitorFile(path: string, text: IniText): SettingsFile {
+function voipmonitorFile(path: string, implied: boolean, text: IniText): SettingsFile {
   const directory = join(dirname(path), 'voipmonitor', 'conf.d')
   const included = namesIn(directory)
     .sort()
     .map((name) => join(directory, name))
     .map((file) => ({ entries: readIni(textOf(file)).entries.map((entry) => ({ ...entry, path: file })) }))
   const translation = translate([text, ...included])
-  return { path, implied: false, translation, text: { entries: translation.entries, sections: [], problems: text.problems } }
+  return { path, implied, translation, text: { entries: translation.entries, sections: [], problems: text.problems } }
 }
 
 function namesIn(directory: string): string[] {

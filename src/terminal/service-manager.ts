@@ -2,8 +2,9 @@ import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Notice } from '../lib/base/notice.js'
 import { LiveCalls } from '../lib/live/index.js'
-import type { SenderStats, ServiceStats } from '../lib/manager/index.js'
-import type { ManagerThread } from '../lib/sniffer/manager-thread.js'
+import type { RecordsStats, SenderStats, ServiceStats } from '../lib/manager/index.js'
+import type { ManagerThread, MetricsPlan } from '../lib/sniffer/manager-thread.js'
+import { queueAgeSeconds, type RecordsStatus } from '../lib/sniffer/records-status.js'
 import type { SnifferStatus } from '../lib/sniffer/run.js'
 import type { Spool } from '../lib/spool/index.js'
 import { runDir, stateDir } from './defaults.js'
@@ -20,8 +21,11 @@ export interface ServiceManagerOptions {
   readonly sipPorts: readonly number[]
   readonly spoolDir: string | undefined
   readonly spool: Spool | undefined
-  /** Listens on 127.0.0.1:5029 when that is free. */
-  readonly tcp: boolean
+  /** Listens on this port of 127.0.0.1 when it is free. */
+  readonly tcpPort: number | undefined
+  /** Nobody else asks: no socket, no port. */
+  readonly metricsOnly?: boolean
+  readonly metrics: MetricsPlan | undefined
   /** Somebody wants it by name: then it is an error when it cannot be. */
   readonly asked: boolean
   readonly say: Notice
@@ -48,13 +52,17 @@ export function serviceManager(options: ServiceManagerOptions): ServiceManager {
             about: { service, name, version, pid: process.pid, host: hostname(), sensorId },
             spool: options.spoolDir === undefined ? undefined : resolve(options.spoolDir),
             sipPorts: options.sipPorts,
-            socket: join(runDir(), `${name}.sock`),
-            tcp: options.tcp ? { host: '127.0.0.1', port: 5029 } : undefined,
+            socket: options.metricsOnly === true ? undefined : join(runDir(), `${name}.sock`),
+            tcp: options.tcpPort === undefined || options.metricsOnly === true ? undefined : { host: '127.0.0.1', port: options.tcpPort },
             stateDirectory: stateDir(),
+            metrics: options.metrics,
           },
           live,
           stats,
-          (text) => say(`Manager: ${text}`, 'notice'),
+          (text, level) => {
+            say(`Manager: ${text}`, level)
+            if (level === 'error' && options.metrics !== undefined) process.exitCode = 1
+          },
         )
       })()
       try {
@@ -108,15 +116,28 @@ export function snifferStats({ totals, records, kernel, oddities, bytes, capture
     calls: totals.calls,
     open: totals.open,
     kernel,
-    records: records && { stored: records.stored, dropped: records.dropped, waiting: records.waiting },
+    records: records && recordsStats(records, Date.now()),
     spool: kept && {
       files: kept.files,
       packets: kept.packets,
       bytes: kept.bytes,
       dropped: kept.dropped.reduce((sum, [, n]) => sum + n, 0),
+      droppedFor: Object.fromEntries(kept.dropped),
+      ...kept.kept,
+      trouble: parts.spool?.trouble,
+      waitingBytes: parts.spool?.waitingBytes,
     },
     odd: Object.fromEntries(oddities),
     senders: parts.senders?.(),
+  }
+}
+
+function recordsStats({ torn: _, damaged: __, found: ___, failure, ...same }: RecordsStatus, nowMs: number): RecordsStats {
+  const { oldestMs, ...counts } = same
+  return {
+    ...counts,
+    waitingSeconds: queueAgeSeconds({ oldestMs }, nowMs),
+    failure: failure && { message: failure.message, seconds: (nowMs - failure.sinceMs) / 1000 },
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Notice } from '../lib/base/notice.js'
+import { timeSettings } from '../lib/settings/records.js'
 import { spoolLimitSettings, spoolPlaceSettings, spoolSettings } from '../lib/settings/spool.js'
 import type { ValuesOf } from '../lib/settings/table.js'
 import type { SpoolSummary } from '../lib/sniffer/run.js'
@@ -24,7 +25,10 @@ export async function openSpoolOf(
   flags: Readonly<Record<string, unknown>>,
   options: { readonly live: boolean; readonly canWait?: boolean; readonly onNotice: Notice },
 ): Promise<Spool | undefined> {
-  const { save, spool_layout, pcap_dump_zip, mask_dtmf, cleanspool } = valuesOf({ ...spoolPlaceSettings, ...spoolSettings }, flags)
+  const { utc, save, spool_layout, pcap_dump_zip, mask_dtmf, cleanspool } = valuesOf(
+    { ...spoolPlaceSettings, ...spoolSettings, ...timeSettings },
+    flags,
+  )
   if (dir === 'none' || save === 'none') return undefined
   const { openSpool } = await import('../lib/spool/index.js')
   return openSpool({
@@ -32,6 +36,7 @@ export async function openSpoolOf(
     save,
     canWait: options.canWait ?? !options.live,
     layout: spool_layout,
+    localTime: utc === 'no',
     compression: pcap_dump_zip,
     maskDtmf: mask_dtmf === 'yes',
     limits: limitsOf({ cleanspool, ...valuesOf(spoolLimitSettings, flags) }, options.live),

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, type TestContext, test } from 'vitest'
+import type { CallJson } from '../../src/lib/call/json.js'
 import { until } from '../support/mirror.js'
 import { MirrorNet } from '../support/mirror-net.js'
 import { needsRoot } from '../support/netns.js'
@@ -128,6 +129,34 @@ test.concurrent('the sender is killed while the receiver is away: what was on di
   await receiver.end('SIGINT')
 })
 
+test.concurrent('the sender is killed while the receiver is there: only what was not sent yet is lost', {
+  timeout: PATIENCE,
+}, async (context) => {
+  const n = await net(context)
+  await n.receiver()
+  const first = await n.sender()
+  await first.says(/Connected/)
+  await n.referee()
+  const half = PACKETS / 2
+  await n.traffic(0, half, RATE)
+  await n.has(half, PATIENCE)
+  const traffic = n.traffic(half, PACKETS, RATE)
+  await n.has(half + 200, PATIENCE)
+  await first.end('SIGKILL')
+  await traffic
+  const second = await n.sender()
+  await second.says(/Connected/)
+  await n.traffic(PACKETS, PACKETS + 500, RATE)
+  const seen = await n.seen(PACKETS + 500)
+  await until('the last packet is there', () => n.got().at(-1) === seen.at(-1), PATIENCE)
+  const got = n.got()
+  // One gap, from the last block that went out to the start of the second sender.
+  const gapAt = got.findIndex((frame, i) => frame !== seen[i])
+  expect(gapAt).toBeGreaterThanOrEqual(half + 200)
+  expect(got).toEqual([...seen.slice(0, gapAt), ...seen.slice(-500)])
+  await second.end('SIGINT')
+})
+
 test.concurrent('the sender ends in order while the receiver is away, and goes on where it was', { timeout: PATIENCE }, async (context) => {
   const n = await net(context)
   const buffer = ['--packetbuffer-file-path', `${n.dir}/buffer`, '--packetbuffer-file-totalmaxsize', '500']
@@ -194,6 +223,41 @@ test.concurrent('a second sender with the same id changes nothing for the first'
 })
 
 describe('the pipeline', () => {
+  test.concurrent('calls of sipp while the link is down for a while: each whole, with every packet of its media', {
+    timeout: PATIENCE,
+  }, async (context) => {
+    const n = await net(context)
+    const receiver = await n.receiver('--store', 'none', '--spool', 'none', '-o', 'ndjson')
+    let records = ''
+    receiver.child.stdout?.on('data', (chunk) => {
+      records += chunk
+    })
+    const sender = await n.sender('-i', 'lo')
+    await sender.says(/Connected/)
+    await n.referee('lo')
+    const calls = Promise.all([0, 1, 2].map((number) => n.call(number)))
+    await pause(1000)
+    n.link('down')
+    await pause(OUTAGE_MS)
+    n.link('up')
+    await calls
+    // Seven messages a call, 200 packets of RTP each way.
+    const seen = await n.mediaSeen(3 * (7 + 400))
+    await sender.end('SIGINT')
+    expect(sender.said).not.toMatch(/lost|dropped|never sent/i)
+    await receiver.end('SIGINT')
+    const ended = records
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as CallJson)
+    expect(ended.map((call) => [call.state, call.sensor_id])).toEqual([1, 2, 3].map(() => ['answered', 7]))
+    const port = (address: string): string => address.split(':').at(-1) as string
+    const streams = ended.flatMap((call) => call.streams.map((s) => [`${port(s.src)}\t${port(s.dst)}`, s.packets, s.lost] as const))
+    expect(seen.size).toBe(6)
+    expect(new Map(streams.map(([name, packets]) => [name, packets]))).toEqual(seen)
+    expect(streams.every(([, , lost]) => lost === 0)).toBe(true)
+  })
+
   test.concurrent('a killed receiver says how many calls were open; a clock an hour ahead is corrected', {
     timeout: PATIENCE,
   }, async (context) => {

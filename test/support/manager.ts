@@ -39,9 +39,13 @@ export interface TestManager {
 }
 
 export async function testManager(
-  options: { spool?: string; sensorId?: number; certificate?: ServerCertificate; pcapOf?: (callId: string) => string } & Partial<
-    Pick<ManagerOptions, 'limits' | 'plainForEverybody' | 'givesWay'>
-  > = {},
+  options: {
+    spool?: string
+    socket?: string
+    sensorId?: number
+    certificate?: ServerCertificate
+    pcapOf?: (callId: string) => string
+  } & Partial<Pick<ManagerOptions, 'limits' | 'plainForEverybody' | 'givesWay'>> = {},
 ): Promise<TestManager> {
   const dir = mkdtempSync(join(tmpdir(), 'earshot-manager-'))
   const live = new LiveCalls({ sensorId: options.sensorId, pcapOf: (call) => options.pcapOf?.(call.callId) })
@@ -74,7 +78,7 @@ export async function testManager(
   }
   const tokens = new Tokens(join(dir, 'tokens.json'))
   const audited: unknown[] = []
-  const socket = join(dir, 'manager.sock')
+  const socket = options.socket ?? join(dir, 'manager.sock')
   const manager = await startManager({
     backend,
     socket,

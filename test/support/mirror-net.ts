@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { Counters } from '../../src/lib/base/counters.js'
 import { BatchFill } from '../../src/lib/pcap/batch.js'
 import { readerFor } from '../../src/lib/pcap/reader.js'
+import { writeMedia } from '../fixtures/record/media.js'
+import { type Scenario, scenarios, toXml } from '../fixtures/record/scenarios.js'
 import { ethernet, ipv4, pcapOf, udp } from './frames.js'
 import { until } from './mirror.js'
 import { NetworkNamespace } from './netns.js'
@@ -128,9 +130,43 @@ export class MirrorNet {
     return running
   }
 
-  async referee(): Promise<void> {
-    this.#referee = this.#start(this.pbx, 'tcpdump', '-i', 'tb', '-U', '-s', '0', '-B', '32768', '-w', join(this.dir, 'referee.pcap'))
+  async referee(wire = 'tb'): Promise<void> {
+    this.#referee = this.#start(this.pbx, 'tcpdump', '-i', wire, '-U', '-s', '0', '-B', '32768', '-w', join(this.dir, 'referee.pcap'))
     await this.#referee.says(/listening on/)
+  }
+
+  /** A call of sipp to sipp over the PBX's loopback, with 200 packets of RTP each way; resolves when it is over. */
+  async call(number: number): Promise<void> {
+    const [scenario] = scenarios.filter(({ name }) => name === 'answered')
+    const media = join(this.dir, 'media.pcap')
+    writeMedia(media, { packets: 200 })
+    const side = (name: 'uas' | 'uac', port: number, ...words: string[]): Running => {
+      const file = join(this.dir, `${name}-${number}.xml`)
+      writeFileSync(file, toXml(scenario as Scenario, name, media).replace('milliseconds="8000"', 'milliseconds="4200"'))
+      const own = ['-i', '127.0.0.1', '-p', `${port}`, '-mp', `${port + 2000}`]
+      return this.#start(this.pbx, 'sipp', '-sf', file, ...own, '-m', '1', '-nostdin', '-timeout', '60', ...words)
+    }
+    side('uas', 5100 + 20 * number, '-rtp_echo')
+    await until('sipp listens', () => this.pbx.run('ss', '-Huln', `sport = :${5100 + 20 * number}`).trim() !== '')
+    const caller = side('uac', 5110 + 20 * number, `127.0.0.1:${5100 + 20 * number}`)
+    await until('the call is over', () => caller.ended, 60_000)
+    if (caller.child.exitCode !== 0) throw new Error(`sipp ended with ${caller.child.exitCode}: ${caller.said}`)
+  }
+
+  /** When the referee has so many packets it is ended, and tshark counts those between media ports: "from port\tto port" → packets. */
+  async mediaSeen(packets: number): Promise<Map<string, number>> {
+    const file = join(this.dir, 'referee.pcap')
+    // A file that is being written may end in the middle of a packet: then it answers nothing this time.
+    const count = (): number =>
+      Number(/(\d+)\s*$/.exec(spawnSync('capinfos', ['-c', '-M', '-T', '-r', file], { encoding: 'utf8' }).stdout)?.[1] ?? 0)
+    // Ended sooner, tcpdump would not read what the kernel still holds for it.
+    await until('the referee sees all', () => count() >= packets, 30_000)
+    await this.#referee?.end('SIGINT')
+    const fields = ['-T', 'fields', '-e', 'udp.srcport', '-e', 'udp.dstport']
+    const lines = this.pbx.run('tshark', '-r', file, '-Y', 'udp.dstport >= 7000', ...fields)
+    const seen = new Map<string, number>()
+    for (const line of lines.trim().split('\n')) seen.set(line, (seen.get(line) ?? 0) + 1)
+    return seen
   }
 
   /** Frames `from` … `to - 1`, each with 400 bytes of noise of its own, at a pace. */

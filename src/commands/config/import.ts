@@ -8,7 +8,7 @@ import { BaseCommand } from '../../terminal/base-command.js'
 import { problemError, readFile } from '../../terminal/configuration.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { printRows } from '../../terminal/rows.js'
-import { writeOnce } from '../../terminal/write-once.js'
+import { refuseExisting, writeOnce } from '../../terminal/write-once.js'
 
 /** `earshot config import`: what a voipmonitor.conf means here, option by option; and as a file of ours. */
 export default class ConfigImport extends BaseCommand {
@@ -50,12 +50,14 @@ With -w our file is written; the password of the database goes into "db-password
       process.stdout.write(text)
       return
     }
+    const password = translation.password
+    if (flags.write !== undefined) refuseExisting([flags.write, ...(password === undefined ? [] : [passwordFile])], flags.force)
     await printTold(translation.told, outputFormat(flags))
     if (flags.write === undefined) return
-    if (translation.password !== undefined) writeOnce(passwordFile, `${translation.password}\n`, { force: flags.force, mode: 0o600 })
+    if (password !== undefined) writeOnce(passwordFile, `${password}\n`, { force: flags.force, mode: 0o600 })
     writeOnce(flags.write, text, { force: flags.force, mode: 0o644 })
     process.stderr.write(`${flags.write} is written.\n`)
-    if (translation.password !== undefined)
+    if (password !== undefined)
       process.stderr.write(
         `The password of the database is in ${passwordFile} (mode 600): give the file to the user that runs the service.\n`,
       )

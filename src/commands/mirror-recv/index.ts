@@ -1,6 +1,7 @@
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Flags } from '@oclif/core'
+import { expiryOf } from '../../lib/access/index.js'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson } from '../../lib/call/json.js'
@@ -12,6 +13,8 @@ import { directoryTarget, fileTarget, PacketWriter, streamTarget, type Target } 
 import { Receiver, type ReceiverOptions, type SensorState } from '../../lib/mirror/receiver.js'
 import { StateFile } from '../../lib/mirror/state-file.js'
 import { MirrorStreamSource } from '../../lib/mirror/stream-file.js'
+import { ownManagerSettings } from '../../lib/settings/manager.js'
+import { metricsSettings } from '../../lib/settings/metrics.js'
 import { mirrorRecvSettings, mirrorSenderSettings, mirrorSettings } from '../../lib/settings/mirror.js'
 import { mirrorRecvServiceSettings } from '../../lib/settings/services.js'
 import type { ValuesOf } from '../../lib/settings/table.js'
@@ -22,6 +25,7 @@ import { callPrinter } from '../../terminal/call-printer.js'
 import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import type { Configuration } from '../../terminal/configuration.js'
 import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js'
+import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
@@ -30,6 +34,7 @@ import { logReload, sipPortReload, spoolLimitsReload } from '../../terminal/serv
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
+import { ServiceObserver } from '../../terminal/service-observer.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
@@ -100,7 +105,8 @@ With -w packets are only written: one stream, or files in a directory. Without -
       helpGroup: 'OUTPUT',
       summary: 'Keep so many files, the oldest go; 0 keeps all.',
     }),
-    ...flagsFor({ manager: mirrorRecvServiceSettings.manager }),
+    ...flagsFor({ ...ownManagerSettings, manager: mirrorRecvServiceSettings.manager }),
+    ...flagsFor(metricsSettings),
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
@@ -117,6 +123,8 @@ With -w packets are only written: one stream, or files in a directory. Without -
     const { say } = service.log
     const settings = valuesOf(mirrorRecvServiceSettings, flags)
     const target = flags.write === undefined ? undefined : await writeTarget(flags.write)
+    if (target !== undefined && metricsPlan(settings) !== undefined)
+      say('Metrics are of calls: there are none while packets are only written.', 'warning')
     const source =
       flags.read === undefined
         ? await this.#listen(settings, target, service)
@@ -251,14 +259,19 @@ With -w packets are only written: one stream, or files in a directory. Without -
       source: 'mirror',
       senders: source instanceof Receiver ? () => source.sensors().map(senderStats) : undefined,
     }
+    const metrics = metricsPlan(settings)
+    const managed = settings.manager && live
+    const observer = new ServiceObserver({ live, calls: true, certificates: certificatesOf(settings.tls_cert) })
     const manager =
-      settings.manager && live
+      managed || metrics !== undefined
         ? serviceManager({
             ...about,
             service: 'mirror-recv',
             sipPorts: tracker.sipPorts,
             spoolDir: spool === undefined ? undefined : spoolDir,
-            tcp: true,
+            tcpPort: settings.managerport,
+            metricsOnly: !managed,
+            metrics,
             asked: false,
             say,
           })
@@ -275,7 +288,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
       live: manager?.live,
       waiting: (work) => service.watchdog.whileWaiting(work),
       onStart: (status, change) => {
-        const stats = (): ServiceStats => snifferStats(status(), about)
+        const stats = (): ServiceStats => observer.complete(snifferStats(status(), about))
         service.on({
           status: statusTeller(stats),
           reload: () =>
@@ -288,16 +301,19 @@ With -w packets are only written: one stream, or files in a directory. Without -
         void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
       },
       onRecord: (record) => {
+        observer.ended(record)
         if (printer) void printer.call(callJson(record))
         else process.stdout.write(`${callLine(callJson(record))}\n`)
       },
-      onBatch: ({ open }) => {
+      onBatch: ({ open, packets }) => {
         service.watchdog.beat()
+        observer.batch(packets)
         onOpen(open)
       },
     })
     const { totals, seconds, records: stored, spool: spooled, notKept } = result
     await manager?.close()
+    observer.close()
     await printer?.end({ ...totals, seconds })
     const report = (text: string): void => service.log.event('info', text)
     report(`${count(totals.packets)} packets: ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`)
@@ -364,12 +380,22 @@ async function writeTarget(path: string): Promise<Target> {
   return isDirectory ? directoryTarget(path) : fileTarget(path)
 }
 
+/** The one that senders are shown. */
+function certificatesOf(file: string | undefined): ServiceStats['certificates'] {
+  const notAfterMs = file === undefined ? undefined : expiryOf(readFileSync(file))
+  return notAfterMs === undefined ? undefined : [{ use: 'mirror', notAfterMs }]
+}
+
 /** What a manager is told of a sensor. */
-const senderStats = ({ sensorId, name, address, connected, protocol, packets, lagMs, skewMs, sender }: SensorState): SenderStats => ({
-  ...{ sensorId, name, address, connected, protocol, packets, lagMs, skewMs },
-  bufferBytes: sender && sender.memoryBytes + sender.diskBytes,
-  dropped: sender?.dropped ?? {},
-})
+const senderStats = (state: SensorState): SenderStats => {
+  const { sensorId, name, address, connected, protocol, packets, bytes, lagMs, skewMs, sender, gaps, duplicates, waitingHere } = state
+  return {
+    ...{ sensorId, name, address, connected, protocol, packets, bytes, lagMs, skewMs, gaps, duplicates },
+    waitingBytes: waitingHere.bytes,
+    bufferBytes: sender && sender.memoryBytes + sender.diskBytes,
+    dropped: sender?.dropped ?? {},
+  }
+}
 
 function sensorLine({ sensorId, name, address, packets, blocks, gaps, duplicates, skewMs, sender }: SensorState): string {
   const lost = Object.entries(sender?.dropped ?? {}).filter(([, n]) => n > 0)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Flags } from '@oclif/core'
 import { OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
-import type { ServiceStats } from '../../lib/manager/index.js'
+import type { LinkStats, ServiceStats } from '../../lib/manager/index.js'
 import { readTls, readToken } from '../../lib/mirror/auth-files.js'
 import { type Compression, numberBlock, OwnPacker } from '../../lib/mirror/block.js'
 import { BlockQueue } from '../../lib/mirror/block-queue.js'
@@ -19,6 +19,7 @@ import { streamBeginning } from '../../lib/mirror/stream-file.js'
 import { ClassicPacker } from '../../lib/mirror/voipmonitor.js'
 import type { FileLock } from '../../lib/native/lock-file.js'
 import { makeDirectory } from '../../lib/native/make-directory.js'
+import { metricsSettings } from '../../lib/settings/metrics.js'
 import { classicSendSettings, mirrorDestinationSettings, mirrorSendSettings, mirrorSettings } from '../../lib/settings/mirror.js'
 import { mirrorSendServiceSettings } from '../../lib/settings/services.js'
 import { sipSettings } from '../../lib/settings/sip.js'
@@ -27,12 +28,14 @@ import { BaseCommand } from '../../terminal/base-command.js'
 import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import type { Configuration } from '../../terminal/configuration.js'
 import { filterOf, inputFlags, interfacesOfInstance, openInput } from '../../terminal/input-flags.js'
+import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { count } from '../../terminal/progress.js'
 import { reload } from '../../terminal/service/reload.js'
 import { filterReload, logReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { processStats, type StatsParts, serviceManager } from '../../terminal/service-manager.js'
+import { ServiceObserver } from '../../terminal/service-observer.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 
 const { id_sensor } = sipSettings
@@ -84,6 +87,7 @@ Trailing words are a BPF expression, as in tcpdump.`
       helpGroup: 'OUTPUT',
       summary: 'How -w writes: pcapng, or the mirror’s packed stream for mirror-recv -r.',
     }),
+    ...flagsFor(metricsSettings),
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
     ...logFlags,
     ...flagsFor(sensorSettings, 'DESTINATION'),
@@ -129,6 +133,7 @@ Trailing words are a BPF expression, as in tcpdump.`
     const software = `earshot ${this.config.version}`
 
     if (flags.write !== undefined) {
+      if (metricsPlan(settings) !== undefined) say('Metrics are of sending: there are none while packets are only written.', 'warning')
       const target = flags.write === '-' ? streamTarget(process.stdout) : await fileTarget(flags.write)
       const reloading = (): Promise<void> =>
         reload(this.configuration as Configuration, service.log, [
@@ -182,18 +187,23 @@ Trailing words are a BPF expression, as in tcpdump.`
       sensorId: settings.id_sensor > 0 ? settings.id_sensor : undefined,
       source: live ? settings.interface.join(',') : 'read_from_file',
     }
-    const manager = !live
-      ? undefined
-      : serviceManager({
-          ...about,
-          service: 'mirror-send',
-          sipPorts: [],
-          spoolDir: undefined,
-          spool: undefined,
-          tcp: false,
-          asked: false,
-          say,
-        })
+    const metrics = metricsPlan(settings)
+    const observer = new ServiceObserver({ live, calls: false })
+    const manager =
+      !live && metrics === undefined
+        ? undefined
+        : serviceManager({
+            ...about,
+            service: 'mirror-send',
+            sipPorts: [],
+            spoolDir: undefined,
+            spool: undefined,
+            tcpPort: undefined,
+            metricsOnly: !live,
+            metrics,
+            asked: false,
+            say,
+          })
     const result = await runSender({
       source,
       queue,
@@ -214,7 +224,11 @@ Trailing words are a BPF expression, as in tcpdump.`
       onNotice: say,
       onBatch: () => service.watchdog.beat(),
       onStart: (status, change) => {
-        const stats = (): ServiceStats => senderStats(status(), source, about)
+        const stats = (): ServiceStats => {
+          const now = status()
+          observer.batch(now.packets)
+          return observer.complete(senderStats(now, source, about))
+        }
         service.on({
           status: statusTeller(stats),
           reload: () =>
@@ -236,6 +250,7 @@ Trailing words are a BPF expression, as in tcpdump.`
       },
     })
     await manager?.close()
+    observer.close()
     lock?.release()
     this.#summary(result, report)
     await service.close()
@@ -275,6 +290,7 @@ const namesOf = (name: string | undefined): string[] => (name === undefined ? []
 function senderStats(status: SenderStatus, source: PacketSource, about: Omit<StatsParts, 'spool'>): ServiceStats {
   return {
     ...processStats(about),
+    captureTime: status.captureTime,
     packets: status.packets,
     bytes: source.progress().bytes,
     rtp: 0,
@@ -284,8 +300,18 @@ function senderStats(status: SenderStatus, source: PacketSource, about: Omit<Sta
     calls: 0,
     open: 0,
     kernel: source.kernel?.(),
-    buffer: { packets: status.waitingPackets, bytes: status.memoryBytes + status.diskBytes, connected: status.connected },
-    odd: Object.fromEntries([...source.oddities.entries(), ...Object.entries(status.dropped).filter(([stage]) => stage !== 'kernel')]),
+    link: linkStats(status),
+    odd: Object.fromEntries(source.oddities.entries()),
+  }
+}
+
+function linkStats({ dropped, oldestMicros, packets: _, untilMicros: __, captureTime: ___, ...same }: SenderStatus): LinkStats {
+  const lost = Object.entries(dropped).filter(([stage]) => stage !== 'kernel')
+  return {
+    ...same,
+    lagMs: oldestMicros === 0 ? 0 : Math.max(0, Math.round(Date.now() - oldestMicros / 1000)),
+    dropped: Object.fromEntries(lost.filter(([stage]) => !chosen.has(stage))),
+    leftOut: Object.fromEntries(lost.filter(([stage]) => chosen.has(stage))),
   }
 }
 

@@ -13,6 +13,7 @@ import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import type { Configuration } from '../../terminal/configuration.js'
 import { readableState, runDir, stateDir } from '../../terminal/defaults.js'
 import { knownServers } from '../../terminal/manager-access.js'
+import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { recordSource } from '../../terminal/record-source.js'
 import { reload } from '../../terminal/service/reload.js'
 import { logReload } from '../../terminal/service/reload-parts.js'
@@ -78,6 +79,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
       spool: spool === undefined ? undefined : spoolSource(spool),
       records: store && recordSource(store),
       known: knownServers(),
+      certificates: certificate && [{ use: 'manager', notAfterMs: certificate.notAfterMs }],
       startedMs: performance.now(),
     })
     const start = (): ReturnType<typeof startManager> =>
@@ -102,7 +104,18 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
         await store?.close()
         throw error
       })
-    say(`Listening on ${manager.addresses.join(' ')}`)
+    const plan = metricsPlan(settings)
+    const metrics =
+      plan &&
+      (await import('../../lib/sniffer/service-metrics.js')
+        .then(({ startServiceMetrics }) => startServiceMetrics(plan, stateDir(), backend))
+        .catch(async (error: unknown) => {
+          await manager.close()
+          backend.close()
+          await store?.close()
+          throw error
+        }))
+    say(`Listening on ${[...manager.addresses, ...(metrics === undefined ? [] : [`${metrics.url}/metrics`])].join(' ')}`)
     say(`Records: ${storeUrl}   Pcaps: ${spool ?? 'none'}`)
     if (certificate) say(`Certificate${certificate.selfSigned ? ' (made here)' : ''}: ${certificate.fingerprint}`)
     if (settings.insecure_voipmonitor && far)
@@ -132,7 +145,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     service.ready()
     if (!service.signal.aborted) await new Promise((resolve) => service.signal.addEventListener('abort', resolve, { once: true }))
     clearInterval(beating)
-    await manager.close()
+    await Promise.all([manager.close(), metrics?.close()])
     backend.close()
     await store?.close()
     await service.close()

@@ -3,6 +3,7 @@ import { exitCodes } from '../../lib/base/errors.js'
 import { callJson, schemaVersion } from '../../lib/call/json.js'
 import type { ServiceStats } from '../../lib/manager/index.js'
 import { ownManagerSettings } from '../../lib/settings/manager.js'
+import { metricsSettings } from '../../lib/settings/metrics.js'
 import { sniffSettings } from '../../lib/settings/services.js'
 import { recordsJson } from '../../lib/sniffer/records-status.js'
 import { runSniffer, type SnifferResult } from '../../lib/sniffer/run.js'
@@ -13,6 +14,7 @@ import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import type { Configuration } from '../../terminal/configuration.js'
 import { defaultSpool, defaultStore } from '../../terminal/defaults.js'
 import { filterOf, inputFlags, interfacesOfInstance, openInput } from '../../terminal/input-flags.js'
+import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count, progressLine } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
@@ -21,6 +23,7 @@ import { filterReload, logReload, sipPortReload, spoolLimitsReload } from '../..
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
+import { ServiceObserver } from '../../terminal/service-observer.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
 import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
@@ -52,6 +55,7 @@ Ctrl-C writes every open call before it ends.`
     ...recordFlags,
     ...spoolFlags,
     ...flagsFor(ownManagerSettings),
+    ...flagsFor(metricsSettings),
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No summary and no progress on stderr.' }),
@@ -86,14 +90,19 @@ Ctrl-C writes every open call before it ends.`
     const spool = await openSpoolOf(spoolDir, flags, { live, onNotice: say })
     const { version } = this.config
     const about = { name: service.name, version, sensorId, spool, source: live ? settings.interface.join(',') : 'read_from_file' }
+    const metrics = metricsPlan(settings)
+    const observer = new ServiceObserver({ live, calls: true })
+    const managed = settings.manager ?? live
     const manager =
-      (settings.manager ?? live)
+      managed || metrics !== undefined
         ? serviceManager({
             ...about,
             service: 'sniff',
             sipPorts: tracker.sipPorts,
             spoolDir: spool === undefined ? undefined : spoolDir,
-            tcp: true,
+            tcpPort: settings.managerport,
+            metricsOnly: !managed,
+            metrics,
             asked: settings.manager === true,
             say,
           })
@@ -111,7 +120,7 @@ Ctrl-C writes every open call before it ends.`
       live: manager?.live,
       waiting: (work) => service.watchdog.whileWaiting(work),
       onStart: (status, change) => {
-        const stats = (): ServiceStats => snifferStats(status(), about)
+        const stats = (): ServiceStats => observer.complete(snifferStats(status(), about))
         service.on({
           status: statusTeller(stats),
           reload: () =>
@@ -125,17 +134,20 @@ Ctrl-C writes every open call before it ends.`
         void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
       },
       onRecord: (record) => {
+        observer.ended(record)
         progress.clear()
         if (printer) void printer.call(callJson(record))
         else process.stdout.write(`${callLine(callJson(record))}\n`)
       },
       onBatch: ({ packets, open, calls }) => {
         service.watchdog.beat()
+        observer.batch(packets)
         progress.update({ packets, calls: live ? open : calls, source: source.progress(), dropped: source.kernel?.().dropped })
       },
     })
     progress.clear()
     await manager?.close()
+    observer.close()
     await printer?.end(totalsOf(result))
     const lost = result.notKept + (result.records ? result.records.dropped + result.records.refused : 0)
     if (lost > 0) process.exitCode = exitCodes.failure

@@ -1,7 +1,7 @@
-import { chmodSync, unlinkSync } from 'node:fs'
+import { chmodSync, mkdtempSync, renameSync, rmSync, unlinkSync } from 'node:fs'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { loadavg } from 'node:os'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
 import { fingerprintOf, type Role, type ServerCertificate, type Tokens } from '../access/index.js'
 import { Counters } from '../base/counters.js'
@@ -132,14 +132,17 @@ class ManagerServer implements Manager {
   async listenUnix(path: string): Promise<void> {
     makeDirectory(dirname(path))
     if (await answers(path)) throw inUse(`unix:${path}`)
+    // Born where nobody else can reach it, and moved to its name with its permissions; what a killed process left there gives way.
+    const cradle = mkdtempSync(join(dirname(path), '.'))
     try {
-      unlinkSync(path)
-    } catch {
-      // There was none.
+      const born = join(cradle, 's')
+      await this.#listen({ path: born }, `unix:${path}`, true)
+      chmodSync(born, 0o600)
+      renameSync(born, path)
+      this.#socketPath = path
+    } finally {
+      rmSync(cradle, { recursive: true, force: true })
     }
-    await this.#listen({ path }, `unix:${path}`, true)
-    chmodSync(path, 0o600)
-    this.#socketPath = path
   }
 
   async listenTcp(host: string, port: number): Promise<void> {
@@ -170,7 +173,7 @@ class ManagerServer implements Manager {
       try {
         unlinkSync(this.#socketPath)
       } catch {
-        // Node has removed it.
+        // Somebody has removed it.
       }
     }
   }
@@ -181,7 +184,7 @@ class ManagerServer implements Manager {
       this.#connection(socket, unix),
     )
     return new Promise((resolve, reject) => {
-      server.once('error', (error: NodeJS.ErrnoException) => reject(listenFailure(where, error)))
+      server.once('error', (error: NodeJS.ErrnoException) => reject(listenFailure(name ?? nameOf(where), error)))
       server.listen({ ...where, backlog: 1024 }, () => {
         server.removeAllListeners('error')
         // Out of file handles: those that are here are served, others later.
@@ -312,8 +315,10 @@ const inUse = (where: string): OperatorError =>
     suggestions: ['End it, or give another address: --listen 127.0.0.1:5031'],
   })
 
-function listenFailure(where: { path: string } | { host: string; port: number }, error: NodeJS.ErrnoException): OperatorError {
-  const name = 'path' in where ? `unix:${where.path}` : `${where.host}:${where.port}`
+const nameOf = (where: { path: string } | { host: string; port: number }): string =>
+  'path' in where ? `unix:${where.path}` : `${where.host}:${where.port}`
+
+function listenFailure(name: string, error: NodeJS.ErrnoException): OperatorError {
   if (error.code === 'EADDRINUSE') return inUse(name)
   return new OperatorError('LISTEN', `Cannot listen on ${name}: ${error.message}.`, {
     cause: error,

@@ -49,8 +49,20 @@ export interface SenderChange {
 
 /** How a run goes, while it goes. */
 export interface SenderStatus extends SenderCounts {
+  /** How far capture time has come. */
+  readonly captureTime: Micros
   readonly waitingPackets: number
   readonly connected: boolean
+  /** The receiver at hand, or the last one that was tried. */
+  readonly to: string
+  /** Connections made again after one was lost. */
+  readonly reconnects: number
+  /** Why there is no connection. */
+  readonly trouble: string | undefined
+  /** Bytes of blocks: before they were compressed, after, and sent (also again). */
+  readonly plainBytes: number
+  readonly packedBytes: number
+  readonly sentBytes: number
 }
 
 export interface SenderResult {
@@ -77,6 +89,11 @@ class Sender {
   #parts: SenderParts
   readonly #stopLinks = new AbortController()
   readonly #counted = { blocks: 0, bytesSent: 0 }
+  #plainBytes = 0
+  #packedBytes = 0
+  #opened = 0
+  #to: string
+  #trouble: string | undefined
   #until = 0 as Micros
   #openBlock: NodeJS.Timeout | undefined
   #onProgress: () => void = () => {}
@@ -85,13 +102,14 @@ class Sender {
 
   constructor(parts: SenderParts) {
     this.#parts = parts
+    this.#to = destinationText(parts.destinations[0] as Destination)
   }
 
   async run(): Promise<SenderResult> {
     const { source, queue } = this.#parts
     const links = this.#keepConnected()
     this.#parts.onStart?.(
-      () => ({ ...this.#counts(), waitingPackets: queue.waitingPackets, connected: this.#connected }),
+      () => this.#status(),
       ({ tls, token }) => {
         this.#parts = { ...this.#parts, tls, identity: { ...this.#parts.identity, token } }
       },
@@ -139,6 +157,8 @@ class Sender {
     const block = this.#parts.packer.take(this.#until)
     if (block === undefined) return
     this.#counted.blocks++
+    this.#plainBytes += block.plainBytes
+    this.#packedBytes += block.bytes.length
     this.#parts.queue.put(block)
   }
 
@@ -166,6 +186,7 @@ class Sender {
       let opened = false
       for (const to of destinations) {
         if (signal.aborted) return
+        this.#to = destinationText(to)
         try {
           const socket = await dial(to, this.#parts.tls, CONNECT_MS, signal)
           const end = await link(socket, this.#linkParts(to))
@@ -193,6 +214,8 @@ class Sender {
       counts: () => this.#counts(),
       onOpen: (compression) => {
         this.#connected = true
+        this.#opened++
+        this.#trouble = undefined
         this.#parts.packer.compression = compression
         this.#told = { text: '', atMs: 0 }
         this.#parts.onNotice(`Connected to ${destinationText(to)}.`, 'notice')
@@ -201,6 +224,21 @@ class Sender {
         this.#counted.bytesSent += bytes
       },
       onProgress: () => this.#onProgress(),
+    }
+  }
+
+  #status(): SenderStatus {
+    return {
+      ...this.#counts(),
+      captureTime: this.#until,
+      waitingPackets: this.#parts.queue.waitingPackets,
+      connected: this.#connected,
+      to: this.#to,
+      reconnects: Math.max(0, this.#opened - 1),
+      trouble: this.#trouble,
+      plainBytes: this.#plainBytes,
+      packedBytes: this.#packedBytes,
+      sentBytes: this.#counted.bytesSent,
     }
   }
 
@@ -229,6 +267,7 @@ class Sender {
   }
 
   #tell(text: string): void {
+    this.#trouble = text
     const nowMs = Date.now()
     if (text === this.#told.text && nowMs - this.#told.atMs < REMIND_MS) return
     this.#told = { text, atMs: nowMs }

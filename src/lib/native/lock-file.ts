@@ -12,8 +12,12 @@ export interface FileLock {
 }
 
 /** Takes the lock, making the file when it is not there; undefined when another process has it. */
-export function lockFile(path: string): FileLock | undefined {
-  const fd = openSync(path, 'a', 0o640)
+export const lockFile = (path: string): FileLock | undefined => lock(path, openSync(path, 'a', 0o640))
+
+/** The same on a directory: needs no room on the disk. Some network file systems refuse it. */
+export const lockDirectory = (path: string): FileLock | undefined => lock(path, openSync(path, 'r'))
+
+function lock(path: string, fd: number): FileLock | undefined {
   if (flock(fd, EXCLUSIVE | NOT_BLOCKING) === 0) return { release: () => closeSync(fd) }
   const errno = koffi.errno()
   closeSync(fd)

@@ -38,7 +38,6 @@ export const captureSettings = {
     fallback: 'everything',
     helpValue: 'EXPR',
     live: true,
-    reload: true,
     help: 'BPF expression, as in tcpdump; words at the end of the command line replace it.',
   },
 } as const satisfies SettingTable

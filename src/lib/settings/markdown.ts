@@ -1,6 +1,8 @@
 import { callSettings } from './call.js'
 import { captureSettings } from './capture.js'
+import { logSettings } from './log.js'
 import { accessSettings, ownManagerSettings, serveManagerSettings } from './manager.js'
+import { metricsSettings } from './metrics.js'
 import {
   classicSendSettings,
   mirrorDestinationSettings,
@@ -11,7 +13,7 @@ import {
 } from './mirror.js'
 import { pruneSettings } from './prune.js'
 import { reassemblySettings } from './reassembly.js'
-import { recordSettings, storeSettings } from './records.js'
+import { recordSettings, storeSettings, timeSettings } from './records.js'
 import { services } from './services.js'
 import { sipSettings } from './sip.js'
 import { spoolLimitSettings, spoolPlaceSettings, spoolSettings } from './spool.js'
@@ -22,7 +24,7 @@ const chapters: readonly (readonly [title: string, table: SettingTable, about?: 
   ['Packets', captureSettings, 'A mirror-send has a `ringbuffer` of 32MiB when nobody says otherwise.'],
   ['SIP', sipSettings],
   ['Calls', callSettings, 'Timeouts run on capture time: a replay of a file ends calls where the live run did.'],
-  ['Records', { ...storeSettings, ...recordSettings }, 'What happens while the store is away is told in docs/outage.md.'],
+  ['Records', { ...storeSettings, ...recordSettings, ...timeSettings }, 'What happens while the store is away is told in docs/outage.md.'],
   ['Age of records', pruneSettings],
   ['Reassembly', reassemblySettings],
   [
@@ -30,8 +32,14 @@ const chapters: readonly (readonly [title: string, table: SettingTable, about?: 
     { ...spoolPlaceSettings, ...spoolSettings, ...spoolLimitSettings },
     'A file that is read (`-r`) deletes nothing for the sake of free space; the other limits hold when they are given. docs/spool.md tells what goes first.',
   ],
+  ['Log', logSettings],
   ['Manager of a run', ownManagerSettings],
   ['Manager service', serveManagerSettings],
+  [
+    'Metrics',
+    metricsSettings,
+    'docs/metrics.md. In [serve-manager] they are of the whole host; below [general] every service would want the same port.',
+  ],
   ['Asking other managers', accessSettings, 'Of fetch-pcap, cdr show and sensor status; below [general].'],
   ['Mirror, both ends', mirrorSettings],
   ['Mirror, sender', { ...mirrorDestinationSettings, ...mirrorSendSettings, ...classicSendSettings }],

@@ -1,5 +1,6 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type FileLock, lockDirectory, lockFile } from '../native/lock-file.js'
 import { isLimited, type LimitName, noLimits, type SpoolLimits } from './limits.js'
 import { type Minute, Minutes } from './minutes.js'
 import { isMinute } from './names.js'
@@ -18,6 +19,7 @@ import { isMinute } from './names.js'
 export const INDEX_DIR = '.index'
 const EXPIRED = 'expired'
 const LIMITS = 'limits.json'
+const LOCK = 'lock'
 
 /** `gone` is not written but for minutes that are no more. */
 const states = ['open', 'done', 'trimmed', 'gone'] as const
@@ -51,12 +53,37 @@ export class Ledger {
     this.#dir = join(spool, INDEX_DIR)
   }
 
-  get lockPath(): string {
-    return join(this.#dir, 'lock')
+  /** Answers whether it is there: on a full disk it is not, and is tried again with every `settle`. */
+  makeDirectory(): boolean {
+    return hasRoom(() => void mkdirSync(this.#dir, { recursive: true, mode: 0o750 }))
   }
 
-  makeDirectory(): void {
-    mkdirSync(this.#dir, { recursive: true, mode: 0o750 })
+  /**
+   * For the one process that counts and deletes; undefined while another has it. The spool's directory is locked as well as the file:
+   * that needs no room on a full disk.
+   */
+  lock(): FileLock | undefined {
+    let file: FileLock | undefined
+    const made = hasRoom(() => {
+      file = lockFile(join(this.#dir, LOCK))
+    })
+    if (made && file === undefined) return undefined
+    let directory: FileLock | undefined
+    try {
+      directory = lockDirectory(this.#spool)
+    } catch (error) {
+      if (file === undefined) throw error
+      return file
+    }
+    if (directory === undefined) file?.release()
+    return (
+      directory && {
+        release() {
+          file?.release()
+          directory?.release()
+        },
+      }
+    )
   }
 
   note(minute: Minute): void {
@@ -78,6 +105,7 @@ export class Ledger {
 
   /** Tries again what a full disk did not take. */
   settle(): void {
+    if (this.#owed.length > 0) this.makeDirectory()
     const owed = this.#owed
     this.#owed = []
     for (const { file, text } of owed) this.#append(file, text)
@@ -198,6 +226,19 @@ export class Ledger {
     } catch {
       // The next start counts what this one could not note.
     }
+  }
+}
+
+/** Does it, unless the disk is full; answers whether it did. */
+function hasRoom(work: () => void): boolean {
+  try {
+    work()
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // Without room the directory was not made, and what should go into it finds none.
+    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'ENOENT') return false
+    throw error
   }
 }
 

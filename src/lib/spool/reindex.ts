@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { exitCodes, OperatorError } from '../base/errors.js'
-import { lockFile } from '../native/lock-file.js'
 import { bytesOf, filesOfMinute, minutesOnDisk, removeEmptyDirectories } from './disk.js'
 import { Ledger } from './ledger.js'
 import { Minutes } from './minutes.js'
@@ -17,7 +16,7 @@ export interface Reindexed {
 export async function reindex(dir: string, onFile: (files: number) => void): Promise<Reindexed> {
   const ledger = new Ledger(dir)
   ledger.makeDirectory()
-  const lock = lockFile(ledger.lockPath)
+  const lock = ledger.lock()
   if (lock === undefined) {
     throw new OperatorError('SPOOL_BUSY', `A process writes to the spool "${dir}" and keeps its index.`, {
       exit: exitCodes.failure,

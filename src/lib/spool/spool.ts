@@ -8,7 +8,8 @@ import type { PacketBatch } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import { builtFile } from '../native/built-file.js'
-import { type FileLock, lockFile } from '../native/lock-file.js'
+import { localMicros } from '../native/local-time.js'
+import type { FileLock } from '../native/lock-file.js'
 import { makeDirectory } from '../native/make-directory.js'
 import type { Compression } from './compression.js'
 import { RETRY_MS } from './files.js'
@@ -44,6 +45,8 @@ export interface SpoolOptions {
   /** Dialled digits are made unreadable. */
   readonly maskDtmf?: boolean
   readonly layout?: SpoolLayout
+  /** Directories are named after local time. */
+  readonly localTime?: boolean
   readonly compression?: Compression
   readonly limits?: SpoolLimits
   /** The source can wait for the disk. */
@@ -87,8 +90,11 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     makeDirectory(options.dir)
     accessSync(options.dir, constants.W_OK | constants.X_OK)
     const ledger = new Ledger(options.dir)
-    ledger.makeDirectory()
-    const lock = lockFile(ledger.lockPath)
+    if (!ledger.makeDirectory())
+      options.onNotice(
+        `The disk of the spool "${options.dir}" is full: its index cannot be written yet, and packets are lost until there is room.`,
+      )
+    const lock = ledger.lock()
     if (lock === undefined && isLimited(options.limits ?? noLimits))
       options.onNotice(
         `Another process writes to the spool "${options.dir}" and keeps it within its limits; those given here are not used.`,
@@ -134,7 +140,8 @@ export class Spool {
   #leftOut = 0
   #reply: ShipmentReply | undefined
   readonly #known = new Set<number>()
-  #broken = false
+  /** Why nothing can be written at present; undefined while all is well. */
+  #broken: string | undefined
   #gone = false
 
   constructor(options: SpoolOptions, lock: FileLock | undefined) {
@@ -262,6 +269,16 @@ export class Spool {
     return this.stats()
   }
 
+  /** Why nothing can be written at present; undefined while all is well. */
+  get trouble(): string | undefined {
+    return this.#broken
+  }
+
+  /** Memory with packets that the writing thread has not taken yet. */
+  get waitingBytes(): number {
+    return (this.#shipments.length - this.#free.length) * SHIPMENT_BYTES
+  }
+
   stats(): SpoolStats {
     const { files = 0, writes = 0, bytes = 0, dropped = [], kept = NOTHING_KEPT } = this.#reply ?? {}
     const lost = dropped.reduce((sum, [, count]) => sum + count, 0)
@@ -293,7 +310,8 @@ export class Spool {
 
   /** Gives the call a file. The tag is even: odd numbers are the writing thread's own. */
   #open(call: CallHandle): number {
-    const path = spoolPath(call.callId, call.started, this.#options.layout, this.#options.compression)
+    const started = this.#options.localTime ? localMicros(call.started) : call.started
+    const path = spoolPath(call.callId, started, this.#options.layout, this.#options.compression)
     const taken = this.#paths.get(path)
     const free = taken === undefined || taken === call.started ? path : marked(path, `~${call.started}`)
     this.#paths.set(free, call.started)
@@ -417,24 +435,24 @@ export class Spool {
     this.#reply = reply
     if (reply.notice !== undefined) this.#options.onNotice(reply.notice, 'warning')
     if (reply.trouble !== undefined) this.#trouble(reply.trouble.code, reply.trouble.message)
-    else if (this.#broken && !reply.waiting) {
-      this.#broken = false
+    else if (this.#broken !== undefined && !reply.waiting) {
+      this.#broken = undefined
       this.#options.onNotice(`The spool "${this.#options.dir}" can be written again.`, 'notice')
     }
     this.#wake()
   }
 
   #trouble(code: string, message: string): void {
-    if (this.#broken) return
-    this.#broken = true
+    if (this.#broken !== undefined) return
     const known: Record<string, string> = {
       ENOSPC: 'the disk is full',
       EDQUOT: 'the quota is used up',
       EROFS: 'it is mounted read-only',
       EACCES: 'permission denied',
     }
+    this.#broken = known[code] ?? message
     this.#options.onNotice(
-      `Cannot write pcaps to "${this.#options.dir}": ${known[code] ?? message}. Calls are still recorded; packets are not kept until it can be written again (tried every ${RETRY_MS / 1000} s).`,
+      `Cannot write pcaps to "${this.#options.dir}": ${this.#broken}. Calls are still recorded; packets are not kept until it can be written again (tried every ${RETRY_MS / 1000} s).`,
       'error',
     )
   }

@@ -4,6 +4,7 @@ import { readdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { healthOf } from '../../lib/health/index.js'
 import { connectManager, type ManagerClient, type ServiceStats, statsOf } from '../../lib/manager/index.js'
 import { knownServers } from '../manager-access.js'
 import { sizeText } from '../size.js'
@@ -55,7 +56,12 @@ export interface HealthRow {
 }
 
 /** Judges what was found. `inactive` units that nobody enabled are left out: they are installed, no more. */
-export function judge(units: readonly UnitState[], samples: readonly ServiceSample[], disks: readonly Disk[]): HealthRow[] {
+export function judge(
+  units: readonly UnitState[],
+  samples: readonly ServiceSample[],
+  disks: readonly Disk[],
+  nowMs = Date.now(),
+): HealthRow[] {
   const rows: HealthRow[] = []
   const left = new Map(samples.map((sample) => [sample.name, sample]))
   for (const unit of units) {
@@ -63,20 +69,18 @@ export function judge(units: readonly UnitState[], samples: readonly ServiceSamp
     if (sample !== undefined) left.delete(unit.name)
     const idle = unit.active === 'inactive' && !unit.enabled
     if (idle && sample === undefined) continue
-    rows.push(rowOf(unit, sample, samples))
+    rows.push(rowOf(unit, sample, samples, nowMs))
   }
-  for (const sample of left.values()) rows.push(rowOf(undefined, sample, samples))
+  for (const sample of left.values()) rows.push(rowOf(undefined, sample, samples, nowMs))
   for (const disk of disks) rows.push(diskRow(disk))
   return rows
 }
 
-/** Of received packets: more than this lost since the start is worth a word. */
-const LOST_RATIO = 0.001
 const FREE_RATIO = 0.02
 
-function rowOf(unit: UnitState | undefined, sample: ServiceSample | undefined, all: readonly ServiceSample[]): HealthRow {
+function rowOf(unit: UnitState | undefined, sample: ServiceSample | undefined, all: readonly ServiceSample[], nowMs: number): HealthRow {
   const now = sample?.now
-  const problems = [...unitProblems(unit, sample), ...(sample === undefined ? [] : sampleProblems(sample, all))]
+  const problems = [...unitProblems(unit, sample), ...(sample === undefined ? [] : sampleProblems(sample, all, nowMs))]
   const rate = now === undefined || sample?.before === undefined ? null : Math.round((now.packets - sample.before.packets) / sample.seconds)
   return {
     service: `${unit?.name ?? sample?.name}${unit?.timer === true ? '.timer' : ''}`,
@@ -87,7 +91,7 @@ function rowOf(unit: UnitState | undefined, sample: ServiceSample | undefined, a
     calls: now?.open ?? null,
     dropped: now?.kernel?.dropped ?? null,
     stored: now?.records?.stored ?? null,
-    waiting: now?.records?.waiting ?? now?.buffer?.packets ?? null,
+    waiting: now?.records?.waiting ?? now?.link?.waitingPackets ?? null,
     problem: problems.length === 0 ? null : problems.join('; '),
   }
 }
@@ -106,20 +110,13 @@ function unitProblems(unit: UnitState | undefined, sample: ServiceSample | undef
 
 const isJob = (name: string): boolean => name.startsWith('cdr-')
 
-function sampleProblems(sample: ServiceSample, all: readonly ServiceSample[]): string[] {
-  const { before, now, error } = sample
+/** The verdicts of /healthz, and what only the whole host shows. */
+function sampleProblems(sample: ServiceSample, all: readonly ServiceSample[], nowMs: number): string[] {
+  const { now, error } = sample
   if (now === undefined) return [error ?? 'it does not answer']
-  const problems: string[] = []
-  const { kernel, records, spool, buffer } = now
-  const lately = (kernel?.dropped ?? 0) - (before?.kernel?.dropped ?? kernel?.dropped ?? 0)
-  if (lately > 0) problems.push(`the kernel drops packets (${lately} just now): a larger ring (-B), or fewer packets (a filter)`)
-  else if (kernel !== undefined && kernel.dropped > LOST_RATIO * (kernel.received + kernel.dropped))
-    problems.push(`the kernel has dropped ${kernel.dropped} packets since the start`)
-  if (records !== undefined && records.dropped > 0) problems.push(`${records.dropped} records were lost`)
-  if (records !== undefined && (records.waiting ?? 0) > 0 && records.stored === before?.records?.stored)
-    problems.push(`${records.waiting} records wait and none was stored just now: is the database there?`)
-  if (spool !== undefined && spool.dropped > 0) problems.push(`${spool.dropped} packets are missing from pcaps`)
-  if (buffer !== undefined && !buffer.connected) problems.push(`no receiver is connected; ${buffer.packets} packets wait`)
+  const problems = healthOf(now, nowMs)
+    .checks.filter(({ level }) => level !== 'ok')
+    .map(({ what, next }) => (next === undefined ? what : `${what} ${next}`))
   const twin = twinProblem(sample, all)
   if (twin !== undefined) problems.push(twin)
   return problems

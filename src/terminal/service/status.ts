@@ -21,9 +21,9 @@ export function statusTeller(stats: () => ServiceStats): () => ServiceStatus {
 export const statusLine = (s: ServiceStats, packetsPerSecond: number): string =>
   [
     `${count(packetsPerSecond)} packets/s`,
-    ...(s.buffer === undefined
+    ...(s.link === undefined
       ? [`${count(s.open)} calls`]
-      : [s.buffer.connected ? 'connected' : 'NOT connected', `${count(s.buffer.packets)} packets wait`]),
+      : [s.link.connected ? 'connected' : 'NOT connected', `${count(s.link.waitingPackets)} packets wait`]),
     ...(s.kernel === undefined ? [] : [`${count(s.kernel.dropped)} dropped by kernel`]),
     ...(s.records === undefined ? [] : [`${count(s.records.stored)} records stored`, `${count(s.records.waiting ?? 0)} waiting`]),
     ...(s.records === undefined || s.records.dropped === 0 ? [] : [`${count(s.records.dropped)} records lost`]),
@@ -49,9 +49,9 @@ const fieldsOf = (s: ServiceStats): Readonly<Record<string, unknown>> => ({
   spool_packets: s.spool?.packets,
   spool_bytes: s.spool?.bytes,
   spool_dropped: s.spool?.dropped,
-  buffer_packets: s.buffer?.packets,
-  buffer_bytes: s.buffer?.bytes,
-  connected: s.buffer?.connected,
+  buffer_packets: s.link?.waitingPackets,
+  buffer_bytes: s.link && s.link.memoryBytes + s.link.diskBytes,
+  connected: s.link?.connected,
   sensors_connected: s.senders?.filter(({ connected }) => connected).length,
   cpu_s: Math.round(s.cpuSeconds * 100) / 100,
   rss_bytes: s.rssBytes,

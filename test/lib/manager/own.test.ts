@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -94,13 +94,25 @@ const code = (promise: Promise<unknown>): Promise<string> =>
     (error: unknown) => (error instanceof AnswerError ? error.code : String((error as { code?: string }).code ?? error)),
   )
 
+test('the unix socket is its owner’s alone, takes the place of a dead one, and leaves nothing beside it', async () => {
+  const dir = mkdtempSync(join(root, 'socket-'))
+  const socket = join(dir, 'x.sock')
+  writeFileSync(socket, 'what a killed process left')
+  const made = await testManager({ spool, socket })
+  const { mode } = statSync(socket)
+  expect([(mode & 0o777).toString(8), readdirSync(dir)]).toEqual(['600', ['x.sock']])
+  await expect(testManager({ spool, socket })).rejects.toThrow(/Another service listens on unix:.*x\.sock already/)
+  await made.close()
+  expect(readdirSync(dir)).toEqual([])
+})
+
 describe('requests', () => {
   test('who it is, the calls, the statistics', async () => {
     const client = await unix()
     expect(client.greeting).toMatchObject({
       about: { service: 'sniff', sensorId: 5 },
       client: 'unix socket',
-      rights: ['view', 'fetch', 'send', 'admin'],
+      rights: ['view', 'metrics', 'fetch', 'send', 'admin'],
     })
     const { items, trailer } = await client.all<{ calls: { callId: string }[] }>('calls')
     expect([items.flatMap(({ calls }) => calls.map((c) => c.callId)), trailer]).toEqual([['one', 'two'], { count: 2 }])
@@ -302,7 +314,7 @@ describe('who may come in', () => {
     known.set(`127.0.0.1:${m.port}`, certificate.fingerprint)
     const token = m.tokens.addToken('screen', 'view', new Date())
     const client = await tls(m.port, { known, token })
-    expect(client.greeting).toMatchObject({ client: 'screen', rights: ['view'] })
+    expect(client.greeting).toMatchObject({ client: 'screen', rights: ['view', 'metrics'] })
     expect(await code(client.all('fetch', { path: 'd/big.pcap' }))).toBe('denied')
     expect((await client.all('calls')).trailer).toMatchObject({ count: expect.any(Number) })
     expect(await code(tls(m.port, { known, token: `${token}x` }))).toBe('DENIED')
@@ -318,7 +330,7 @@ describe('who may come in', () => {
     const known = new KnownServers(join(root, 'k5'))
     known.set(`127.0.0.1:${m.port}`, certificate.fingerprint)
     const client = await tls(m.port, { known, certificate: own })
-    expect(client.greeting).toMatchObject({ client: 'central', rights: ['view', 'fetch', 'send', 'admin'] })
+    expect(client.greeting).toMatchObject({ client: 'central', rights: ['view', 'metrics', 'fetch', 'send', 'admin'] })
     const { bytes } = await gather(client.ask('fetch', { path: 'd/big.pcap' }))
     expect(bytes.equals(big)).toBe(true)
     client.close()

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -164,5 +164,29 @@ describe('a spool that is filled at full speed', () => {
     const ran = await load({ sipBytes: 16 * MIB }, 40 * MIB, { kind: 'sip' })
     expect(ran.peak).toBeLessThanOrEqual(16 * MIB + WRITE_BUFFER)
     expect(lost(ran)).toBe(0)
+  })
+
+  test('begun on a disk that is full: says so, counts, and goes on with its index when there is room', async () => {
+    // A directory needs an inode, and none is left.
+    execFileSync('mount', ['-o', 'remount,nr_inodes=200', dir])
+    const fillers: string[] = []
+    for (;;) {
+      const file = join(dir, `filler-${fillers.length}`)
+      try {
+        writeFileSync(file, '')
+      } catch {
+        break
+      }
+      fillers.push(file)
+    }
+    const full = await load({}, 2 * MIB)
+    expect(full.notices[0]).toMatch(/disk of the spool .* is full: its index cannot be written yet/)
+    expect([lost(full), pcaps()]).toEqual([full.given, []])
+    const running = load({}, 4 * MIB, { pauseMs: 20 })
+    for (const file of fillers) rmSync(file)
+    const ran = await running
+    expect(pcaps().length).toBeGreaterThan(0)
+    expect(readdirSync(join(dir, '.index'))).toContain('2023-11-14')
+    expect(lost(ran)).toBeLessThan(ran.given)
   })
 })

@@ -15,6 +15,7 @@ const noTar = 'each call has a pcap of its own; there are no archives'
 const noGraph = 'quality over time is kept in the records, not in graph files'
 const noAudio = 'no audio files are made; any player opens the pcap’s RTP'
 const noDecryption = 'media and signalling are not decrypted'
+const otherProtocol = 'the client/server protocol is not spoken: use mirror-send and mirror-recv'
 const always = (what: string): Option => ({ ignored: `${what}: always so` })
 const integer = (min: number, otherwise?: string) => (text: string) => (/^\d+$/.test(text) && Number(text) >= min ? text : otherwise)
 
@@ -41,7 +42,7 @@ export const options: Readonly<Record<string, Option>> = {
   mysqlsslciphers: { ignored: 'the ciphers of the runtime are used' },
   query_cache: { to: 'query_cache' },
   save_query_to_files_directory: { to: 'queue' },
-  utc: { ignored: 'times and the names of directories are UTC' },
+  utc: { to: 'utc' },
   timezone: { ignored: 'the time zone of the system (TZ) counts' },
   cleandatabase: { to: 'older_than', changed: 'days; `earshot cdr prune` asks, run by its timer', value: days },
   cleandatabase_cdr: { to: 'older_than', changed: 'days; `earshot cdr prune` asks, run by its timer', value: days },
@@ -118,7 +119,12 @@ export const options: Readonly<Record<string, Option>> = {
   packetbuffer_file_totalmaxsize: { to: 'packetbuffer_file_totalmaxsize' },
   packetbuffer_file_path: { to: 'packetbuffer_file_path' },
   receiver_check_id_sensor: always('sensors are kept apart; --together joins some'),
-  packetbuffer_sender: { ignored: 'the client/server protocol is not spoken: use mirror-send and mirror-recv' },
+  server_bind: { ignored: otherProtocol },
+  server_bind_port: { ignored: otherProtocol },
+  server_destination: { ignored: otherProtocol },
+  server_destination_port: { ignored: otherProtocol },
+  server_password: { ignored: otherProtocol },
+  packetbuffer_sender: { ignored: otherProtocol },
 
   // Calls.
   rtptimeout: { to: 'rtptimeout' },
@@ -226,7 +232,7 @@ export const families: readonly (readonly [pattern: RegExp, reason: string])[] =
     /^t2_|thread|^usleep|_usleep$|^sched_pol|^numa|^hugepages|^dpdk|^eth_max|^preprocess|^pre_process|^process_rtp|queue|_batch|^use_blocks|^auto_enable|heap|^abort_if|^exit_if|^packetbuffer|^lock_|^destroy_|^cleanup_/,
     ownThreads,
   ],
-  [/^server_|^client_server|^remote_|^cloud_|^next_server/, 'the client/server protocol is not spoken: use mirror-send and mirror-recv'],
+  [/^server_|^client_server|^remote_|^cloud_|^next_server/, otherProtocol],
   [/^mirror_|^receive/, 'the mirror needs no such setting'],
   [/register|^sip_(options|subscribe|notify|message|send)/, notRecorded],
   [

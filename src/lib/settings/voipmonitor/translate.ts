@@ -134,6 +134,7 @@ export function translate(files: readonly { readonly entries: readonly Entry[] }
   }
   if (value('spooldir') === undefined) assume('spooldir', '/var/spool/voipmonitor', 'where it keeps its files when nobody says')
   if (save === undefined) assume('save', 'none', 'it saves no packets unless savesip or savertp says so')
+  if (value('utc') === undefined) assume('utc', 'no', 'its tables and directories have local time when nobody says')
   assume('spool_layout', 'voipmonitor', 'its GUI finds SIP/ and RTP/ under these names')
   if (value('mirror_destination_ip') !== undefined) {
     assume('protocol', 'voipmonitor', 'the receiver may still be VoIPmonitor; ours understands it, too')

@@ -8,6 +8,8 @@ import type { MysqlLocation } from './url.js'
 /** The form a database has: made by us or by VoIPmonitor, with milliseconds or without, IPv6 or not. We write what is there. */
 export interface Form {
   readonly madeBy: 'earshot' | 'voipmonitor'
+  /** Our tables are there; false only to a reader of a database in which no Earshot has written yet. */
+  readonly beside: boolean
   readonly partitioned: boolean
   /** calldate with milliseconds. */
   readonly milliseconds: boolean
@@ -39,6 +41,15 @@ export async function existingForm(db: Connection, at: MysqlLocation): Promise<F
   }
   refuseOther(at, Number(version))
   return readForm(db)
+}
+
+/** For who only asks for calls: a database of VoIPmonitor that holds nothing of ours will do. */
+export async function readableForm(db: Connection, at: MysqlLocation): Promise<Form> {
+  const there = await db.rows<{ t: string }>(
+    "SELECT TABLE_NAME AS t FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('earshot_schema', 'cdr', 'cdr_sip_response', 'cdr_ua')",
+  )
+  const theirsAlone = there.length === 3 && !there.some(({ t }) => t === 'earshot_schema')
+  return theirsAlone ? readForm(db, false) : existingForm(db, at)
 }
 
 export async function readState(db: Connection): Promise<Map<string, string>> {
@@ -85,7 +96,7 @@ async function remember(db: Connection, key: string, value: string): Promise<voi
   await db.run('INSERT IGNORE INTO earshot_schema (name, value) VALUES (?, ?)', [key, value])
 }
 
-async function readForm(db: Connection): Promise<Form> {
+async function readForm(db: Connection, beside = true): Promise<Form> {
   const rows = await db.rows<{ t: string; c: string; y: string }>(
     `SELECT TABLE_NAME AS t, COLUMN_NAME AS c, COLUMN_TYPE AS y FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
      AND TABLE_NAME IN (${callTables.map((t) => `'${t.name}'`).join(', ')})`,
@@ -100,7 +111,8 @@ async function readForm(db: Connection): Promise<Form> {
   )
   const cdr = columns.get('cdr')
   return {
-    madeBy: (await readState(db)).get('made_by') === 'voipmonitor' ? 'voipmonitor' : 'earshot',
+    madeBy: !beside || (await readState(db)).get('made_by') === 'voipmonitor' ? 'voipmonitor' : 'earshot',
+    beside,
     partitioned: (partitions?.n ?? 0) > 0,
     milliseconds: /\([1-6]\)/.test(cdr?.get('calldate') ?? ''),
     ipv6: /^varbinary/.test(cdr?.get('sipcallerip') ?? ''),

@@ -63,8 +63,14 @@ describe('VoIPmonitor’s options become ours', () => {
       of(text)
         .told.filter(({ fate }) => fate === 'assumed')
         .map(({ to }) => to)
-    expect(assumed('interface = eth0')).toEqual(['spooldir = /var/spool/voipmonitor', 'save = none', 'spool_layout = voipmonitor'])
-    expect(assumed('spooldir = /s\nsavesip = yes')).toEqual(['spool_layout = voipmonitor'])
+    expect(assumed('interface = eth0')).toEqual([
+      'spooldir = /var/spool/voipmonitor',
+      'save = none',
+      'utc = no',
+      'spool_layout = voipmonitor',
+    ])
+    expect(assumed('spooldir = /s\nsavesip = yes')).toEqual(['utc = no', 'spool_layout = voipmonitor'])
+    expect(assumed('spooldir = /s\nsavesip = yes\nutc = yes')).toEqual(['spool_layout = voipmonitor'])
     expect(assumed('spooldir = /s\nsavesip = yes\nmirror_destination_ip = 10.0.0.9')).toContain('protocol = voipmonitor')
   })
 
@@ -116,6 +122,16 @@ savertp = yes\nmaxpoolsize = 102400\nmanagerip = 127.0.0.1\nmanagerport = 5029\n
   test.skipIf(!there)(`every option that its sample file sets has a row${there ? '' : ' [needs the reference pages]'}`, () => {
     expect(rows.length).toBeGreaterThan(1000)
     expect(rows.filter(([name, mark]) => mark === '★' && !optionNamed(name).own).map(([name]) => name)).toEqual([])
+  })
+
+  test.skipIf(!there)(`and every one that a normal deployment touches${there ? '' : ' [needs the reference pages]'}`, () => {
+    const [, part = ''] = /## The ~45 options[^\n]*\n([\s\S]*?)\n## /.exec(readFileSync(page, 'utf8')) ?? []
+    const names = [...part.matchAll(/`([^`]+)`/g)]
+      .flatMap((m) => (m[1] as string).split(/\s+/))
+      .map((name) => name.replace('/_port', ''))
+      .filter((name) => /^[a-z]/.test(name))
+    expect(names.length).toBeGreaterThan(40)
+    expect(names.filter((name) => !optionNamed(name).own)).toEqual([])
   })
 
   test.skipIf(!there)(`every other one has a reason${there ? '' : ' [needs the reference pages]'}`, () => {
