@@ -12,7 +12,7 @@ export const stages = {
 export type Stage = keyof typeof stages
 
 /** Reasons for which a packet goes no further although it may have been SIP or RTP. What every wire carries besides (ARP, other UDP) is none. */
-const parseReasons: readonly string[] = [
+export const parseReasons: readonly string[] = [
   'link type not supported',
   'cut before the IP header ends',
   'broken IP header',

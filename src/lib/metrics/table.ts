@@ -129,7 +129,7 @@ function senderLosses({ senders: all }: ServiceStats): Sample[] {
 }
 
 /** A sender tells reasons in its words; they come from the network, so only those we know become labels. */
-const senderStages: Readonly<Record<string, string>> = {
+export const senderStages: Readonly<Record<string, string>> = {
   kernel: 'kernel',
   filter: 'filter',
   'not SIP': 'filter',

@@ -1,6 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type CheckName, healthOf, type Level, LossWindow, lossesOf, worstOf } from '../../../src/lib/health/index.js'
+import { parseReasons } from '../../../src/lib/health/losses.js'
 import type { LinkStats, SenderStats, ServiceStats } from '../../../src/lib/manager/index.js'
+import { senderStages } from '../../../src/lib/metrics/table.js'
 import { statsOf } from '../../support/service-stats.js'
 
 // What a service counts → how it fares. Each story names the check it is about; the others have nothing to say or are well.
@@ -270,6 +274,16 @@ describe('a service that', () => {
   })
 
   test('counts nothing but itself is well', () => expect(healthOf(statsOf(), nowMs)).toMatchObject({ level: 'ok', checks: [] }))
+})
+
+test('reasons that count as losses are those that the program gives', () => {
+  const src = join(import.meta.dirname, '..', '..', '..', 'src', 'lib')
+  const text = (...folders: string[]): string =>
+    folders.flatMap((folder) => readdirSync(join(src, folder)).map((file) => readFileSync(join(src, folder, file), 'utf8'))).join('\n')
+  const given = text('wire', 'call')
+  for (const reason of parseReasons) expect(given).toContain(`'${reason}'`)
+  const sent = text('mirror')
+  for (const reason of Object.keys(senderStages)) expect(sent).toContain(`'${reason}'`)
 })
 
 describe('losses', () => {
