@@ -8,6 +8,7 @@ import { queueAgeSeconds, type RecordsStatus } from '../lib/sniffer/records-stat
 import type { SnifferStatus } from '../lib/sniffer/run.js'
 import type { Spool } from '../lib/spool/index.js'
 import { runDir, stateDir } from './defaults.js'
+import { captures } from './service/instance.js'
 
 /** The manager of a service that reads packets: what `sniff`, `mirror-recv` and `mirror-send` start beside it. */
 export interface ServiceManagerOptions {
@@ -65,6 +66,8 @@ export function serviceManager(options: ServiceManagerOptions): ServiceManager {
       })()
       try {
         say(`Manager: ${(await starting)?.addresses.join(' ')}`)
+        // What a person looks at beside a service is nobody's twin.
+        if (captures(name) && !name.endsWith(`-${process.pid}`)) void warnOfTwin(name, say)
       } catch (error) {
         say(`Manager: ${(error as Error).message} The run goes on without it.`, 'error')
         if (options.asked) process.exitCode = 1
@@ -79,6 +82,15 @@ export function serviceManager(options: ServiceManagerOptions): ServiceManager {
       await manager?.close()
     },
   }
+}
+
+/** Two that write under one number make two calls of one, or one of two: said at the start, and by `service status`. */
+async function warnOfTwin(name: string, say: Notice): Promise<void> {
+  const { sampleServices, twinProblem } = await import('./service/health.js')
+  const samples = await sampleServices([runDir()], 0)
+  const own = samples.find((sample) => sample.name === name)
+  const problem = own && twinProblem(own, samples)
+  if (problem !== undefined) say(`Service ${name}: ${problem}. Give each its own: id_sensor = N in its section.`, 'warning')
 }
 
 export interface StatsParts {

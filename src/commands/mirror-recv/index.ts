@@ -6,6 +6,7 @@ import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson } from '../../lib/call/json.js'
 import type { SenderStats, ServiceStats } from '../../lib/manager/index.js'
+import type { SensorSecrets } from '../../lib/mirror/auth.js'
 import { readSecrets, readTls } from '../../lib/mirror/auth-files.js'
 import { destinationText, isLoopback } from '../../lib/mirror/dial.js'
 import { memoryBound } from '../../lib/mirror/memory.js'
@@ -29,6 +30,7 @@ import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
+import { hasSenders, sensorSecrets } from '../../terminal/sensor-secrets.js'
 import { type ReloadPart, reload } from '../../terminal/service/reload.js'
 import { logReload, metricsReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
@@ -38,6 +40,7 @@ import { ServiceObserver } from '../../terminal/service-observer.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
+import { openTokens } from '../../terminal/tokens.js'
 import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
 
 /** Only the receiver needs it, and it never packs. */
@@ -160,7 +163,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
     const { say } = service.log
     const host = settings.mirror_bind_ip
     const { tls, secrets } = admissionOf(settings)
-    checkSafety(host, settings, tls !== undefined)
+    checkSafety(host, settings, tls !== undefined, secrets !== undefined)
     const own = settings.id_sensor > 0 && settings.mirror_bind_sensor_id_by_sender === 'no' ? settings.id_sensor : undefined
     const receiver = await Receiver.listen({
       bind: { host, port: settings.mirror_bind_port },
@@ -195,9 +198,9 @@ With -w packets are only written: one stream, or files in a directory. Without -
     const apply = (): string => {
       const settings = valuesOf(mirrorRecvServiceSettings, flags)
       const { tls, secrets } = admissionOf(settings)
-      checkSafety(settings.mirror_bind_ip, settings, tls !== undefined)
+      checkSafety(settings.mirror_bind_ip, settings, tls !== undefined, secrets !== undefined)
       source.admitWith({ tls, secrets })
-      return `Who may come in was read again: ${tls === undefined ? 'no certificate' : 'certificate'}, ${secrets === undefined ? 'no tokens' : `tokens of ${count(new Set([...secrets.keys.keys(), ...secrets.fingerprints.keys()]).size)} sensors`}.`
+      return `Who may come in was read again: ${tls === undefined ? 'no certificate' : 'certificate'}, ${secrets === undefined ? 'no tokens' : `tokens of ${count(sensorsOf(secrets()))} sensors`}.`
     }
     return [{ keys: ['tokens', 'tls_cert', 'tls_key', 'tls_ca'], apply, always: true }, logging]
   }
@@ -335,11 +338,16 @@ With -w packets are only written: one stream, or files in a directory. Without -
 /** Certificate and secrets from the files that settings name. */
 function admissionOf({ tls_cert, tls_key, tls_ca, tokens }: Settings): Pick<ReceiverOptions, 'tls' | 'secrets'> {
   const { cert, key, ca } = tls_cert === undefined ? {} : readTls({ ca: tls_ca, cert: tls_cert, key: tls_key })
+  const file = tokens === undefined ? undefined : readSecrets(tokens)
+  const given = openTokens(undefined)
   return {
     tls: cert && key && { cert, key, ...(ca && { ca }) },
-    secrets: tokens === undefined ? undefined : readSecrets(tokens),
+    // Decided here for the whole run: the last sender that is removed must not open the door to everyone.
+    secrets: file !== undefined || hasSenders(given) ? () => sensorSecrets(given, file) : undefined,
   }
 }
+
+const sensorsOf = ({ keys, fingerprints }: SensorSecrets): number => new Set([...keys.keys(), ...fingerprints.keys()]).size
 
 /** What this command reads of its flags by hand. */
 interface RecvFlags {
@@ -356,7 +364,7 @@ type OutputFormat = Parameters<typeof outputFormat>[0]['output']
 type Settings = ValuesOf<typeof mirrorRecvServiceSettings>
 
 /** A port open to other machines must be safe, or its owner must have said that it need not be. */
-function checkSafety(host: string, settings: Settings, tls: boolean): void {
+function checkSafety(host: string, settings: Settings, tls: boolean, secret: boolean): void {
   if (isLoopback(host)) return
   if (!tls && !settings.plain)
     throw new OperatorError('MIRROR_PLAIN', `Other machines could send to ${host} without encryption.`, {
@@ -366,10 +374,15 @@ function checkSafety(host: string, settings: Settings, tls: boolean): void {
         'If the network is safe: --plain',
       ],
     })
-  if (settings.tokens === undefined && settings.tls_ca === undefined && !settings.anyone)
+  if (!secret && settings.tls_ca === undefined && !settings.anyone)
     throw new OperatorError('MIRROR_ANYONE', `Anyone who reaches ${host} could send packets as any sensor.`, {
       exit: 2,
-      suggestions: ['A token for each sensor: --tokens FILE', 'Or certificates: --tls-ca FILE', 'Or, if that is meant: --anyone'],
+      suggestions: [
+        'A token for each sensor: earshot manager token add NAME --role send --id-sensor 7',
+        'Or a file of them: --tokens FILE',
+        'Or certificates: --tls-ca FILE',
+        'Or, if that is meant: --anyone',
+      ],
     })
 }
 

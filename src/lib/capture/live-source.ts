@@ -33,6 +33,8 @@ const TICK_MS = 1000
 const SETTLE_MS = 2 * RETIRE_MS
 /** A clock set back by more than this is followed; smaller steps back are interfaces whose blocks overlap. */
 const CLOCK_STEP: number = 10 * SECOND
+/** What the end may take to read what had arrived: a service manager does not wait for ever. */
+const REST_MS = 10_000
 const NO_NUMBERS = new Uint32Array(0)
 const NO_TIMES = new Float64Array(0)
 const POLLIN = 1
@@ -167,9 +169,12 @@ export class LiveSource implements PacketSource {
     if (this.#closed) return
     for (const tap of this.#taps) tap.ring.stop()
     // Nothing arrives any more, and the last packets' blocks are handed over within RETIRE_MS: so this ends.
-    for (const end = Date.now() + SETTLE_MS; ; ) {
-      const over = Date.now() >= end
-      const run = this.#order.next(over ? EVER : settledAt(Date.now()))
+    const begun = Date.now()
+    for (;;) {
+      const now = Date.now()
+      const over = now >= begun + SETTLE_MS
+      const run = this.#order.next(over ? EVER : settledAt(now))
+      if (run !== undefined && now >= begun + REST_MS) return this.#leave(run)
       if (run !== undefined) yield this.#batch(run)
       else if (over) return
       else await pause(HOLD_MS)
@@ -181,6 +186,17 @@ export class LiveSource implements PacketSource {
     this.#taps.forEach(({ ring }, i) => {
       ring.refilter(programs[i] as BpfInstruction[])
     })
+  }
+
+  /** What is left in the rings when the end has taken long enough. */
+  #leave(first: BlockBatch): void {
+    let left = 0
+    for (let run: BlockBatch | undefined = first; run !== undefined; run = this.#order.next(EVER)) {
+      left += run.count
+      run.release()
+    }
+    this.oddities.add('packet in the ring at the end, not read', left)
+    this.#notice(`The end came before ${left} packets that had been captured could be read.`, 'error')
   }
 
   #anyReady(): boolean {

@@ -298,6 +298,7 @@ export class Spool {
     if (this.#gone) return
     const left = this.#shipments.reduce((sum, { count }, id) => (this.#free.includes(id) ? sum : sum + count), 0)
     this.#dropped.add('disk too slow at the end', left)
+    this.#packets -= left
     this.#options.onNotice(
       `The spool "${this.#options.dir}" did not take the last ${left} packets within ${Math.round(closeMs / 1000)} s: they are lost.`,
       'error',

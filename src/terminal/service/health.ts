@@ -8,6 +8,7 @@ import { healthOf } from '../../lib/health/index.js'
 import { connectManager, type ManagerClient, type ServiceStats, statsOf } from '../../lib/manager/index.js'
 import { knownServers } from '../manager-access.js'
 import { sizeText } from '../size.js'
+import { captures } from './instance.js'
 
 /**
  * How all services of this host are: what systemd knows of our units, and what the services themselves say through their sockets.
@@ -110,26 +111,28 @@ function unitProblems(unit: UnitState | undefined, sample: ServiceSample | undef
 const isJob = (name: string): boolean => name.startsWith('cdr-')
 
 /** The verdicts of /healthz, and what only the whole host shows. */
-function sampleProblems({ name, now, error }: ServiceSample, all: readonly ServiceSample[], nowMs: number): string[] {
+function sampleProblems(sample: ServiceSample, all: readonly ServiceSample[], nowMs: number): string[] {
+  const { now, error } = sample
   if (now === undefined) return [error ?? 'it does not answer']
   const problems = healthOf(now, nowMs)
     .checks.filter(({ level }) => level !== 'ok')
     .map(({ what, next }) => (next === undefined ? what : `${what} ${next}`))
-  const { sensorId } = now
-  const twin = all.find(
-    (other) => other.name !== name && other.now !== undefined && captures(other.now) && captures(now) && other.now.sensorId === sensorId,
-  )
-  if (twin !== undefined)
-    problems.push(
-      sensorId === undefined
-        ? `neither it nor ${twin.name} has an id_sensor: their records cannot be told apart`
-        : `its id_sensor ${sensorId} is also that of ${twin.name}`,
-    )
+  const twin = twinProblem(sample, all)
+  if (twin !== undefined) problems.push(twin)
   return problems
 }
 
-/** What gives its own number to the packets it takes from a wire. */
-const captures = ({ service }: ServiceStats): boolean => /^(sniff|mirror-send)\b/.test(service)
+/** Two that capture under one number. */
+export function twinProblem({ name, now }: ServiceSample, all: readonly ServiceSample[]): string | undefined {
+  if (now === undefined || !captures(now.service)) return undefined
+  const twin = all.find(
+    (other) => other.name !== name && other.now !== undefined && captures(other.now.service) && other.now.sensorId === now.sensorId,
+  )
+  if (twin === undefined) return undefined
+  return now.sensorId === undefined
+    ? `neither it nor ${twin.name} has an id_sensor: their records cannot be told apart`
+    : `its id_sensor ${now.sensorId} is also that of ${twin.name}`
+}
 
 const diskRow = ({ path, freeBytes, totalBytes }: Disk): HealthRow => ({
   service: `disk ${path}`,

@@ -21,3 +21,6 @@ export function serviceName(service: string, instance: string | undefined, envir
   if (instance !== undefined) return `${service}@${instance}`
   return isService(environment) ? service : `${service}-${process.pid}`
 }
+
+/** Services that give their own number to the packets they take from a wire. */
+export const captures = (name: string): boolean => /^(sniff|mirror-send)\b/.test(name)

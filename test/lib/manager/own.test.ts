@@ -336,6 +336,19 @@ describe('who may come in', () => {
     client.close()
   })
 
+  test('a renewed certificate is shown to who connects from then on; who is in stays', async () => {
+    const known = new KnownServers(join(root, 'renewed'))
+    const address = `127.0.0.1:${strict.port}`
+    known.set(address, certificate.fingerprint)
+    const before = await tls(strict.port, { known, token: strict.tokens.addToken('renewer', 'view', new Date()) })
+    const renewed = await serverCertificate(join(root, 'tls-renewed'))
+    strict.manager.show(renewed)
+    await expect(tls(strict.port, { known })).rejects.toThrow()
+    expect((await gather(before.ask('stats'))).items).toHaveLength(1)
+    before.close()
+    strict.manager.show(certificate)
+  })
+
   test('an OpenSSL client sees TLS 1.2 or newer, and the certificate', async () => {
     const socket = connectTls({ host: '127.0.0.1', port: m.port, rejectUnauthorized: false, maxVersion: 'TLSv1.1', minVersion: 'TLSv1' })
     expect(await new Promise((resolve) => socket.once('error', (e) => resolve((e as NodeJS.ErrnoException).code)))).toMatch(

@@ -332,7 +332,7 @@ describe('our protocol', () => {
   })
 
   test('tokens: the right one, a wrong one, none', async () => {
-    const got = await receive({ secrets: { keys: new Map([[7, [keyOf('open sesame')]]]), fingerprints: new Map() } })
+    const got = await receive({ secrets: () => ({ keys: new Map([[7, [keyOf('open sesame')]]]), fingerprints: new Map() }) })
     await send(got.receiver.port, batchesOf(1, 10), { token: 'open sesame' }).done
     expect(got.packets).toHaveLength(10)
     for (const o of [{ token: 'guess' }, {}, { token: 'open sesame', sensor: 8 }]) {
@@ -340,6 +340,19 @@ describe('our protocol', () => {
       await until('the refusal', () => refused.notices.some((text) => /token is not that of id_sensor/.test(text)))
     }
     expect(got.packets).toHaveLength(10)
+  })
+
+  test('tokens that change while it runs: for who connects from then on', async () => {
+    const secretsOf = (token: string) => () => ({ keys: new Map([[7, [keyOf(token)]]]), fingerprints: new Map() })
+    const got = await receive({ secrets: secretsOf('old') })
+    await send(got.receiver.port, batchesOf(1, 10), { token: 'old' }).done
+    got.receiver.admitWith({ tls: undefined, secrets: secretsOf('new') })
+    const refused = send(got.receiver.port, batchesOf(1, 10), { token: 'old' })
+    await until('the refusal', () => refused.notices.some((text) => /token is not that of id_sensor/.test(text)))
+    refused.stop()
+    await refused.done
+    await send(got.receiver.port, batchesOf(1, 10), { token: 'new' }).done
+    expect(got.packets).toHaveLength(20)
   })
 
   test('the end of a live sender whose receiver is away: what is lost is said', async () => {
@@ -429,6 +442,17 @@ describe('VoIPmonitor’s protocol', () => {
     expect(got.receiver.sensors()).toMatchObject([{ sensorId: 7, name: 'test', protocol: 'voipmonitor' }])
   })
 
+  test('the end of the receiver: what was confirmed and waits here is read still', async () => {
+    const got = await receive({ eachMs: 100 })
+    const sender = send(got.receiver.port, batchesOf(20, 50), { parts: { protocol: 'voipmonitor' } })
+    // The sender is done when all is confirmed; the pipeline has hardly begun.
+    await sender.done
+    const before = got.packets.length
+    await got.stop()
+    expect(before).toBeLessThan(1000)
+    expect(numbers(got)).toEqual(range(1000))
+  })
+
   test('without confirmation', async () => {
     const got = await receive()
     await send(got.receiver.port, batchesOf(20, 50), { parts: { protocol: 'voipmonitor', confirm: false } }).done
@@ -446,7 +470,7 @@ describe('VoIPmonitor’s protocol', () => {
   })
 
   test('has no token, so it is turned away where tokens are wanted', async () => {
-    const got = await receive({ secrets: { keys: new Map(), fingerprints: new Map() } })
+    const got = await receive({ secrets: () => ({ keys: new Map(), fingerprints: new Map() }) })
     const sender = send(got.receiver.port, batchesOf(1, 10), { parts: { protocol: 'voipmonitor' } })
     await until('the refusal', () => got.notices.some((text) => /cannot prove who it is/.test(text)))
     sender.stop()
@@ -528,6 +552,14 @@ describe('TLS', () => {
     expect(got.receiver.sensors()).toMatchObject([{ encrypted: true }])
   })
 
+  test('a renewed certificate is shown to who connects from then on', async () => {
+    const got = await receive({ tls: server() })
+    got.receiver.admitWith({ tls: { cert: file('sensor.pem'), key: file('sensor.key') }, secrets: undefined })
+    expect(() => got.receiver.admitWith({ tls: { cert: file('sensor.pem'), key: file('receiver.key') }, secrets: undefined })).toThrow()
+    await send(got.receiver.port, batchesOf(1, 10), { parts: { tls: { ca: file('sensor.pem') } } }).done
+    expect(got.packets).toHaveLength(10)
+  })
+
   test('a receiver that is not trusted gets nothing', async () => {
     const got = await receive({ tls: server() })
     const sender = send(got.receiver.port, batchesOf(1, 10), { parts: { tls: { ca: file('sensor.pem') } } })
@@ -544,7 +576,7 @@ describe('TLS', () => {
       .trim()
       .replaceAll(':', '')
       .toLowerCase()
-    const got = await receive({ tls: server(), secrets: { keys: new Map(), fingerprints: new Map([[7, [fingerprint]]]) } })
+    const got = await receive({ tls: server(), secrets: () => ({ keys: new Map(), fingerprints: new Map([[7, [fingerprint]]]) }) })
     const tls = { ca: file('receiver.pem'), cert: file('sensor.pem'), key: file('sensor.key') }
     await send(got.receiver.port, batchesOf(1, 10), { parts: { tls } }).done
     expect(got.packets).toHaveLength(10)

@@ -38,10 +38,10 @@ function mysqlEngine(at: MysqlLocation, first: Connection, form: Form): ReadEngi
       throw readFailure(at, error)
     }
   }
-  const translate = form.madeBy === 'voipmonitor' ? theirCalls(form).translate : (sql: string): string => sql
+  const translate = form.madeBy === 'voipmonitor' ? theirCalls(form, at.localTime).translate : (sql: string): string => sql
   const sent = (values: readonly SqlValue[]): unknown[] => values.map((v) => (v instanceof Uint8Array ? Buffer.from(v) : v))
   return {
-    dialect: dialectOf(form),
+    dialect: dialectOf(form, at.localTime),
     rows: (sql, values = []) => told(async () => (await ready()).rows<Row>(translate(sql), sent(values))),
     each: (sql, values, take) =>
       told(async () => {
@@ -66,7 +66,7 @@ function readFailure(at: MysqlLocation, error: unknown): OperatorError {
   })
 }
 
-function dialectOf(form: Form): Dialect {
+function dialectOf(form: Form, localTime: boolean): Dialect {
   /** VoIPmonitor's tables compare without regard to case (latin1_swedish_ci); ours, and those we make, by their bytes. */
   const caseless = (column: string): boolean => form.madeBy === 'voipmonitor' && /^(c|cdr_ua)\./.test(column)
   return {
@@ -103,13 +103,14 @@ function dialectOf(form: Form): Dialect {
     calldate: !form.partitioned ? undefined : (ours) => (form.milliseconds ? ours : `date_format(${ours}, '%Y-%m-%d %H:%i:%s')`),
     joinCdr: 'STRAIGHT_JOIN cdr c FORCE INDEX (PRIMARY)',
     byTime: 'earshot_cdr e FORCE INDEX (once)',
-    ...(form.madeBy === 'voipmonitor' && { shared: sharedCalls(form) }),
+    ...(form.madeBy === 'voipmonitor' && { shared: sharedCalls(form, localTime) }),
   }
 }
 
-function sharedCalls(form: Form): SharedCalls {
-  const { from, isTheirs } = theirCalls(form)
-  // Theirs may hold whole seconds, cut.
+function sharedCalls(form: Form, localTime: boolean): SharedCalls {
+  const { from, isTheirs } = theirCalls(form, localTime)
+  // Theirs may hold whole seconds, cut; and local time, which is never a day from ours.
+  const slack = localTime ? 86_400e6 : 0
   const second = (micros: number): string => dateTime(Math.max(0, Math.min(micros, LAST_MICROS)) as Micros).slice(0, 19)
   return {
     from,
@@ -117,8 +118,8 @@ function sharedCalls(form: Form): SharedCalls {
     hasOwn: form.beside,
     within(low, high) {
       const limits = [
-        ...(low === undefined ? [] : [{ sql: 'c.calldate >= ?', values: [second(low)] }]),
-        ...(high === undefined ? [] : [{ sql: 'c.calldate <= ?', values: [`${second(high)}.999`] }]),
+        ...(low === undefined ? [] : [{ sql: 'c.calldate >= ?', values: [second(low - slack)] }]),
+        ...(high === undefined ? [] : [{ sql: 'c.calldate <= ?', values: [`${second(high + slack)}.999`] }]),
       ]
       return joinSql(limits, 'AND')
     },

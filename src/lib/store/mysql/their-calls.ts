@@ -8,11 +8,16 @@ import { isAddress, name } from './sql.js'
  * says of a call is worked out from `cdr`, as far as it can be; what only we know is NULL. The SQL of the reading half says
  * `e.COLUMN`; for such a database each of these is replaced by what stands here. `own` is earshot_cdr, joined where it has a row.
  */
-export function theirCalls({ columns, beside }: Form): { from: string; isTheirs: string; translate(sql: string): string } {
+export function theirCalls(
+  { columns, beside }: Form,
+  localTime: boolean,
+): { from: string; isTheirs: string; translate(sql: string): string } {
   const there = columns.get('cdr')
   /** An older VoIPmonitor may lack a column. */
   const c = (column: string): string => (there?.has(column) === false ? 'NULL' : `c.${name(column)}`)
-  const micros = (time: string): string => `timestampdiff(MICROSECOND, '1970-01-01', ${time})`
+  // Local time is that of the machine of the database: ours may be another, and only the server can turn it back row by row.
+  const universal = (time: string): string => (localTime ? `convert_tz(${time}, 'SYSTEM', '+00:00')` : time)
+  const micros = (time: string): string => `timestampdiff(MICROSECOND, '1970-01-01', ${universal(time)})`
   const after = (seconds: string): string => `CAST(${micros('c.calldate')} + (${seconds}) * 1000000 AS SIGNED)`
   const part = (column: string, factor: number): string => `(${c(column)} / ${factor}.0)`
   const address = (column: string): string => {
