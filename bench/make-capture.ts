@@ -3,6 +3,7 @@
  * and jitter, set up and ended by SIP. Seeded: the same arguments make the same bytes.
  *
  *   npx tsx bench/make-capture.ts --calls 500 --seconds 20 --out load.pcap
+ *   npx tsx bench/make-capture.ts --calls 45000 --per-second 25 --out - | tcpreplay -i veth0 -     calls that begin and end, for half an hour
  */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -16,6 +17,8 @@ const { values } = parseArgs({
     first: { type: 'string', default: '0' },
     seconds: { type: 'string', default: '20' },
     loss: { type: 'string', default: '0.01' },
+    /** Calls begin one after the other, so many a second; 0: all at once. */
+    'per-second': { type: 'string', default: '0' },
     out: { type: 'string' },
   },
 })
@@ -24,6 +27,7 @@ const calls = Number(values.calls)
 const first = Number(values.first)
 const slots = Math.round(Number(values.seconds) * 50)
 const loss = Number(values.loss)
+const perSecond = Number(values['per-second'])
 
 const START = 1_700_000_000 * 1e6
 const SLOT = 20_000
@@ -39,13 +43,24 @@ function random(): number {
 
 const out = new Uint8Array(8 << 20)
 const view = new DataView(out.buffer)
-const file = openSync(values.out, 'w')
+const file = values.out === '-' ? 1 : openSync(values.out, 'w')
 let at = writeFileHeader(view, 0, 1, false)
 let packets = 0
 
 function room(bytes: number): void {
-  if (at + bytes <= out.length) return
-  writeSync(file, out, 0, at)
+  if (at + bytes > out.length) flush()
+}
+
+function flush(): void {
+  for (let written = 0; written < at; ) {
+    try {
+      written += writeSync(file, out, written, at - written)
+    } catch (error) {
+      // A pipe that is full, and was made not to block by whoever started us.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2)
+    }
+  }
   at = 0
 }
 
@@ -121,56 +136,106 @@ function message(call: number, start: string, cseq: string, toTag: boolean, sdpS
 }
 
 const callee = (call: number): string => `sip:+1556${String(call).padStart(7, '0')}@example.net`
-for (let call = first; call < first + calls; call++)
-  sip(START + ((call - first) / calls) * 4e5, true, message(call, `INVITE ${callee(call)} SIP/2.0`, '1 INVITE', false, 0))
-for (let call = first; call < first + calls; call++)
-  sip(START + 4e5 + ((call - first) / calls) * 4e5, false, message(call, 'SIP/2.0 100 Trying', '1 INVITE', false))
-for (let call = first; call < first + calls; call++)
-  sip(START + 8e5 + ((call - first) / calls) * 4e5, false, message(call, 'SIP/2.0 180 Ringing', '1 INVITE', true))
-for (let call = first; call < first + calls; call++)
-  sip(START + 12e5 + ((call - first) / calls) * 4e5, false, message(call, 'SIP/2.0 200 OK', '1 INVITE', true, 1))
-for (let call = first; call < first + calls; call++)
-  sip(START + 16e5 + ((call - first) / calls) * 4e5, true, message(call, `ACK ${callee(call)} SIP/2.0`, '1 ACK', true))
 
-/** Offsets of all streams within a slot, in order of time: phase of the stream plus jitter of up to 4 ms. */
-const streams = calls * 2
-const phase = Float64Array.from({ length: streams }, () => random() * (SLOT - 4500))
-const due = new Float64Array(streams)
-for (let slot = 0; slot < slots; slot++) {
-  for (let s = 0; s < streams; s++) {
-    // A double carries both: whole microseconds in front, the stream behind.
-    due[s] = Math.floor((phase[s] as number) + random() * 4000) * 2 ** 20 + s
+function rtp(micros: number, call: number, side: 0 | 1, sequence: number, stream: number): void {
+  const from = media(call, side)
+  const to = media(call, side === 0 ? 1 : 0)
+  room(16 + FRAME)
+  const frame = writeRecordHeader(view, at, micros, -1, FRAME, FRAME)
+  headers(frame, from.address, to.address, from.port, to.port, 172, sequence)
+  const rtp = frame + 42
+  out[rtp] = 0x80
+  out[rtp + 1] = 8
+  view.setUint16(rtp + 2, (sequence + stream * 7) & 0xffff)
+  view.setUint32(rtp + 4, (sequence * 160 + stream * 1000) >>> 0)
+  view.setUint32(rtp + 8, (0x10000 + stream) >>> 0)
+  out.fill(0xd5, rtp + 12, rtp + 172)
+  at = frame + FRAME
+  packets++
+}
+
+if (perSecond > 0) oneAfterTheOther()
+else allAtOnce()
+flush()
+if (file !== 1) closeSync(file)
+process.stderr.write(`${values.out}: ${packets} packets, ${calls} calls of ${slots / 50} s\n`)
+
+/** Set up together, ended together: the most calls at one time for a capture's length. */
+function allAtOnce(): void {
+  for (let call = first; call < first + calls; call++)
+    sip(START + ((call - first) / calls) * 4e5, true, message(call, `INVITE ${callee(call)} SIP/2.0`, '1 INVITE', false, 0))
+  for (let call = first; call < first + calls; call++)
+    sip(START + 4e5 + ((call - first) / calls) * 4e5, false, message(call, 'SIP/2.0 100 Trying', '1 INVITE', false))
+  for (let call = first; call < first + calls; call++)
+    sip(START + 8e5 + ((call - first) / calls) * 4e5, false, message(call, 'SIP/2.0 180 Ringing', '1 INVITE', true))
+  for (let call = first; call < first + calls; call++)
+    sip(START + 12e5 + ((call - first) / calls) * 4e5, false, message(call, 'SIP/2.0 200 OK', '1 INVITE', true, 1))
+  for (let call = first; call < first + calls; call++)
+    sip(START + 16e5 + ((call - first) / calls) * 4e5, true, message(call, `ACK ${callee(call)} SIP/2.0`, '1 ACK', true))
+
+  /** Offsets of all streams within a slot, in order of time: phase of the stream plus jitter of up to 4 ms. */
+  const streams = calls * 2
+  const phase = Float64Array.from({ length: streams }, () => random() * (SLOT - 4500))
+  const due = new Float64Array(streams)
+  for (let slot = 0; slot < slots; slot++) {
+    for (let s = 0; s < streams; s++) {
+      // A double carries both: whole microseconds in front, the stream behind.
+      due[s] = Math.floor((phase[s] as number) + random() * 4000) * 2 ** 20 + s
+    }
+    due.sort()
+    for (let i = 0; i < streams; i++) {
+      if (random() < loss) continue
+      const key = due[i] as number
+      const offset = Math.floor(key / 2 ** 20)
+      const s = key - offset * 2 ** 20
+      const call = first + (s >> 1)
+      const side = (s & 1) as 0 | 1
+      rtp(START + RAMP + slot * SLOT + offset, call, side, slot, s)
+    }
   }
-  due.sort()
-  for (let i = 0; i < streams; i++) {
-    if (random() < loss) continue
-    const key = due[i] as number
-    const offset = Math.floor(key / 2 ** 20)
-    const s = key - offset * 2 ** 20
-    const call = first + (s >> 1)
-    const side = (s & 1) as 0 | 1
-    const from = media(call, side)
-    const to = media(call, side === 0 ? 1 : 0)
-    room(16 + FRAME)
-    const frame = writeRecordHeader(view, at, START + RAMP + slot * SLOT + offset, -1, FRAME, FRAME)
-    headers(frame, from.address, to.address, from.port, to.port, 172, slot)
-    const rtp = frame + 42
-    out[rtp] = 0x80
-    out[rtp + 1] = 8
-    view.setUint16(rtp + 2, (slot + s * 7) & 0xffff)
-    view.setUint32(rtp + 4, (slot * 160 + s * 1000) >>> 0)
-    view.setUint32(rtp + 8, (0x10000 + s) >>> 0)
-    out.fill(0xd5, rtp + 12, rtp + 172)
-    at = frame + FRAME
-    packets++
+  const after = START + RAMP + slots * SLOT
+  for (let call = first; call < first + calls; call++)
+    sip(after + ((call - first) / calls) * 4e5, true, message(call, `BYE ${callee(call)} SIP/2.0`, '2 BYE', true))
+  for (let call = first; call < first + calls; call++)
+    sip(after + 4e5 + ((call - first) / calls) * 4e5, false, message(call, 'SIP/2.0 200 OK', '2 BYE', true))
+}
+
+/** Slot by slot; a call's messages fall into slots of their own. The capture is as long as it takes, the memory is that of the calls that run. */
+function oneAfterTheOther(): void {
+  const slotsPerCall = RAMP / SLOT + slots
+  const steps: readonly [slot: number, fromCaller: boolean, text: (call: number) => string][] = [
+    [0, true, (call) => message(call, `INVITE ${callee(call)} SIP/2.0`, '1 INVITE', false, 0)],
+    [1, false, (call) => message(call, 'SIP/2.0 100 Trying', '1 INVITE', false)],
+    [5, false, (call) => message(call, 'SIP/2.0 180 Ringing', '1 INVITE', true)],
+    [80, false, (call) => message(call, 'SIP/2.0 200 OK', '1 INVITE', true, 1)],
+    [81, true, (call) => message(call, `ACK ${callee(call)} SIP/2.0`, '1 ACK', true)],
+    [slotsPerCall, true, (call) => message(call, `BYE ${callee(call)} SIP/2.0`, '2 BYE', true)],
+    [slotsPerCall + 1, false, (call) => message(call, 'SIP/2.0 200 OK', '2 BYE', true)],
+  ]
+  const slotsBetween = 50 / perSecond
+  const beganAt = (call: number): number => Math.floor((call - first) * slotsBetween)
+  let oldest = first
+  let next = first
+  const due: { offset: number; emit: (micros: number) => void }[] = []
+  for (let slot = 0; oldest < first + calls; slot++) {
+    while (next < first + calls && beganAt(next) <= slot) next++
+    while (oldest < next && beganAt(oldest) + slotsPerCall + 1 < slot) oldest++
+    due.length = 0
+    for (let call = oldest; call < next; call++) {
+      const age = slot - beganAt(call)
+      const step = steps.find(([at]) => at === age)
+      if (step !== undefined) due.push({ offset: random() * 1000, emit: (micros) => sip(micros, step[1], step[2](call)) })
+      const sequence = age - RAMP / SLOT
+      if (sequence < 0 || sequence >= slots) continue
+      for (const side of [0, 1] as const) {
+        const stream = (call - first) * 2 + side
+        // The phase of a stream stays; the jitter does not.
+        const phase = (Math.imul(stream, 0x9e3779b1) >>> 0) % (SLOT - 5500)
+        if (random() >= loss)
+          due.push({ offset: 1000 + phase + random() * 4000, emit: (micros) => rtp(micros, call, side, sequence, stream) })
+      }
+    }
+    due.sort((a, b) => a.offset - b.offset)
+    for (const { offset, emit } of due) emit(Math.floor(START + slot * SLOT + offset))
   }
 }
-const after = START + RAMP + slots * SLOT
-for (let call = first; call < first + calls; call++)
-  sip(after + ((call - first) / calls) * 4e5, true, message(call, `BYE ${callee(call)} SIP/2.0`, '2 BYE', true))
-for (let call = first; call < first + calls; call++)
-  sip(after + 4e5 + ((call - first) / calls) * 4e5, false, message(call, 'SIP/2.0 200 OK', '2 BYE', true))
-
-writeSync(file, out, 0, at)
-closeSync(file)
-process.stdout.write(`${values.out}: ${packets} packets, ${calls} calls of ${slots / 50} s\n`)

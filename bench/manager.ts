@@ -18,7 +18,7 @@ else await measure()
 
 /** The other process: a manager over a spool with one large file. */
 async function serve(): Promise<void> {
-  const about = { service: 'bench', version: '0', pid: process.pid, host: 'bench', sensorId: undefined }
+  const about = { service: 'bench', name: 'bench', version: '0', pid: process.pid, host: 'bench', sensorId: undefined }
   const manager = await startManager({
     backend: {
       about,

@@ -1,23 +1,24 @@
-// How many complete call records a store takes: `npx tsx bench/store.ts [sqlite|mysql|all] [seconds]`, after three seconds of warming up.
-// MariaDB runs on this machine with VoIPmonitor's full index set; building the SQL counts. Prints rows for bench/RESULTS.md.
+// How many complete call records a store takes: `npx tsx bench/store.ts [sqlite|mysql|all] [records] [--connections=2,4] [--innodb-…]`.
+// As in a run: records come as text, and reading them, building the SQL and the threads in between count. A first third warms up.
+// MariaDB runs on this machine with VoIPmonitor's full index set; then it loads the same rows once more from its own files, alone:
+// what no client can do better. Prints rows for bench/RESULTS.md.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Micros } from '../src/lib/base/units.js'
-import type { CallRecord } from '../src/lib/call/record.js'
-import type { InsertCounts } from '../src/lib/store/cdr-store.js'
+import { recordText } from '../src/lib/call/record-text.js'
+import { callTables } from '../src/lib/store/all-tables.js'
+import type { RecordWriter } from '../src/lib/store/cdr-store.js'
+import { ourDatabase } from '../src/lib/store/mysql/ddl.js'
+import { partitionList } from '../src/lib/store/mysql/partitions.js'
 import { openMysqlWriter } from '../src/lib/store/mysql/writer.js'
-import { openSqlite } from '../src/lib/store/sqlite/store.js'
-import { startMariadb } from '../test/support/mariadb.js'
-import { batches } from './store-load.js'
+import { recordOfText } from '../src/lib/store/record-of-text.js'
+import { openSqliteWriter } from '../src/lib/store/sqlite/writer.js'
+import { startMariadb, type TestServer } from '../test/support/mariadb.js'
+import { BATCH, batches } from './store-load.js'
 
-const [which = 'all', secondsText = '10'] = process.argv.slice(2)
-const seconds = Number(secondsText)
-const WARM_MS = 3000
-interface Sink {
-  insert(records: readonly CallRecord[]): Promise<InsertCounts>
-  close(): Promise<void>
-}
+const [which = 'all', recordsText = '60000'] = process.argv.slice(2).filter((a) => !a.startsWith('--'))
+const batchCount = Math.ceil(Number(recordsText) / BATCH)
+const connectionCounts = (/--connections=([\d,]+)/.exec(process.argv.join(' '))?.[1] ?? '2,4').split(',').map(Number)
 
 /** Seconds of CPU that a process has used (proc_pid_stat(5), fields 14 and 15, in ticks of 10 ms). */
 function cpuSeconds(pid: number | undefined): number {
@@ -26,60 +27,84 @@ function cpuSeconds(pid: number | undefined): number {
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-async function measure(name: string, sink: Sink, atOnce: number, serverPid?: number): Promise<void> {
+async function measure(name: string, sink: RecordWriter, serverPid?: number): Promise<void> {
   const next = batches()
-  // A sensor runs for weeks: what V8 takes to compile its loops is not what a record costs.
-  for (const untilMs = performance.now() + WARM_MS; performance.now() < untilMs; ) await sink.insert(next())
-  // Made beforehand, and given again as other calls: only storing them is measured, without a heap full of records.
-  const ready = Array.from({ length: 20 }, next)
-  let round = 0
-  const another = (): CallRecord[] => {
-    const n = round++
-    const later = Math.floor(n / 20) * 3e6
-    return (ready[n % 20] as CallRecord[]).map((r) => ({ ...r, callId: `${n}-${r.callId}`, started: (r.started + later) as Micros }))
-  }
+  const texts = Array.from({ length: Math.ceil(batchCount * 1.5) }, () => next().map(recordText))
+  const insert = async (batch: readonly string[]): Promise<number> =>
+    (await (sink.insertTexts?.(batch) ?? sink.insert(batch.map(recordOfText)))).stored
+  for (const batch of texts.splice(batchCount)) await insert(batch)
   let stored = 0
   const cpu = process.cpuUsage()
   const serverCpu = cpuSeconds(serverPid)
   const began = performance.now()
-  const untilMs = began + seconds * 1000
-  const run = async (): Promise<void> => {
-    while (performance.now() < untilMs) stored += (await sink.insert(another())).stored
-  }
-  await Promise.all(Array.from({ length: atOnce }, run))
+  for (const batch of texts) stored += await insert(batch)
   const took = (performance.now() - began) / 1000
   const { user, system } = process.cpuUsage(cpu)
+  const server = serverPid ? `, ${(((cpuSeconds(serverPid) - serverCpu) / stored) * 1e6).toFixed(0)} µs of the server’s` : ''
   console.log(
-    `| ${name} | ${stored} records in ${took.toFixed(1)} s | ${Math.round(stored / took)} records/s | ${((user + system) / stored).toFixed(0)} µs CPU of ours${serverPid ? `, ${(((cpuSeconds(serverPid) - serverCpu) / stored) * 1e6).toFixed(0)} µs of the server’s` : ''} each |`,
+    `| ${name} | ${stored} records in ${took.toFixed(1)} s | ${Math.round(stored / took)} records/s | ${((user + system) / stored).toFixed(0)} µs CPU of ours${server} each |`,
   )
   await sink.close()
 }
 
-if (which !== 'mysql') {
-  const dir = mkdtempSync(join(tmpdir(), 'earshot-bench-'))
-  await measure('SQLite', openSqlite(join(dir, 'bench.db'), { readonly: false }), 1)
-  rmSync(dir, { recursive: true })
-}
-if (which !== 'sqlite') {
-  // As a server of its own would be set up: the indexes of the day fit into memory, the log is synced once a second.
-  const server = await startMariadb([
-    '--innodb-buffer-pool-size=4G',
-    '--innodb-log-file-size=2G',
-    '--innodb-flush-log-at-trx-commit=2',
-    '--performance-schema=OFF',
-    ...process.argv.filter((a) => a.startsWith('--innodb')),
-  ])
-  try {
-    for (const connections of [2, 4]) {
-      await server.sql('DROP DATABASE IF EXISTS bench')
-      await measure(
-        `MariaDB, ${connections} connections`,
-        await openMysqlWriter(server.url('bench', `connections=${connections}`)),
-        1,
-        server.pid,
+/** LOAD DATA INFILE by the server from its own disk, table after table, of rows that are there already. */
+async function floor(server: TestServer, dir: string): Promise<void> {
+  const [range] = await server.sql<{ first: number; last: number }>('SELECT min(ID) AS first, max(ID) AS last FROM cdr', 'bench')
+  const { first, last } = range as { first: number; last: number }
+  const rest = first + Math.floor((last - first) / 3)
+  const parts = [
+    [first, rest],
+    [rest + 1, last],
+  ] as const
+  for (const { name } of callTables) {
+    const id = name === 'cdr' ? 'ID' : 'cdr_ID'
+    for (const [i, [from, to]] of parts.entries())
+      await server.sql(
+        `SELECT * FROM ${name} WHERE ${id} BETWEEN ${from} AND ${to} ORDER BY ${id} INTO OUTFILE '${join(dir, `${name}-${i}`)}'`,
+        'bench',
       )
-    }
-  } finally {
-    await server.dispose()
   }
+  await server.sql('CREATE DATABASE floor')
+  for (const statement of ourDatabase({ ipv6: false, partitions: partitionList(Date.now() * 1000) })) await server.sql(statement, 'floor')
+  for (const [i] of parts.entries()) {
+    const cpu = cpuSeconds(server.pid)
+    const began = performance.now()
+    for (const { name } of callTables) await server.sql(`LOAD DATA INFILE '${join(dir, `${name}-${i}`)}' INTO TABLE ${name}`, 'floor')
+    if (i === 0) continue
+    const [count] = await server.sql<{ n: number }>(`SELECT count(*) AS n FROM cdr WHERE ID > ${rest}`, 'floor')
+    const n = count?.n ?? 0
+    console.log(
+      `| MariaDB, LOAD DATA INFILE from its own disk, 1 connection | ${n} records | ${Math.round((n / (performance.now() - began)) * 1000)} records/s | ${(((cpuSeconds(server.pid) - cpu) / n) * 1e6).toFixed(0)} µs of the server’s each |`,
+    )
+  }
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'earshot-bench-'))
+try {
+  if (which !== 'mysql') await measure('SQLite', await openSqliteWriter(join(dir, 'bench.db')))
+  if (which !== 'sqlite') {
+    // As a server of its own would be set up: the indexes of the day fit into memory, the log is synced once a second.
+    const server = await startMariadb([
+      '--innodb-buffer-pool-size=4G',
+      '--innodb-log-file-size=2G',
+      '--innodb-flush-log-at-trx-commit=2',
+      '--performance-schema=OFF',
+      ...process.argv.filter((a) => a.startsWith('--innodb')),
+    ])
+    try {
+      for (const connections of connectionCounts) {
+        await server.sql('DROP DATABASE IF EXISTS bench')
+        await measure(
+          `MariaDB, ${connections} connections`,
+          await openMysqlWriter(server.url('bench', `connections=${connections}`)),
+          server.pid,
+        )
+      }
+      await floor(server, dir)
+    } finally {
+      await server.dispose()
+    }
+  }
+} finally {
+  rmSync(dir, { recursive: true })
 }

@@ -17,6 +17,9 @@ const packages = [
   ['setpriv', 'util-linux'],
   ['mariadbd', 'mariadb-server'],
   ['openssl', 'openssl'],
+  ['curl', 'curl'],
+  ['groff', 'groff-base'],
+  ['zsh', 'zsh'],
 ]
 
 const searchPath = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`

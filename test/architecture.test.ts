@@ -28,6 +28,8 @@ const rings: Readonly<Record<string, number>> = {
   access: 3,
   manager: 3,
   journal: 3,
+  health: 3,
+  metrics: 3,
   sniffer: 4,
 }
 
@@ -49,6 +51,10 @@ const sameRing: readonly (readonly [from: string, to: string, reason: string])[]
   ['spool', 'native', 'where a thread’s built file is, and locks'],
   ['mirror', 'native', 'directories made without a loop'],
   ['spool', 'capture', 'a call’s file is read like any capture'],
+  ['health', 'manager', 'a verdict is about what a service counts'],
+  ['metrics', 'manager', 'and so are metrics'],
+  ['metrics', 'health', 'the verdicts of /healthz'],
+  ['metrics', 'access', 'who may read them'],
   ['journal', 'native', 'a lock that ends with its process'],
 ]
 
@@ -62,6 +68,8 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   react: ['terminal/live'],
   'string-width': ['terminal/live'],
   selfsigned: ['lib/access'],
+  'prom-client': ['lib/metrics'],
+  pino: ['terminal/log'],
   '@oclif/core': ['commands', 'terminal'],
 }
 

@@ -1,8 +1,10 @@
 import { Command, type Interfaces } from '@oclif/core'
-import { OperatorError } from '../lib/base/errors.js'
+import { exitCodes, OperatorError } from '../lib/base/errors.js'
+import { nearest } from '../lib/query/nearest.js'
 import type { ServiceName } from '../lib/settings/services.js'
 import type { SettingTable } from '../lib/settings/table.js'
 import type { Configuration } from './configuration.js'
+import type { ServiceRun } from './service/run.js'
 
 /** Which settings a command takes from files and the environment. Without a service: what [general] says. */
 export interface Configurable {
@@ -18,13 +20,21 @@ export abstract class BaseCommand extends Command {
   /** Where the settings of this run come from; after `parse`, of a command that has some. */
   protected configuration: Configuration | undefined
 
+  /** A command that runs as a service tells its end in its log. */
+  protected service: ServiceRun | undefined
+
   override async init(): Promise<void> {
     await super.init()
-    // `earshot … | head` closes our stdout: that is a success.
+    // `earshot … | head` closes our stdout: that is a success. A terminal that is gone answers EIO. Who has calls open writes them first.
+    // (oclif's own listener throws what is not EPIPE.)
+    process.stdout.removeAllListeners('error')
     process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0)
-      throw error
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+      if (this.service === undefined) process.exit(0)
+      this.service.stop()
     })
+    // There is nobody left to tell.
+    process.stderr.on('error', () => {})
   }
 
   /** Flags that were not given are filled from the environment and files: whoever reads flags need not know. */
@@ -36,7 +46,7 @@ export abstract class BaseCommand extends Command {
     const parsed = await super.parse(options, argv).catch((error: unknown) => {
       // It was, and refused: else oclif warns that nobody did.
       this.parsed = true
-      throw plainly(error)
+      throw plainly(error, this.ctor)
     })
     const configurable = (this.ctor as typeof BaseCommand).configurable()
     if (configurable !== undefined) {
@@ -47,20 +57,35 @@ export abstract class BaseCommand extends Command {
   }
 
   override async catch(error: Error & { exitCode?: number }): Promise<void> {
-    if (!(error instanceof OperatorError)) return super.catch(error)
+    if (!(error instanceof OperatorError)) {
+      await this.service?.close()
+      return super.catch(error)
+    }
     this.printError(error)
+    await this.service?.close()
     process.exitCode = error.exit
   }
 
   printError(error: unknown): void {
     const lines = [`Error: ${error instanceof Error ? error.message : String(error)}`]
     if (error instanceof OperatorError) lines.push(...error.suggestions.map((next) => `  → ${next}`))
-    process.stderr.write(`${lines.join('\n')}\n`)
+    if (this.service !== undefined) this.service.log.event('error', lines.join('\n'))
+    else process.stderr.write(`${lines.join('\n')}\n`)
   }
 }
 
-/** oclif wraps what a flag's parser says. */
-function plainly(error: unknown): unknown {
+/** oclif wraps what a flag's parser says, and answers a slip with the whole help, below which it is not seen. */
+function plainly(error: unknown, { id, flags }: typeof Command): unknown {
+  if (error instanceof Error && error.constructor.name === 'NonExistentFlagsError') {
+    const command = `earshot ${id.replaceAll(':', ' ')}`
+    const typed = (error as Error & { flags: string[] }).flags
+    const known = Object.entries(flags).flatMap(([name, { hidden }]) => (hidden === true ? [] : [name]))
+    const meant = typed.flatMap((flag) => (flag.startsWith('--') ? (nearest(flag.slice(2), known) ?? []) : []))
+    return new OperatorError('NO_FLAG', `${command} has no flag ${typed.join(', ')}.`, {
+      exit: exitCodes.usage,
+      suggestions: [...meant.map((name) => `Did you mean --${name}?`), `Its flags: ${command} --help`],
+    })
+  }
   if (error instanceof OperatorError)
     error.message = error.message.replace(/^Parsing (--\S+) \n\t(.*)\nSee more help with --help$/s, '$1: $2')
   return error

@@ -48,7 +48,7 @@ export function callSheet(call: CallJson, details: CallDetails | undefined): str
   for (const s of call.streams) {
     const loss = s.expected > 0 ? ((100 * s.lost) / s.expected).toFixed(2) : '-'
     lines.push(
-      `  ${s.direction === 'a' ? 'caller →' : 'callee →'}  ${s.src} → ${s.dst}  ${s.ssrc}  ${printable(s.codec ?? '?')}  ${s.packets} packets, ${s.lost} lost (${loss} %), ${s.reordered} reordered, ${s.duplicates} twice; jitter ${fixed(s.jitter_mean_ms)} mean, ${fixed(s.jitter_max_ms)} max ms; MOS ${fixed(s.mos, 2)}`,
+      `  ${s.direction === 'a' ? 'caller →' : 'callee →'}  ${s.src} → ${s.dst}  ${s.ssrc}  ${printable(s.codec ?? '?')}  ${s.packets} packets, ${s.lost} lost (${loss} %), ${s.reordered ?? '?'} reordered, ${s.duplicates ?? '?'} twice; jitter ${fixed(s.jitter_mean_ms)} mean, ${fixed(s.jitter_max_ms)} max ms; MOS ${fixed(s.mos, 2)}`,
     )
   }
   return lines

@@ -19,6 +19,7 @@ export const serviceConfigFlags = {
   instance: Flags.string({
     helpGroup: 'CONFIGURATION',
     helpValue: 'NAME',
+    env: 'EARSHOT_INSTANCE',
     summary: 'Which of several on this host: settings in a section like [sniff@NAME] are for it alone.',
   }),
 }

@@ -3,19 +3,22 @@ import { homedir } from 'node:os'
 import { dirname, join, resolve as resolvePath } from 'node:path'
 import { OperatorError } from '../lib/base/errors.js'
 import { type IniText, readIni } from '../lib/settings/ini.js'
+import { readStoreSettings } from '../lib/settings/records.js'
 import {
   changesBetween,
   type Problem,
   type Request,
   type Resolution,
+  type Resolved,
   resolve,
   type SettingChange,
   type SettingsFile,
 } from '../lib/settings/resolve.js'
-import { flagName } from '../lib/settings/table.js'
+import { readSpoolSettings } from '../lib/settings/spool.js'
+import { flagName, type Setting } from '../lib/settings/table.js'
 import { isVoipmonitor, type Translation, translate } from '../lib/settings/voipmonitor/translate.js'
 import type { Configurable } from './base-command.js'
-import { configDir } from './defaults.js'
+import { configDir, readableState } from './defaults.js'
 
 /**
  * The files of settings of this host, read once at the start and again when a service is told to (SIGHUP).
@@ -24,8 +27,10 @@ import { configDir } from './defaults.js'
 export interface Configuration {
   readonly resolution: Resolution
   readonly files: readonly string[]
-  /** Reads the files again. Problems change nothing: the settings in force stay. */
+  /** Reads the files again, and fills the flags anew. Problems change nothing: the settings in force stay. */
   reload(): { readonly changes: readonly SettingChange[]; readonly problems: readonly Problem[] }
+  /** These changes could not be taken: what was before is in force. */
+  keep(changes: readonly SettingChange[]): void
 }
 
 /** What oclif's parser answers, as far as it matters here. */
@@ -50,9 +55,11 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
   }
   const first = read()
   if (first.resolution.problems.length > 0) throw problemError(first.resolution.problems)
-  for (const { key, setting, value, origin } of first.resolution.settings.values()) {
-    if (origin.kind === 'flag' || origin.kind === 'default') continue
+  const put = (key: string, setting: Setting, value: unknown): void => {
     parsed.flags[flagName(key, setting)] = setting.type === 'switch' && setting.inverted ? !value : value
+  }
+  for (const { key, setting, value, origin } of first.resolution.settings.values()) {
+    if (origin.kind !== 'flag' && origin.kind !== 'default') put(key, setting, value)
   }
   for (const { path, translation } of first.files) {
     if (translation === undefined) continue
@@ -61,6 +68,13 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
     if (service !== undefined && parsed.flags['quiet'] !== true) process.stderr.write(`${translationLine(path, translation)}\n`)
   }
   let inForce = first.resolution
+  let before = inForce
+  const fill = (changes: readonly SettingChange[]): void => {
+    for (const { key } of changes) {
+      const { setting, value } = inForce.settings.get(key) as Resolved
+      put(key, setting, value)
+    }
+  }
   return {
     resolution: first.resolution,
     files: first.files.map(({ path }) => path),
@@ -68,10 +82,26 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
       const { resolution } = read()
       if (resolution.problems.length > 0) return { changes: [], problems: resolution.problems }
       const changes = changesBetween(inForce, resolution)
+      before = inForce
       inForce = resolution
+      fill(changes)
       return { changes, problems: [] }
     },
+    keep(changes) {
+      const settings = new Map(inForce.settings)
+      for (const { key } of changes) settings.set(key, before.settings.get(key) as Resolved)
+      inForce = { ...inForce, settings }
+      fill(changes)
+    },
   }
+}
+
+/** Where records and pcaps are for a command that has no flags for files of settings: as configured, else what is there. */
+export function configuredState(): { store: string; spool: string } {
+  const { settings } = configure({ table: { ...readStoreSettings, ...readSpoolSettings } }, { flags: {}, raw: [] }).resolution
+  const found = readableState()
+  const of = (key: string): string | undefined => settings.get(key)?.value as string | undefined
+  return { store: of('store') ?? found.store, spool: of('spooldir') ?? found.spool }
 }
 
 /** What of this process a resolution depends on. */
@@ -80,7 +110,11 @@ export function surroundings(): Pick<Request, 'environment' | 'credentials' | 'h
   return {
     environment: process.env,
     home: homedir(),
-    credentials: directory === undefined ? undefined : { directory, names: namesIn(directory) },
+    // An empty one is as good as none: units come with all of them.
+    credentials:
+      directory === undefined
+        ? undefined
+        : { directory, names: namesIn(directory).filter((name) => statSync(join(directory, name)).size > 0) },
   }
 }
 
@@ -121,7 +155,7 @@ const BYTES_MAX = 4 << 20
 export function readFile(path: string, implied: boolean): FilesRead {
   try {
     const text = readIni(textOf(path))
-    return { files: [implied || !isVoipmonitor(path, text) ? { path, implied, text } : voipmonitorFile(path, text)], problems: [] }
+    return { files: [!isVoipmonitor(path, text) ? { path, implied, text } : voipmonitorFile(path, implied, text)], problems: [] }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (implied && (code === 'ENOENT' || code === 'ENOTDIR')) return { files: [], problems: [] }
@@ -136,14 +170,14 @@ function textOf(path: string): string {
 }
 
 /** A voipmonitor.conf as it is, with the files that VoIPmonitor reads after it: voipmonitor/conf.d beside it. */
-function voipmonitorFile(path: string, text: IniText): SettingsFile {
+function voipmonitorFile(path: string, implied: boolean, text: IniText): SettingsFile {
   const directory = join(dirname(path), 'voipmonitor', 'conf.d')
   const included = namesIn(directory)
     .sort()
     .map((name) => join(directory, name))
     .map((file) => ({ entries: readIni(textOf(file)).entries.map((entry) => ({ ...entry, path: file })) }))
   const translation = translate([text, ...included])
-  return { path, implied: false, translation, text: { entries: translation.entries, sections: [], problems: text.problems } }
+  return { path, implied, translation, text: { entries: translation.entries, sections: [], problems: text.problems } }
 }
 
 function namesIn(directory: string): string[] {

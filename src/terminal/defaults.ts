@@ -7,6 +7,9 @@ import { join } from 'node:path'
  * a person's in ~/.local/share/earshot. Queries look at the service's when it is there and readable.
  */
 const SERVICE_DIR = '/var/lib/earshot'
+const RUN_DIR = '/run/earshot'
+/** Where the units of systemd have them. */
+export const serviceDirs = { state: SERVICE_DIR, run: RUN_DIR } as const
 
 export function stateDir(): string {
   return process.env['STATE_DIRECTORY'] ?? join(process.env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'earshot')
@@ -23,7 +26,7 @@ export const defaultSpool = (): string => join(stateDir(), 'spool')
 export function runDir(): string {
   const given = process.env['RUNTIME_DIRECTORY']?.split(':')[0]
   if (given !== undefined && given !== '') return given
-  if (process.getuid?.() === 0) return '/run/earshot'
+  if (process.getuid?.() === 0) return RUN_DIR
   return join(process.env['XDG_RUNTIME_DIR'] ?? join(stateDir(), 'run'), 'earshot')
 }
 

@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core'
 import { OperatorError } from '../lib/base/errors.js'
+import type { Notice } from '../lib/base/notice.js'
 import type { PacketSource } from '../lib/base/packets.js'
 import { captureSettings } from '../lib/settings/capture.js'
 import type { ValuesOf } from '../lib/settings/table.js'
@@ -26,11 +27,17 @@ export type InputSettings = ValuesOf<typeof captureSettings>
 export const filterOf = (words: readonly string[], settings: InputSettings): string =>
   words.length > 0 ? words.join(' ') : (settings.filter ?? '')
 
+/** An instance that is told no interface listens on the one it is named after: `earshot-sniff@eth1`. */
+export const interfacesOfInstance = <S extends InputSettings>(
+  settings: S,
+  { read, instance }: { readonly read?: unknown; readonly instance?: string | undefined },
+): S => (settings.interface.length > 0 || read !== undefined || instance === undefined ? settings : { ...settings, interface: [instance] })
+
 /** Opens the interfaces or the files. Throws an OperatorError. */
 export async function openInput(
   command: string,
   settings: InputSettings,
-  options: { read: readonly string[] | undefined; expression: string; onNotice: (text: string) => void },
+  options: { read: readonly string[] | undefined; expression: string; onNotice: Notice },
 ): Promise<PacketSource> {
   if (settings.interface.length > 0) {
     const { openLive } = await import('../lib/capture/live-source.js')

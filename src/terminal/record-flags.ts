@@ -1,4 +1,5 @@
-import { recordSettings, storeSettings } from '../lib/settings/records.js'
+import type { Notice } from '../lib/base/notice.js'
+import { recordSettings, storeSettings, timeSettings } from '../lib/settings/records.js'
 import type { RecordQueue } from '../lib/sniffer/record-queue.js'
 import type { RecordsStatus } from '../lib/sniffer/records-status.js'
 import { defaultQueue } from './defaults.js'
@@ -7,7 +8,7 @@ import { flagsFor, valuesOf } from './setting-flags.js'
 
 /** Where records go: the flags of commands that make calls, the queue they open, and what is said of it at the end. */
 export const recordFlags = {
-  ...flagsFor(storeSettings),
+  ...flagsFor({ ...storeSettings, ...timeSettings }),
   ...flagsFor(recordSettings, 'LIMITS'),
 }
 
@@ -15,15 +16,15 @@ export const recordFlags = {
 export async function openRecordsOf(
   storeUrl: string,
   flags: Readonly<Record<string, unknown>>,
-  options: { live: boolean; sensorId: number | undefined; say: (text: string) => void; clear: () => void },
+  options: { live: boolean; sensorId: number | undefined; say: Notice },
 ): Promise<RecordQueue | undefined> {
   if (storeUrl === 'none') return undefined
   const { openRecordQueue } = await import('../lib/sniffer/record-queue.js')
-  const settings = valuesOf({ ...recordSettings, ...storeSettings }, flags)
+  const settings = valuesOf({ ...recordSettings, ...storeSettings, ...timeSettings }, flags)
   // A file can be read again: its records wait on disk only when somebody names a place.
   const dir = settings.query_cache === 'no' ? undefined : (settings.queue ?? (options.live ? defaultQueue() : undefined))
   return openRecordQueue({
-    storeUrl,
+    storeUrl: inZone(storeUrl, settings.utc),
     sensorId: options.sensorId,
     live: options.live,
     queue: dir === undefined ? undefined : { dir, bytesMax: settings.queue_max * 2 ** 20, drop: settings.queue_drop },
@@ -31,12 +32,15 @@ export async function openRecordsOf(
     drop: settings.queue_drop,
     onNotice: ({ kind, message, suggestions }) => {
       const text = [`Records: ${message}`, ...suggestions.map((next) => `  → ${next}`)].join('\n')
-      options.clear()
-      if (kind === 'good') options.say(text)
-      else process.stderr.write(`${text}\n`)
+      // Trouble is told also to those who want to hear nothing.
+      options.say(text, kind === 'good' ? 'notice' : 'error')
     },
   })
 }
+
+/** A thread and every other opener of the store learn from its URL which time it keeps. Only VoIPmonitor's tables know two. */
+export const inZone = (url: string, utc: 'yes' | 'no'): string =>
+  utc === 'no' && /^(mysql|mariadb):/.test(url) && !/[?&]utc=/.test(url) ? `${url}${url.includes('?') ? '&' : '?'}utc=no` : url
 
 const recordsTold = [
   ['updated', 'updated'],

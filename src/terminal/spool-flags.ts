@@ -1,3 +1,5 @@
+import type { Notice } from '../lib/base/notice.js'
+import { timeSettings } from '../lib/settings/records.js'
 import { spoolLimitSettings, spoolPlaceSettings, spoolSettings } from '../lib/settings/spool.js'
 import type { ValuesOf } from '../lib/settings/table.js'
 import type { SpoolSummary } from '../lib/sniffer/run.js'
@@ -14,13 +16,19 @@ export const spoolFlags = {
   ...flagsFor(spoolLimitSettings, 'SPOOL'),
 }
 
+/** What the end of a live run may take: a service manager does not wait for ever. */
+export const END_SECONDS = 30
+
 /** The spool these flags ask for, in `dir`; undefined when they ask for none. Throws an OperatorError. */
 export async function openSpoolOf(
   dir: string,
   flags: Readonly<Record<string, unknown>>,
-  options: { readonly live: boolean; readonly canWait?: boolean; onNotice(text: string): void },
+  options: { readonly live: boolean; readonly canWait?: boolean; readonly onNotice: Notice },
 ): Promise<Spool | undefined> {
-  const { save, spool_layout, pcap_dump_zip, mask_dtmf, cleanspool } = valuesOf({ ...spoolPlaceSettings, ...spoolSettings }, flags)
+  const { utc, save, spool_layout, pcap_dump_zip, mask_dtmf, cleanspool } = valuesOf(
+    { ...spoolPlaceSettings, ...spoolSettings, ...timeSettings },
+    flags,
+  )
   if (dir === 'none' || save === 'none') return undefined
   const { openSpool } = await import('../lib/spool/index.js')
   return openSpool({
@@ -28,9 +36,11 @@ export async function openSpoolOf(
     save,
     canWait: options.canWait ?? !options.live,
     layout: spool_layout,
+    localTime: utc === 'no',
     compression: pcap_dump_zip,
     maskDtmf: mask_dtmf === 'yes',
-    limits: cleanspool === 'yes' ? spoolLimitsOf(valuesOf(spoolLimitSettings, flags), options.live) : noLimits,
+    limits: limitsOf({ cleanspool, ...valuesOf(spoolLimitSettings, flags) }, options.live),
+    ...(options.live && { closeMs: END_SECONDS * 1000 }),
     onNotice: options.onNotice,
   })
 }
@@ -46,6 +56,10 @@ export function spoolLine({ files, packets, bytes, leftOut, kept }: SpoolSummary
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30
+
+/** None at all with `cleanspool = no`. */
+export const limitsOf = (v: ValuesOf<typeof spoolLimitSettings> & { readonly cleanspool: 'yes' | 'no' }, live: boolean): SpoolLimits =>
+  v.cleanspool === 'yes' ? spoolLimitsOf(v, live) : noLimits
 
 /** `live`: a file that is read deletes nothing because a disk is nearly full. */
 export const spoolLimitsOf = (v: ValuesOf<typeof spoolLimitSettings>, live = true): SpoolLimits => ({

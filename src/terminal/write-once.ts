@@ -2,10 +2,16 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { dirname } from 'node:path'
 import { OperatorError } from '../lib/base/errors.js'
 
+/** Before anything is written of several files. Throws an OperatorError. */
+export function refuseExisting(paths: readonly string[], force: boolean): void {
+  const there = force ? undefined : paths.find((path) => existsSync(path))
+  if (there !== undefined)
+    throw new OperatorError('EXISTS', `"${there}" is there already.`, { suggestions: ['Another name, or --force to replace it.'] })
+}
+
 /** A small file that is there whole or not at all, and replaces none unless it was said. Throws an OperatorError. */
 export function writeOnce(path: string, text: string, { force, mode }: { force: boolean; mode: number }): void {
-  if (!force && existsSync(path))
-    throw new OperatorError('EXISTS', `"${path}" is there already.`, { suggestions: ['Another name, or --force to replace it.'] })
+  refuseExisting([path], force)
   const partial = `${path}.part-${process.pid}`
   try {
     mkdirSync(dirname(path), { recursive: true })

@@ -54,7 +54,14 @@ export async function testManager(
     onChange: (call, media) => live.changed(call, media),
     onEnd: (call) => live.ended(call),
   })
-  const about: About = { service: 'sniff', version: '9.9.9', pid: process.pid, host: 'test', sensorId: options.sensorId }
+  const about: About = {
+    service: 'sniff',
+    name: `sniff-${process.pid}`,
+    version: '9.9.9',
+    pid: process.pid,
+    host: 'test',
+    sensorId: options.sensorId,
+  }
   const source = localLive(live, () => ({
     ...ownStats(about, 0),
     source: 'read_from_file',

@@ -5,8 +5,8 @@ import { join } from 'node:path'
  * The shared captures with their expected values from outside (tshark), when they are there: beside the checkout, or where
  * EARSHOT_SHARED says. They are not in the repository: their licences differ.
  */
-const root = process.env['EARSHOT_SHARED'] ?? join(import.meta.dirname, '..', '..', '..', 'shared')
-export const capturesDir = join(root, 'captures')
+export const sharedDir = process.env['EARSHOT_SHARED'] ?? join(import.meta.dirname, '..', '..', '..', 'shared')
+export const capturesDir = join(sharedDir, 'captures')
 export const haveCaptures = existsSync(join(capturesDir, 'index.json'))
 
 export interface ExpectedCall {

@@ -3,7 +3,7 @@ import { exitCodes } from '../../lib/base/errors.js'
 import { allProblemsOf, type Problem, resolve, strangersIn } from '../../lib/settings/resolve.js'
 import { type ServiceName, services } from '../../lib/settings/services.js'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { readFiles, surroundings } from '../../terminal/configuration.js'
+import { problemText, readFiles, surroundings } from '../../terminal/configuration.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { printRows } from '../../terminal/rows.js'
@@ -26,25 +26,23 @@ Exit codes: 0 all is well (hints on stderr do not count); 2 a service would refu
       found.push(...resolve({ service, instance, table: services[service], files, ...around }).problems)
     const problems = [...new Map(found.map((problem) => [`${problem.where} ${problem.message}`, problem])).values()]
     const format = outputFormat(flags)
-    await printRows(format, process.stdout, {
-      name: 'problems',
-      rows: problems.map(({ where, message, next }) => ({ where, message, next })),
-      columns: [
-        { title: 'Where', value: (r) => r.where },
-        { title: 'What is wrong', value: (r) => r.message },
-        { title: 'What to do', value: (r) => r.next },
-      ],
-      totals: { files: files.map(({ path }) => path) },
-    })
+    if (format === 'table') for (const p of problems) process.stdout.write(`${problemText(p)} ${p.next}\n`)
+    else
+      await printRows(format, process.stdout, {
+        name: 'problems',
+        rows: problems.map(({ where, message, next }) => ({ where, message, next })),
+        columns: [],
+        totals: { files: files.map(({ path }) => path) },
+      })
     for (const { name, near } of strangersIn(process.env))
       process.stderr.write(`Hint: ${name} in the environment is no setting${near === undefined ? '' : `; did you mean ${near}?`}\n`)
     if (format === 'table') {
       const settings = files.reduce((sum, file) => sum + file.text.entries.length, 0)
       const names = files.map(({ path }) => path).join(', ')
       process.stderr.write(
-        files.length === 0
+        files.length === 0 && problems.length === 0
           ? 'No file of settings is there: defaults hold. A file to begin with: earshot config init\n'
-          : `${names}: ${count(settings)} settings, ${problems.length === 0 ? 'no problem' : `${count(problems.length)} problems`}.\n`,
+          : `${names || 'Nothing was read'}: ${count(settings)} settings, ${problems.length === 0 ? 'no problem' : `${count(problems.length)} problems`}.\n`,
       )
     }
     if (problems.length > 0) process.exitCode = exitCodes.usage

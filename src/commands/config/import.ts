@@ -3,11 +3,12 @@ import { Args, Flags } from '@oclif/core'
 import { OperatorError } from '../../lib/base/errors.js'
 import type { Entry } from '../../lib/settings/ini.js'
 import type { Told, Translation } from '../../lib/settings/voipmonitor/translate.js'
+import { aligned } from '../../terminal/aligned.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { problemError, readFile } from '../../terminal/configuration.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { printRows } from '../../terminal/rows.js'
-import { writeOnce } from '../../terminal/write-once.js'
+import { refuseExisting, writeOnce } from '../../terminal/write-once.js'
 
 /** `earshot config import`: what a voipmonitor.conf means here, option by option; and as a file of ours. */
 export default class ConfigImport extends BaseCommand {
@@ -49,46 +50,45 @@ With -w our file is written; the password of the database goes into "db-password
       process.stdout.write(text)
       return
     }
+    const password = translation.password
+    if (flags.write !== undefined) refuseExisting([flags.write, ...(password === undefined ? [] : [passwordFile])], flags.force)
     await printTold(translation.told, outputFormat(flags))
     if (flags.write === undefined) return
-    if (translation.password !== undefined) writeOnce(passwordFile, `${translation.password}\n`, { force: flags.force, mode: 0o600 })
+    if (password !== undefined) writeOnce(passwordFile, `${password}\n`, { force: flags.force, mode: 0o600 })
     writeOnce(flags.write, text, { force: flags.force, mode: 0o644 })
     process.stderr.write(`${flags.write} is written.\n`)
-    if (translation.password !== undefined)
+    if (password !== undefined)
       process.stderr.write(
         `The password of the database is in ${passwordFile} (mode 600): give the file to the user that runs the service.\n`,
       )
   }
 }
 
-const fateText: Readonly<Record<Told['fate'], string>> = {
-  same: 'the same',
-  changed: 'honoured',
-  ignored: 'ignored',
-  unknown: 'UNKNOWN',
-  assumed: 'assumed',
-}
+const groups: readonly (readonly [fate: Told['fate'], title: string])[] = [
+  ['same', 'The same here'],
+  ['changed', 'Honoured'],
+  ['ignored', 'Ignored'],
+  ['unknown', 'Unknown'],
+  ['assumed', 'Not said, and assumed as VoIPmonitor does'],
+]
 
-const printTold = (told: readonly Told[], format: Parameters<typeof printRows>[0]): Promise<void> =>
-  printRows(format, process.stdout, {
-    name: 'options',
-    rows: told.map(({ line, name, value, fate, to, why }) => ({
-      line: line === 0 ? null : line,
-      option: name,
-      value,
-      fate,
-      ours: to,
-      why,
-    })),
-    columns: [
-      { title: 'Line', right: true, value: (r) => (r.line === null ? '' : String(r.line)) },
-      { title: 'Option', value: (r) => (r.option === '' ? '(not set)' : `${r.option} = ${r.value}`) },
-      { title: 'Is', value: (r) => fateText[r.fate] },
-      { title: 'Ours', value: (r) => r.ours },
-      { title: 'Why', value: (r) => r.why },
-    ],
-    totals: {},
-  })
+async function printTold(told: readonly Told[], format: Parameters<typeof printRows>[0]): Promise<void> {
+  const placeOf = ({ path, line }: Told): string => (line === 0 ? '' : path === undefined ? `${line}` : `${path}:${line}`)
+  if (format !== 'table') {
+    const rows = told.map((one) => ({ line: placeOf(one), option: one.name, value: one.value, fate: one.fate, ours: one.to, why: one.why }))
+    return printRows(format, process.stdout, { name: 'options', rows, columns: [], totals: {} })
+  }
+  for (const [fate, title] of groups) {
+    const rows = told.filter((one) => one.fate === fate)
+    if (rows.length === 0) continue
+    const cells = rows.map((one) =>
+      [placeOf(one).padStart(4), one.name === '' ? '' : `${one.name} = ${one.value}`, one.to, one.why].filter(
+        (_, i) => i !== 2 || fate !== 'ignored',
+      ),
+    )
+    process.stdout.write(`${title}:\n${aligned(fate === 'assumed' ? cells.map(([, , ...rest]) => rest) : cells, '  ')}\n\n`)
+  }
+}
 
 /** Our file: what is honoured, each with the line it came from; the rest as comments. */
 function ourFile(path: string, { entries, told, password }: Translation, passwordFile: string): string {

@@ -3,6 +3,7 @@ import { OperatorError } from '../../lib/base/errors.js'
 import { nearest } from '../../lib/settings/nearest.js'
 import { resolve, valueText } from '../../lib/settings/resolve.js'
 import { type ServiceName, services } from '../../lib/settings/services.js'
+import { aligned } from '../../terminal/aligned.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import { problemError, readFiles, surroundings } from '../../terminal/configuration.js'
@@ -42,17 +43,17 @@ export default class ConfigShow extends BaseCommand {
         .filter(({ origin }) => !flags.changed || origin.kind !== 'default')
         .map((resolved) => ({ service, key: resolved.key, value: valueText(resolved), origin: resolved.origin.text }))
     })
-    await printRows(outputFormat(flags), process.stdout, {
-      name: 'settings',
-      rows,
-      columns: [
-        ...(names.length > 1 ? [{ title: 'Service', value: (r: (typeof rows)[number]) => r.service }] : []),
-        { title: 'Setting', value: (r) => r.key },
-        { title: 'Value', value: (r) => r.value },
-        ...(flags.origin ? [{ title: 'From', value: (r: (typeof rows)[number]) => r.origin }] : []),
-      ],
-      totals: { files: files.map(({ path }) => path) },
-    })
+    const format = outputFormat(flags)
+    if (format === 'table') {
+      const cells = rows.map(({ service, key, value, origin }) => [
+        ...(names.length > 1 ? [service] : []),
+        key,
+        value,
+        ...(flags.origin ? [origin] : []),
+      ])
+      if (cells.length > 0) process.stdout.write(`${aligned(cells)}\n`)
+    } else
+      await printRows(format, process.stdout, { name: 'settings', rows, columns: [], totals: { files: files.map(({ path }) => path) } })
   }
 }
 

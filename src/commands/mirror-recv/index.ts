@@ -1,17 +1,21 @@
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Flags } from '@oclif/core'
+import { expiryOf } from '../../lib/access/index.js'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson } from '../../lib/call/json.js'
-import type { SenderStats } from '../../lib/manager/index.js'
+import type { SenderStats, ServiceStats } from '../../lib/manager/index.js'
+import type { SensorSecrets } from '../../lib/mirror/auth.js'
 import { readSecrets, readTls } from '../../lib/mirror/auth-files.js'
 import { destinationText, isLoopback } from '../../lib/mirror/dial.js'
 import { memoryBound } from '../../lib/mirror/memory.js'
 import { directoryTarget, fileTarget, PacketWriter, streamTarget, type Target } from '../../lib/mirror/packet-writer.js'
-import { Receiver, type SensorState } from '../../lib/mirror/receiver.js'
+import { Receiver, type ReceiverOptions, type SensorState } from '../../lib/mirror/receiver.js'
 import { StateFile } from '../../lib/mirror/state-file.js'
 import { MirrorStreamSource } from '../../lib/mirror/stream-file.js'
+import { ownManagerSettings } from '../../lib/settings/manager.js'
+import { metricsSettings } from '../../lib/settings/metrics.js'
 import { mirrorRecvSettings, mirrorSenderSettings, mirrorSettings } from '../../lib/settings/mirror.js'
 import { mirrorRecvServiceSettings } from '../../lib/settings/services.js'
 import type { ValuesOf } from '../../lib/settings/table.js'
@@ -20,16 +24,22 @@ import { BaseCommand } from '../../terminal/base-command.js'
 import { callLine } from '../../terminal/call-line.js'
 import { callPrinter } from '../../terminal/call-printer.js'
 import { serviceConfigFlags } from '../../terminal/config-flags.js'
+import type { Configuration } from '../../terminal/configuration.js'
 import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js'
+import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
 import { hasSenders, sensorSecrets } from '../../terminal/sensor-secrets.js'
+import { type ReloadPart, reload } from '../../terminal/service/reload.js'
+import { logReload, metricsReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
+import { logFlags, ServiceRun } from '../../terminal/service/run.js'
+import { statusTeller } from '../../terminal/service/status.js'
+import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
+import { ServiceObserver } from '../../terminal/service-observer.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
-import { sniffManager } from '../../terminal/sniff-manager.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
-import { stopOnSignals } from '../../terminal/stop-signals.js'
 import { openTokens } from '../../terminal/tokens.js'
 import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
 
@@ -98,10 +108,12 @@ With -w packets are only written: one stream, or files in a directory. Without -
       helpGroup: 'OUTPUT',
       summary: 'Keep so many files, the oldest go; 0 keeps all.',
     }),
-    ...flagsFor({ manager: mirrorRecvServiceSettings.manager }),
+    ...flagsFor({ ...ownManagerSettings, manager: mirrorRecvServiceSettings.manager }),
+    ...flagsFor(metricsSettings),
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No messages on stderr but errors.' }),
+    ...logFlags,
     ...flagsFor(receiverSettings, 'SENDERS'),
     ...trackerFlags,
     ...serviceConfigFlags,
@@ -109,57 +121,55 @@ With -w packets are only written: one stream, or files in a directory. Without -
 
   async run(): Promise<void> {
     const { flags } = await this.parse(MirrorRecv)
-    const say = (text: string): void => {
-      if (!flags.quiet) process.stderr.write(`${text}\n`)
-    }
+    const service = await ServiceRun.start('mirror-recv', flags, { live: flags.read === undefined })
+    this.service = service
+    const { say } = service.log
     const settings = valuesOf(mirrorRecvServiceSettings, flags)
     const target = flags.write === undefined ? undefined : await writeTarget(flags.write)
-    const stop = stopOnSignals()
+    if (target !== undefined && metricsPlan(settings) !== undefined)
+      say('Metrics are of calls: there are none while packets are only written.', 'warning')
     const source =
       flags.read === undefined
-        ? await this.#listen(settings, target, say)
+        ? await this.#listen(settings, target, service)
         : new MirrorStreamSource(flags.read, settings.id_sensor > 0 ? settings.id_sensor : undefined)
     const receiver = source instanceof Receiver ? source : undefined
-    const state = new StateFile(join(stateDir(), 'mirror-recv.json'))
+    const state = new StateFile(join(stateDir(), `${service.instance === undefined ? 'mirror-recv' : service.name}.json`))
     const before = receiver === undefined ? undefined : state.leftOver()
     if (before !== undefined && before.open_calls > 0)
       say(
         `The last run was killed at about ${before.updated}: ${count(before.open_calls)} calls were open then. What was known of them is lost; what their senders have not got rid of comes again.`,
+        'warning',
       )
     let openCalls = 0
     const renewing = receiver && setInterval(() => state.write(openCalls, receiver.sensors()), STATE_MS)
     try {
-      if (target !== undefined) await this.#write(source, target, flags, stop.signal, say)
+      if (target !== undefined) await this.#write(source, target, flags, service)
       else
-        await this.#makeCalls(source, flags, settings, stop.signal, say, (open) => {
+        await this.#makeCalls(source, flags, settings, service, (open) => {
           openCalls = open
         })
       await receiver?.close()
       state.remove()
     } finally {
       clearInterval(renewing)
-      stop.dispose()
     }
-    for (const sensor of receiver?.sensors() ?? []) say(sensorLine(sensor))
+    for (const sensor of receiver?.sensors() ?? []) service.log.event('info', sensorLine(sensor))
     const odd = source.oddities.entries()
-    if (odd.length > 0) say(`Odd: ${odd.map(([reason, n]) => `${reason} ${count(n)}`).join(', ')}`)
+    if (odd.length > 0) service.log.event('info', `Odd: ${odd.map(([reason, n]) => `${reason} ${count(n)}`).join(', ')}`)
+    await service.close()
   }
 
-  async #listen(settings: Settings, target: Target | undefined, say: (text: string) => void): Promise<Receiver> {
+  async #listen(settings: Settings, target: Target | undefined, service: ServiceRun): Promise<Receiver> {
+    const { say } = service.log
     const host = settings.mirror_bind_ip
-    const tls =
-      settings.tls_cert === undefined ? undefined : readTls({ ca: settings.tls_ca, cert: settings.tls_cert, key: settings.tls_key })
-    const file = settings.tokens === undefined ? undefined : readSecrets(settings.tokens)
-    const tokens = openTokens(undefined)
-    const secret = file !== undefined || hasSenders(tokens)
-    checkSafety(host, settings, tls !== undefined, secret)
+    const { tls, secrets } = admissionOf(settings)
+    checkSafety(host, settings, tls !== undefined, secrets !== undefined)
     const own = settings.id_sensor > 0 && settings.mirror_bind_sensor_id_by_sender === 'no' ? settings.id_sensor : undefined
     const receiver = await Receiver.listen({
       bind: { host, port: settings.mirror_bind_port },
-      tls: tls?.cert && tls.key && { cert: tls.cert, key: tls.key, ...(tls.ca && { ca: tls.ca }) },
+      tls,
       allowPlain: settings.plain,
-      // Decided here for the whole run: the last sender that is removed must not open the door to everyone.
-      secrets: secret ? () => sensorSecrets(tokens, file) : undefined,
+      secrets,
       allowClassic: settings.anyone,
       sensorId: own,
       together: settings.together.map(sensorList),
@@ -175,12 +185,27 @@ With -w packets are only written: one stream, or files in a directory. Without -
       positions: target?.positions ?? [],
       holdAcks: target !== undefined,
       onNotice: say,
+      onIdle: () => service.watchdog.beat(),
     })
     say(`Listening on ${destinationText({ host, port: receiver.port })}${tls === undefined ? '' : ' with TLS'}.`)
     return receiver
   }
 
-  async #write(source: PacketSource, target: Target, flags: RecvFlags, signal: AbortSignal, say: (text: string) => void): Promise<void> {
+  /** Who may come in, and how: also when only the files that settings name have changed. */
+  #reloads(source: PacketSource, flags: RecvFlags, service: ServiceRun): ReloadPart[] {
+    const logging = logReload(flags, service.log)
+    if (!(source instanceof Receiver)) return [logging]
+    const apply = (): string => {
+      const settings = valuesOf(mirrorRecvServiceSettings, flags)
+      const { tls, secrets } = admissionOf(settings)
+      checkSafety(settings.mirror_bind_ip, settings, tls !== undefined, secrets !== undefined)
+      source.admitWith({ tls, secrets })
+      return `Who may come in was read again: ${tls === undefined ? 'no certificate' : 'certificate'}, ${secrets === undefined ? 'no tokens' : `tokens of ${count(sensorsOf(secrets()).size)} sensors`}.`
+    }
+    return [{ keys: ['tokens', 'tls_cert', 'tls_key', 'tls_ca'], apply, always: true }, logging]
+  }
+
+  async #write(source: PacketSource, target: Target, flags: RecvFlags, service: ServiceRun): Promise<void> {
     const writer = new PacketWriter(
       target,
       {
@@ -191,12 +216,22 @@ With -w packets are only written: one stream, or files in a directory. Without -
       },
       source instanceof Receiver ? { onPiece: () => source.acknowledgements() } : {},
     )
-    for await (const batch of source.batches(signal)) {
-      await writer.write(batch)
+    service.on({
+      reload: () => reload(this.configuration as Configuration, service.log, this.#reloads(source, flags, service)),
+      async reopen() {
+        const name = await writer.reopen()
+        return name === undefined ? [] : [name]
+      },
+    })
+    service.ready()
+    for await (const batch of source.batches(service.signal)) {
+      service.watchdog.beat()
+      await service.watchdog.whileWaiting(writer.write(batch))
       batch.release()
     }
     await writer.close()
-    say(
+    service.log.event(
+      'info',
       `${count(writer.packets)} packets written${writer.otherLinkType > 0 ? `; ${count(writer.otherLinkType)} of another link type left out` : ''}`,
     )
   }
@@ -205,10 +240,10 @@ With -w packets are only written: one stream, or files in a directory. Without -
     source: PacketSource,
     flags: RecvFlags,
     settings: Settings,
-    signal: AbortSignal,
-    say: (text: string) => void,
+    service: ServiceRun,
     onOpen: (calls: number) => void,
   ): Promise<void> {
+    const { say } = service.log
     const format = outputFormat(flags)
     const live = source.live
     const storeUrl = settings.store ?? (live ? defaultStore() : 'none')
@@ -216,20 +251,30 @@ With -w packets are only written: one stream, or files in a directory. Without -
     say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
     const tracker = trackerOptionsOf(flags, undefined)
     // Each sensor's number is in its records; a number for all is the receiver's own.
-    const records = await openRecordsOf(storeUrl, flags, { live, sensorId: tracker.sensorId, say, clear: () => {} })
+    const records = await openRecordsOf(storeUrl, flags, { live, sensorId: tracker.sensorId, say })
     // Senders keep what the disk cannot take, so nothing need be left out of pcaps.
     const spool = await openSpoolOf(spoolDir, flags, { live, canWait: true, onNotice: say })
+    const about = {
+      name: service.name,
+      version: this.config.version,
+      sensorId: tracker.sensorId,
+      spool,
+      source: 'mirror',
+      senders: source instanceof Receiver ? () => source.sensors().map(senderStats) : undefined,
+    }
+    const metrics = metricsPlan(settings)
+    const managed = settings.manager && live
+    const observer = new ServiceObserver({ live, calls: true, certificates: certificatesOf(settings.tls_cert) })
     const manager =
-      settings.manager && live
-        ? sniffManager({
+      managed || metrics !== undefined
+        ? serviceManager({
+            ...about,
             service: 'mirror-recv',
-            version: this.config.version,
-            sensorId: tracker.sensorId,
             sipPorts: tracker.sipPorts,
             spoolDir: spool === undefined ? undefined : spoolDir,
-            spool,
-            source: 'mirror',
-            ...(source instanceof Receiver && { senders: () => source.sensors().map(senderStats) }),
+            tcpPort: settings.managerport,
+            metricsOnly: !managed,
+            metrics,
             asked: false,
             say,
           })
@@ -240,29 +285,75 @@ With -w packets are only written: one stream, or files in a directory. Without -
       records,
       spool,
       maskDtmf: settings.mask_dtmf === 'yes',
-      signal,
+      signal: service.signal,
       packetsMax: undefined,
       tracker,
       live: manager?.live,
-      onStart: (status) => manager?.start(status),
+      waiting: (work) => service.watchdog.whileWaiting(work),
+      onStart: (status, change) => {
+        const stats = (): ServiceStats => observer.complete(snifferStats(status(), about))
+        service.on({
+          status: statusTeller(stats),
+          reload: () =>
+            reload(this.configuration as Configuration, service.log, [
+              ...this.#reloads(source, flags, service),
+              sipPortReload(flags, change),
+              metricsReload(flags, manager?.renewMetrics),
+              {
+                keys: [],
+                always: true,
+                apply() {
+                  observer.certificates = certificatesOf(valuesOf(mirrorRecvServiceSettings, flags).tls_cert)
+                  return undefined
+                },
+              },
+              ...(spool === undefined ? [] : [spoolLimitsReload(flags, spool)]),
+            ]),
+        })
+        void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
+      },
       onRecord: (record) => {
+        observer.ended(record)
         if (printer) void printer.call(callJson(record))
         else process.stdout.write(`${callLine(callJson(record))}\n`)
       },
-      onBatch: ({ open }) => onOpen(open),
+      onBatch: ({ open, packets }) => {
+        service.watchdog.beat()
+        observer.batch(packets)
+        onOpen(open)
+      },
     })
     const { totals, seconds, records: stored, spool: spooled, notKept } = result
     await manager?.close()
+    observer.close()
     await printer?.end({ ...totals, seconds })
-    say(`${count(totals.packets)} packets: ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`)
-    if (stored) say(recordsLine(stored))
-    if (spooled) say(spoolLine(spooled))
+    const report = (text: string): void => service.log.event('info', text)
+    report(`${count(totals.packets)} packets: ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`)
+    if (stored) report(recordsLine(stored))
+    if (spooled) report(spoolLine(spooled))
     if (notKept + (stored ? stored.dropped + stored.refused : 0) > 0) process.exitCode = exitCodes.failure
   }
 }
 
+/**
+ * Certificate and secrets: from the files that settings name, and from the manager's list of clients, which is read anew for each sender.
+ * Whether secrets are asked for is decided here: the last sender that is removed from the list does not open the door to everyone.
+ */
+function admissionOf({ tls_cert, tls_key, tls_ca, tokens }: Settings): Pick<ReceiverOptions, 'tls' | 'secrets'> {
+  const { cert, key, ca } = tls_cert === undefined ? {} : readTls({ ca: tls_ca, cert: tls_cert, key: tls_key })
+  const file = tokens === undefined ? undefined : readSecrets(tokens)
+  const clients = openTokens(undefined)
+  return {
+    tls: cert && key && { cert, key, ...(ca && { ca }) },
+    secrets: file === undefined && !hasSenders(clients) ? undefined : () => sensorSecrets(clients, file),
+  }
+}
+
+const sensorsOf = ({ keys, fingerprints }: SensorSecrets): Set<number> => new Set([...keys.keys(), ...fingerprints.keys()])
+
 /** What this command reads of its flags by hand. */
 interface RecvFlags {
+  readonly quiet: boolean
   readonly 'write-format': 'pcapng' | 'pcap'
   readonly 'rotate-size': string
   readonly 'rotate-seconds': number
@@ -313,12 +404,22 @@ async function writeTarget(path: string): Promise<Target> {
   return isDirectory ? directoryTarget(path) : fileTarget(path)
 }
 
+/** The one that senders are shown. */
+function certificatesOf(file: string | undefined): ServiceStats['certificates'] {
+  const notAfterMs = file === undefined ? undefined : expiryOf(readFileSync(file))
+  return notAfterMs === undefined ? undefined : [{ use: 'mirror', notAfterMs }]
+}
+
 /** What a manager is told of a sensor. */
-const senderStats = ({ sensorId, name, address, connected, protocol, packets, lagMs, skewMs, sender }: SensorState): SenderStats => ({
-  ...{ sensorId, name, address, connected, protocol, packets, lagMs, skewMs },
-  bufferBytes: sender && sender.memoryBytes + sender.diskBytes,
-  dropped: sender?.dropped ?? {},
-})
+const senderStats = (state: SensorState): SenderStats => {
+  const { sensorId, name, address, connected, protocol, packets, bytes, lagMs, skewMs, sender, gaps, duplicates, waitingHere } = state
+  return {
+    ...{ sensorId, name, address, connected, protocol, packets, bytes, lagMs, skewMs, gaps, duplicates },
+    waitingBytes: waitingHere.bytes,
+    bufferBytes: sender && sender.memoryBytes + sender.diskBytes,
+    dropped: sender?.dropped ?? {},
+  }
+}
 
 function sensorLine({ sensorId, name, address, packets, blocks, gaps, duplicates, skewMs, sender }: SensorState): string {
   const lost = Object.entries(sender?.dropped ?? {}).filter(([, n]) => n > 0)

@@ -1,7 +1,9 @@
 import { Flags } from '@oclif/core'
 import { exitCodes } from '../../lib/base/errors.js'
 import { callJson, schemaVersion } from '../../lib/call/json.js'
+import type { ServiceStats } from '../../lib/manager/index.js'
 import { ownManagerSettings } from '../../lib/settings/manager.js'
+import { metricsSettings } from '../../lib/settings/metrics.js'
 import { sniffSettings } from '../../lib/settings/services.js'
 import { recordsJson } from '../../lib/sniffer/records-status.js'
 import { runSniffer, type SnifferResult } from '../../lib/sniffer/run.js'
@@ -9,15 +11,21 @@ import { BaseCommand } from '../../terminal/base-command.js'
 import { callLine } from '../../terminal/call-line.js'
 import { callPrinter } from '../../terminal/call-printer.js'
 import { serviceConfigFlags } from '../../terminal/config-flags.js'
+import type { Configuration } from '../../terminal/configuration.js'
 import { defaultSpool, defaultStore } from '../../terminal/defaults.js'
-import { filterOf, inputFlags, openInput } from '../../terminal/input-flags.js'
+import { filterOf, inputFlags, interfacesOfInstance, openInput } from '../../terminal/input-flags.js'
+import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count, progressLine } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
+import { reload } from '../../terminal/service/reload.js'
+import { filterReload, logReload, metricsReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
+import { logFlags, ServiceRun } from '../../terminal/service/run.js'
+import { statusTeller } from '../../terminal/service/status.js'
+import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
+import { ServiceObserver } from '../../terminal/service-observer.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
-import { sniffManager } from '../../terminal/sniff-manager.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
-import { stopOnSignals } from '../../terminal/stop-signals.js'
 import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
 
 /** `earshot sniff`: chooses the source, the filter, the store and the spool, runs the pipeline, prints what comes out. */
@@ -47,6 +55,7 @@ Ctrl-C writes every open call before it ends.`
     ...recordFlags,
     ...spoolFlags,
     ...flagsFor(ownManagerSettings),
+    ...flagsFor(metricsSettings),
     output: outputFlag,
     json: jsonFlag,
     quiet: Flags.boolean({ char: 'q', helpGroup: 'OUTPUT', summary: 'No summary and no progress on stderr.' }),
@@ -55,17 +64,19 @@ Ctrl-C writes every open call before it ends.`
       helpGroup: 'OUTPUT',
       summary: 'Tell more: defaults chosen, the kernel filter, timings, every odd packet by reason.',
     }),
+    ...logFlags,
     ...trackerFlags,
     ...serviceConfigFlags,
   }
 
   async run(): Promise<void> {
     const { flags, argv } = await this.parse(Sniff)
-    const say = (text: string): void => {
-      if (!flags.quiet) process.stderr.write(`${text}\n`)
-    }
-    const settings = valuesOf(sniffSettings, flags)
+    const progress = progressLine(flags.quiet ? ({ isTTY: false } as NodeJS.WriteStream) : process.stderr)
+    const settings = interfacesOfInstance(valuesOf(sniffSettings, flags), flags)
     const live = settings.interface.length > 0
+    const service = await ServiceRun.start('sniff', flags, { live, clear: () => progress.clear() })
+    this.service = service
+    const { say } = service.log
     const expression = filterOf(argv as string[], settings)
     const { openFilter } = expression === '' ? { openFilter: undefined } : await import('../../lib/capture/bpf-compile.js')
     const tracker = trackerOptionsOf(flags, openFilter?.(expression))
@@ -73,32 +84,29 @@ Ctrl-C writes every open call before it ends.`
     const format = outputFormat(flags)
     const storeUrl = settings.store ?? (live ? defaultStore() : 'none')
     const spoolDir = settings.save === 'none' ? 'none' : (settings.spooldir ?? (live ? defaultSpool() : 'none'))
-    const progress = progressLine(flags.quiet ? ({ isTTY: false } as NodeJS.WriteStream) : process.stderr)
     if (flags.verbose || live) say(`Records: ${storeUrl}   Pcaps: ${spoolDir}`)
     const { sensorId } = tracker
-    const records = await openRecordsOf(storeUrl, flags, { live, sensorId, say, clear: () => progress.clear() })
-    const spool = await openSpoolOf(spoolDir, flags, {
-      live,
-      onNotice(text) {
-        progress.clear()
-        say(text)
-      },
-    })
-
+    const records = await openRecordsOf(storeUrl, flags, { live, sensorId, say })
+    const spool = await openSpoolOf(spoolDir, flags, { live, onNotice: say })
+    const { version } = this.config
+    const about = { name: service.name, version, sensorId, spool, source: live ? settings.interface.join(',') : 'read_from_file' }
+    const metrics = metricsPlan(settings)
+    const observer = new ServiceObserver({ live, calls: true })
+    const managed = settings.manager ?? live
     const manager =
-      (settings.manager ?? live)
-        ? sniffManager({
-            version: this.config.version,
-            sensorId,
+      managed || metrics !== undefined
+        ? serviceManager({
+            ...about,
+            service: 'sniff',
             sipPorts: tracker.sipPorts,
             spoolDir: spool === undefined ? undefined : spoolDir,
-            spool,
-            source: live ? settings.interface.join(',') : 'read_from_file',
+            tcpPort: settings.managerport,
+            metricsOnly: !managed,
+            metrics,
             asked: settings.manager === true,
             say,
           })
         : undefined
-    const stop = stopOnSignals()
     // A table can only be drawn when all its rows are there: a live run prints a line as each call ends.
     const printer = live && format === 'table' ? undefined : callPrinter(format, process.stdout)
     const result = await runSniffer({
@@ -106,26 +114,46 @@ Ctrl-C writes every open call before it ends.`
       records,
       spool,
       maskDtmf: settings.mask_dtmf === 'yes',
-      signal: stop.signal,
+      signal: service.signal,
       packetsMax: flags.count,
       tracker,
       live: manager?.live,
-      onStart: (status) => manager?.start(status),
+      waiting: (work) => service.watchdog.whileWaiting(work),
+      onStart: (status, change) => {
+        const stats = (): ServiceStats => observer.complete(snifferStats(status(), about))
+        service.on({
+          status: statusTeller(stats),
+          reload: () =>
+            reload(this.configuration as Configuration, service.log, [
+              filterReload(flags, argv as string[], source, change),
+              sipPortReload(flags, change),
+              metricsReload(flags, manager?.renewMetrics),
+              ...(spool === undefined ? [] : [spoolLimitsReload(flags, spool)]),
+              logReload(flags, service.log),
+            ]),
+        })
+        void (manager?.start(stats) ?? Promise.resolve()).then(() => service.ready())
+      },
       onRecord: (record) => {
+        observer.ended(record)
         progress.clear()
         if (printer) void printer.call(callJson(record))
         else process.stdout.write(`${callLine(callJson(record))}\n`)
       },
-      onBatch: ({ packets, open, calls }) =>
-        progress.update({ packets, calls: live ? open : calls, source: source.progress(), dropped: source.kernel?.().dropped }),
+      onBatch: ({ packets, open, calls }) => {
+        service.watchdog.beat()
+        observer.batch(packets)
+        progress.update({ packets, calls: live ? open : calls, source: source.progress(), dropped: source.kernel?.().dropped })
+      },
     })
     progress.clear()
     await manager?.close()
-    stop.dispose()
+    observer.close()
     await printer?.end(totalsOf(result))
     const lost = result.notKept + (result.records ? result.records.dropped + result.records.refused : 0)
     if (lost > 0) process.exitCode = exitCodes.failure
-    this.#summary(result, flags.verbose === true, say)
+    this.#summary(result, flags.verbose === true, (text) => service.log.event('info', text))
+    await service.close()
   }
 
   #summary({ totals, oddities, seconds, records, spool, kernel }: SnifferResult, verbose: boolean, say: (text: string) => void): void {

@@ -14,6 +14,8 @@ export interface ServerCertificate {
   /** `sha256:hex` of the certificate: what clients remember. */
   readonly fingerprint: string
   readonly selfSigned: boolean
+  /** When it expires, ms since the epoch. */
+  readonly notAfterMs: number
 }
 
 const YEARS = 10
@@ -65,6 +67,15 @@ async function make(directory: string, certificateFile: string, keyFile: string)
   }
 }
 
+/** When the first certificate of a PEM file expires, ms since the epoch; undefined when it is none. */
+export function expiryOf(pem: string | Buffer): number | undefined {
+  try {
+    return Date.parse(new X509Certificate(pem).validTo)
+  } catch {
+    return undefined
+  }
+}
+
 function load(certificateFile: string, keyFile: string, selfSigned: boolean): ServerCertificate {
   try {
     const certificate = readFileSync(certificateFile, 'utf8')
@@ -73,7 +84,7 @@ function load(certificateFile: string, keyFile: string, selfSigned: boolean): Se
     const parsed = new X509Certificate(certificate)
     if (!parsed.checkPrivateKey(createPrivateKey(key))) throw new Error('the key is not that of the certificate')
     createSecureContext({ cert: certificate, key })
-    return { certificate, key, fingerprint: fingerprintOf(parsed.raw), selfSigned }
+    return { certificate, key, fingerprint: fingerprintOf(parsed.raw), selfSigned, notAfterMs: Date.parse(parsed.validTo) }
   } catch (error) {
     throw new OperatorError(
       'CERTIFICATE',

@@ -3,13 +3,14 @@
  * request asks for.
  */
 export const roles = {
-  view: { rights: ['view'], help: 'see calls and statistics' },
-  fetch: { rights: ['view', 'fetch'], help: 'view, and get packets and records' },
+  metrics: { rights: ['metrics'], help: 'read /metrics and /healthz, nothing else' },
+  view: { rights: ['view', 'metrics'], help: 'see calls and statistics' },
+  fetch: { rights: ['view', 'metrics', 'fetch'], help: 'view, and get packets and records' },
   send: { rights: ['send'], help: 'send packets to a receiver, nothing else' },
-  admin: { rights: ['view', 'fetch', 'send', 'admin'], help: 'everything, also change how the service runs' },
+  admin: { rights: ['view', 'metrics', 'fetch', 'send', 'admin'], help: 'everything, also change how the service runs' },
 } as const satisfies Record<string, { readonly rights: readonly Right[]; readonly help: string }>
 
-export type Right = 'view' | 'fetch' | 'send' | 'admin'
+export type Right = 'metrics' | 'view' | 'fetch' | 'send' | 'admin'
 export type Role = keyof typeof roles
 export const roleNames = Object.keys(roles) as Role[]
 

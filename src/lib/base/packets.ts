@@ -60,6 +60,11 @@ export interface PacketSource {
   progress(): SourceProgress
   /** Odd input by reason ("cut in the middle of a record" …). */
   readonly oddities: { entries(): [reason: string, count: number][] }
+  /**
+   * Another expression from now on, without a gap; test what arrives with it as well. Throws, and changes nothing, when it cannot
+   * be used. For an interface.
+   */
+  refilter?(expression: string): void
   /** Kernel counters of a live source, since the start. */
   kernel?(): { readonly received: number; readonly dropped: number }
 }

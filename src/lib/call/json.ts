@@ -53,8 +53,9 @@ export interface StreamJson {
   packets: number
   expected: number
   lost: number
-  duplicates: number
-  reordered: number
+  /** Null in the records of another program (VoIPmonitor), which does not keep them; so are the mean jitter and the MOS. */
+  duplicates: number | null
+  reordered: number | null
   jitter_mean_ms: number | null
   jitter_max_ms: number | null
   mos: number | null

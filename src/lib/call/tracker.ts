@@ -60,8 +60,13 @@ export interface TrackerTotals {
   readonly open: number
 }
 
+/** What may change while calls run. */
+export type TrackerChange = Partial<Pick<TrackerOptions, 'filter' | 'sipPorts'>>
+
+const tcpPorts = (ports: readonly number[]): readonly number[] => (ports.length > 0 ? ports : TCP_SIP_PORTS)
+
 export class CallTracker {
-  readonly #options: TrackerOptions
+  #options: TrackerOptions
   readonly #outputs: TrackerOutputs
   readonly #dissector: Dissector
   readonly #streams: SipStreams
@@ -70,7 +75,7 @@ export class CallTracker {
   readonly #timers = new Timers<Call>()
   readonly #clock = new CaptureClock()
   readonly #counters = new Counters()
-  readonly #sipPorts: ReadonlySet<number>
+  #sipPorts: ReadonlySet<number>
   #packets = 0
   #rtp = 0
   #rtcp = 0
@@ -84,9 +89,16 @@ export class CallTracker {
     this.#options = options
     this.#outputs = outputs
     this.#dissector = new Dissector(addresses, options.fragments)
-    this.#streams = new SipStreams(options.tcp, options.sipPorts.length > 0 ? options.sipPorts : TCP_SIP_PORTS)
+    this.#streams = new SipStreams(options.tcp, tcpPorts(options.sipPorts))
     this.#media = new MediaIndex(addresses, options.limits)
     this.#sipPorts = new Set(options.sipPorts)
+  }
+
+  /** Between two batches: what counts from the next packet on. Calls that run go on. */
+  change(to: TrackerChange): void {
+    this.#options = { ...this.#options, ...to }
+    this.#sipPorts = new Set(this.#options.sipPorts)
+    this.#streams.lookAt(tcpPorts(this.#options.sipPorts))
   }
 
   /** Takes every packet of a batch; timers that fall between two packets fire between them. */

@@ -81,11 +81,23 @@ export function openFilter(expression: string): PacketFilter {
   return createPacketFilter(expression, compile)
 }
 
+/** "1.10.3"; undefined where libpcap is not installed. */
+export function libpcapVersion(): string | undefined {
+  try {
+    // "libpcap version 1.10.3 (with TPACKET_V3)"
+    return /\d+(\.\d+)+\S*/.exec(libpcap().version())?.[0]
+  } catch (error) {
+    if (error instanceof OperatorError) return undefined
+    throw error
+  }
+}
+
 interface Libpcap {
   openDead(linkType: number, snaplenBytes: number): bigint | null
   compile(handle: bigint, program: Uint8Array, expression: string, optimize: number, netmask: number): number
   getError(handle: bigint): string
   freeCode(program: Uint8Array): void
+  version(): string
   close(handle: bigint): void
 }
 
@@ -106,6 +118,7 @@ function load(): Libpcap {
         compile: library.func('int pcap_compile(void *, void *, const char *, int, uint32_t)'),
         getError: library.func('const char *pcap_geterr(void *)'),
         freeCode: library.func('void pcap_freecode(void *)'),
+        version: library.func('const char *pcap_lib_version()'),
         close: library.func('void pcap_close(void *)'),
       } as unknown as Libpcap
     } catch (error) {

@@ -2,8 +2,10 @@ import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promi
 import { EMPTY } from '../base/bytes.js'
 import { Counters } from '../base/counters.js'
 import { exitCodes, OperatorError } from '../base/errors.js'
+import type { Notice } from '../base/notice.js'
 import type { PacketBatch, PacketSource, StopSignal } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
+import type { BpfInstruction } from '../filter/bpf.js'
 import { ANY, indexOf, isEthernet, isUp, listInterfaces } from './interfaces.js'
 import { Interleave } from './interleave.js'
 import { kernelProgram } from './kernel-program.js'
@@ -20,7 +22,7 @@ export interface LiveOptions {
   /** The operator's BPF expression; the kernel gets it widened, so test what arrives with `openFilter(expression)`. */
   readonly expression?: string
   /** One sentence when an interface goes down, comes back, or is made anew. */
-  readonly onNotice?: (text: string) => void
+  readonly onNotice?: Notice
 }
 
 /** How long a wait for packets may last, and so how long an abort may take to be seen. */
@@ -31,6 +33,8 @@ const TICK_MS = 1000
 const SETTLE_MS = 2 * RETIRE_MS
 /** A clock set back by more than this is followed; smaller steps back are interfaces whose blocks overlap. */
 const CLOCK_STEP: number = 10 * SECOND
+/** What the end may take to read what had arrived: a service manager does not wait for ever. */
+const REST_MS = 10_000
 const NO_NUMBERS = new Uint32Array(0)
 const NO_TIMES = new Float64Array(0)
 const POLLIN = 1
@@ -98,7 +102,8 @@ export class LiveSource implements PacketSource {
   readonly #taps: readonly Tap[]
   readonly #order: Interleave
   readonly #promiscuous: boolean
-  readonly #notice: (text: string) => void
+  readonly #snaplenBytes: number
+  readonly #notice: Notice
   /** struct pollfd for each tap: fd, wanted events, what happened. */
   readonly #descriptors: Uint8Array
   #bytes = 0
@@ -111,6 +116,7 @@ export class LiveSource implements PacketSource {
     this.#taps = taps
     this.#order = new Interleave(taps.map((tap) => tap.ring))
     this.#promiscuous = options.promiscuous
+    this.#snaplenBytes = options.snaplenBytes
     this.#notice = options.onNotice ?? (() => {})
     this.#descriptors = new Uint8Array(taps.length * 8)
     const view = new DataView(this.#descriptors.buffer)
@@ -163,13 +169,34 @@ export class LiveSource implements PacketSource {
     if (this.#closed) return
     for (const tap of this.#taps) tap.ring.stop()
     // Nothing arrives any more, and the last packets' blocks are handed over within RETIRE_MS: so this ends.
-    for (const end = Date.now() + SETTLE_MS; ; ) {
-      const over = Date.now() >= end
-      const run = this.#order.next(over ? EVER : settledAt(Date.now()))
+    const begun = Date.now()
+    for (;;) {
+      const now = Date.now()
+      const over = now >= begun + SETTLE_MS
+      const run = this.#order.next(over ? EVER : settledAt(now))
+      if (run !== undefined && now >= begun + REST_MS) return this.#leave(run)
       if (run !== undefined) yield this.#batch(run)
       else if (over) return
       else await pause(HOLD_MS)
     }
+  }
+
+  refilter(expression: string): void {
+    const programs = this.#taps.map(({ ring }) => kernelProgram(expression, ring.linkType === LINKTYPE_ETHERNET, this.#snaplenBytes))
+    this.#taps.forEach(({ ring }, i) => {
+      ring.refilter(programs[i] as BpfInstruction[])
+    })
+  }
+
+  /** What is left in the rings when the end has taken long enough. */
+  #leave(first: BlockBatch): void {
+    let left = 0
+    for (let run: BlockBatch | undefined = first; run !== undefined; run = this.#order.next(EVER)) {
+      left += run.count
+      run.release()
+    }
+    this.oddities.add('packet in the ring at the end, not read', left)
+    this.#notice(`The end came before ${left} packets that had been captured could be read.`, 'error')
   }
 
   #anyReady(): boolean {
@@ -211,7 +238,7 @@ export class LiveSource implements PacketSource {
       if (!tap.up) continue
       tap.up = false
       this.oddities.add('interface went down')
-      this.#notice(`Interface ${tap.name} is down. Waiting for it to come up.`)
+      this.#notice(`Interface ${tap.name} is down. Waiting for it to come up.`, 'warning')
     }
     return some
   }
@@ -221,7 +248,7 @@ export class LiveSource implements PacketSource {
     if (index === 0 || !isUp(tap.name)) return
     if (index === tap.index) {
       tap.up = true
-      this.#notice(`Interface ${tap.name} is up.`)
+      this.#notice(`Interface ${tap.name} is up.`, 'notice')
       return
     }
     if (isEthernet(tap.name) !== (tap.ring.linkType === LINKTYPE_ETHERNET)) {
@@ -232,7 +259,7 @@ export class LiveSource implements PacketSource {
       tap.ring.bindTo(index, this.#promiscuous)
       tap.index = index
       tap.up = true
-      this.#notice(`Interface ${tap.name} was made anew. Listening to the new one.`)
+      this.#notice(`Interface ${tap.name} was made anew. Listening to the new one.`, 'notice')
     } catch {
       // It may be gone again already; the next look will tell.
       this.oddities.add('interface could not be bound again')

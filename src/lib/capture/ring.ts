@@ -197,6 +197,14 @@ export class PacketRing implements BlockSource {
     setOption(this.fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, new Uint8Array(membership.buffer), 'PACKET_ADD_MEMBERSHIP')
   }
 
+  /**
+   * What passes from now on. The kernel exchanges the programs in one step (SO_ATTACH_FILTER): no packet that both let through
+   * is missed. Those of the old one are in the ring still.
+   */
+  refilter(program: readonly BpfInstruction[]): void {
+    this.#attach(program)
+  }
+
   /** Takes no further packets; those in the ring are still to be had, the last of them after `RETIRE_MS`. */
   stop(): void {
     this.#attach([answer(0)])

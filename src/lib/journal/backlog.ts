@@ -60,9 +60,9 @@ export class Backlog {
     return this.#turns.take(() => this.#peek(max))
   }
 
-  /** These entries, the first of those handed out last, need not be kept. */
-  done(entries: readonly NumberedEntry[]): Promise<void> {
-    return this.#turns.take(() => this.#done(entries))
+  /** These entries, the first of those handed out last, need not be kept. `settled` is called in the moment in which they no longer wait. */
+  done(entries: readonly NumberedEntry[], settled?: () => void): Promise<void> {
+    return this.#turns.take(() => this.#done(entries, settled))
   }
 
   async #add(entries: readonly Entry[], nowMs: number): Promise<void> {
@@ -110,13 +110,14 @@ export class Backlog {
     return entries
   }
 
-  async #done(entries: readonly NumberedEntry[]): Promise<void> {
+  async #done(entries: readonly NumberedEntry[], settled?: () => void): Promise<void> {
     const last = entries.at(-1)
     if (last === undefined) return
-    if (last.number >= 0) await this.#options.journal?.done(last.number)
+    if (last.number >= 0) await this.#options.journal?.done(last.number, settled)
     else {
       for (const entry of this.#memory.splice(0, entries.length)) this.#memoryBytes -= size(entry)
       this.#out = 0
+      settled?.()
     }
   }
 }

@@ -137,13 +137,14 @@ export class Journal {
     })
   }
 
-  /** The entries from the front up to and including this number need not be kept. */
-  done(number: number): Promise<void> {
+  /** The entries from the front up to and including this number need not be kept. `settled` is called in the moment in which they no longer wait. */
+  done(number: number, settled?: () => void): Promise<void> {
     return this.#turns.take(async () => {
       const at = this.#ends.get(number)
       // The segment may have given way meanwhile.
       if (at === undefined || number < this.#front.number) return
       this.#front = { number: number + 1, at }
+      settled?.()
       const segment = this.#segments[0]!
       if (this.#undone(segment) > 0) return
       if (segment !== this.#activeSegment) await this.#remove(segment)

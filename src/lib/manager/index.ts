@@ -5,13 +5,17 @@ export type {
   About,
   Answer,
   CallSource,
+  LinkStats,
   ManagerBackend,
+  RecentLosses,
   RecordSource,
+  RecordsStats,
   SenderStats,
   ServiceCall,
   ServiceChanges,
   ServiceStats,
   SpoolSource,
+  SpoolStats,
 } from './backend.js'
 export { callsOf } from './call-source.js'
 export { AnswerError, type ClientOptions, ConnectionLost, connectManager, ManagerClient } from './client.js'

@@ -35,6 +35,9 @@ export interface Request {
   run(parameters: Parameters, reply: Reply, context: RequestContext): Promise<unknown>
 }
 
+/** A receiver has up to thousands of senders: so many fit into one item. */
+const SENDERS_AN_ITEM = 100
+
 export const requests: Readonly<Record<string, Request>> = {
   hello: {
     right: undefined,
@@ -46,7 +49,11 @@ export const requests: Readonly<Record<string, Request>> = {
     right: 'view',
     help: 'what each service counts',
     run: async (_, reply, { backend }) => {
-      await reply.list({}, 'stats', await backend.stats())
+      for (const { senders = [], ...one } of await backend.stats()) {
+        await reply.list({}, 'stats', [senders.length === 0 ? one : { ...one, senders: senders.slice(0, SENDERS_AN_ITEM) }])
+        for (let at = SENDERS_AN_ITEM; at < senders.length; at += SENDERS_AN_ITEM)
+          await reply.item({ service: one.service, senders: senders.slice(at, at + SENDERS_AN_ITEM) })
+      }
       return {}
     },
   },

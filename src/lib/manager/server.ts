@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, renameSync, rmSync, unlinkSync } from 'node:fs'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { loadavg } from 'node:os'
 import { dirname, join } from 'node:path'
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
 import { fingerprintOf, type Role, type ServerCertificate, type Tokens } from '../access/index.js'
 import { Counters } from '../base/counters.js'
 import { OperatorError } from '../base/errors.js'
@@ -46,6 +46,8 @@ export interface Manager {
   readonly addresses: readonly string[]
   readonly counters: Counters
   readonly connections: number
+  /** Another certificate, for who connects from now on. */
+  show(certificate: ServerCertificate): void
   close(): Promise<void>
 }
 
@@ -72,7 +74,7 @@ class ManagerServer implements Manager {
   readonly #sockets = new Set<Socket>()
   /** In order of arrival. */
   readonly #strangers = new Set<Socket>()
-  readonly #tls: Server | undefined
+  readonly #tls: TlsServer | undefined
   readonly #history = new History()
   readonly #sampling: NodeJS.Timeout
   readonly #plain: Omit<PlainContext, 'peer'>
@@ -121,6 +123,10 @@ class ManagerServer implements Manager {
 
   get connections(): number {
     return this.#sockets.size
+  }
+
+  show({ certificate, key }: ServerCertificate): void {
+    this.#tls?.setSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' })
   }
 
   async listenUnix(path: string): Promise<void> {

@@ -1,7 +1,17 @@
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { KnownServers } from '../access/index.js'
-import type { About, CallSource, ManagerBackend, RecordSource, ServiceCall, ServiceChanges, ServiceStats, SpoolSource } from './backend.js'
+import type {
+  About,
+  CallSource,
+  ManagerBackend,
+  RecordSource,
+  SenderStats,
+  ServiceCall,
+  ServiceChanges,
+  ServiceStats,
+  SpoolSource,
+} from './backend.js'
 import { mergeCalls } from './call-source.js'
 import { connectManager, type ManagerClient } from './client.js'
 
@@ -19,10 +29,15 @@ export interface HostOptions {
   readonly records: RecordSource | undefined
   readonly known: KnownServers
   readonly startedMs: number
+  readonly certificates?: () => ServiceStats['certificates']
 }
+
+/** A service that has not said so soon what it counts is left out. */
+const STATS_MS = 3000
 
 export function hostBackend(options: HostOptions): ManagerBackend & { askToGiveWay(): Promise<boolean>; close(): void } {
   const services = new Services(options)
+  let unanswered: readonly string[] = []
   return {
     about: options.about,
     spool: options.spool,
@@ -31,10 +46,20 @@ export function hostBackend(options: HostOptions): ManagerBackend & { askToGiveW
     calls: mergeCalls(async () => new Map([...(await services.clients())].map(([path, client]) => [path, remoteCalls(client)]))),
     others: async () => [...(await services.clients()).values()],
     async stats() {
-      const clients = [...(await services.clients()).values()]
-      const theirs = await Promise.all(clients.map((client) => statsOf(client).catch(() => [])))
-      return [ownStats(options.about, options.startedMs), ...theirs.flat()]
+      const clients = [...(await services.clients())]
+      const silent: string[] = []
+      const theirs = await Promise.all(
+        clients.map(([path, client]) =>
+          soon(statsOf(client)).catch((): ServiceStats[] => {
+            silent.push(basename(path, '.sock'))
+            return []
+          }),
+        ),
+      )
+      unanswered = silent
+      return [{ ...ownStats(options.about, options.startedMs), certificates: options.certificates?.() }, ...theirs.flat()]
     },
+    unanswered: () => unanswered,
     /** Asks every service to leave its TCP port; answers whether one did. */
     async askToGiveWay() {
       const asked = [...(await services.clients()).values()].map((client) =>
@@ -49,12 +74,20 @@ export function hostBackend(options: HostOptions): ManagerBackend & { askToGiveW
   }
 }
 
+function soon<T>(promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('no answer')), STATS_MS)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
+
 /** A service that captures nothing counts only itself. */
 export function ownStats(about: About, startedMs: number): ServiceStats {
   const { rss, heapUsed } = process.memoryUsage()
   const { user, system } = process.cpuUsage()
   return {
-    service: `${about.service}-${about.pid}`,
+    service: about.name,
     version: about.version,
     pid: about.pid,
     sensorId: about.sensorId,
@@ -67,6 +100,7 @@ export function ownStats(about: About, startedMs: number): ServiceStats {
     calls: 0,
     open: 0,
     odd: {},
+    node: process.version,
     cpuSeconds: (user + system) / 1e6,
     rssBytes: rss,
     heapBytes: heapUsed,
@@ -74,8 +108,13 @@ export function ownStats(about: About, startedMs: number): ServiceStats {
 }
 
 export async function statsOf(client: ManagerClient): Promise<ServiceStats[]> {
-  const { items } = await client.all<{ stats: ServiceStats[] }>('stats')
-  return items.flatMap(({ stats }) => stats)
+  const { items } = await client.all<{ stats?: ServiceStats[]; service?: string; senders?: SenderStats[] }>('stats')
+  // The senders of a large receiver come in several items.
+  const more = new Map<string | undefined, SenderStats[]>()
+  for (const { service, senders } of items) if (senders !== undefined) more.set(service, [...(more.get(service) ?? []), ...senders])
+  return items
+    .flatMap(({ stats }) => stats ?? [])
+    .map((one) => (more.has(one.service) ? { ...one, senders: [...(one.senders ?? []), ...(more.get(one.service) ?? [])] } : one))
 }
 
 /** The running calls of a manager that is asked over a connection. */

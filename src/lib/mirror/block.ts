@@ -50,6 +50,8 @@ const compressionNames = Object.keys(compressionNumbers) as Compression[]
 export interface PackedBlock {
   /** Header and body as they are sent; the number is still to be put in by `numberBlock`. */
   readonly bytes: Uint8Array
+  /** What it was before it was compressed. */
+  readonly plainBytes: number
   readonly packets: number
   readonly firstMicros: number
   readonly lastMicros: number
@@ -161,7 +163,7 @@ export class OwnPacker implements BlockPacker {
     const name = this.#name ?? ''
     for (let i = 0; i < name.length && i < NAME_LENGTH; i++) bytes[NAME + i] = name.charCodeAt(i)
     bytes.set(body, blockHeaderLength)
-    const block = { bytes, packets: count, firstMicros: this.#base, lastMicros: this.#last }
+    const block = { bytes, plainBytes: plainLength, packets: count, firstMicros: this.#base, lastMicros: this.#last }
     this.#count = this.#fill = 0
     return block
   }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Notice } from '../base/notice.js'
 import type { QueuedBlock } from './block-queue.js'
 import type { LinkEnd, LinkParts } from './link.js'
 import { classicHandshake, stampClassicBlock } from './voipmonitor.js'
@@ -17,7 +18,7 @@ const REPLY_MAX = 4096
 interface ClassicOptions {
   readonly confirm: boolean
   readonly checksum: boolean
-  onNotice(text: string): void
+  readonly onNotice: Notice
 }
 
 /** The counter of blocks runs through all connections of a sender, so it is made once. */
@@ -82,7 +83,7 @@ class ClassicLink {
       this.#parts.onProgress()
       this.#pump()
     } else if (!'block_ok'.startsWith(this.#reply)) {
-      this.#options.onNotice(`The receiver refused a block: ${printable(this.#reply)}`)
+      this.#options.onNotice(`The receiver refused a block: ${printable(this.#reply)}`, 'error')
       this.#again()
     }
   }

@@ -16,6 +16,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { u32le } from '../base/bytes.js'
 import { OperatorError } from '../base/errors.js'
+import type { Notice } from '../base/notice.js'
 import { crc32c } from '../codec/index.js'
 import { makeDirectory } from '../native/make-directory.js'
 import { blockBytesMax } from './protocol.js'
@@ -70,7 +71,7 @@ export class DiskBuffer {
   readonly #dir: string
   readonly #maxBytes: number
   readonly #segmentBytes: number
-  readonly #onNotice: (text: string) => void
+  readonly #onNotice: Notice
   readonly stream: string
   nextNumber: number
   readonly #reservedFile: string
@@ -93,7 +94,7 @@ export class DiskBuffer {
   readonly #positionFd: number
 
   /** Opens the directory and finds what the last run left. Throws an OperatorError. */
-  constructor(options: { dir: string; maxBytes: number; onNotice: (text: string) => void }) {
+  constructor(options: { dir: string; maxBytes: number; onNotice: Notice }) {
     this.#dir = options.dir
     this.#maxBytes = options.maxBytes
     this.#segmentBytes = Math.max(64 << 10, Math.min(SEGMENT_BYTES_MAX, Math.floor(options.maxBytes / 8)))
@@ -203,7 +204,7 @@ export class DiskBuffer {
         segment.out++
         return { ...block, segment }
       } catch (error) {
-        this.#onNotice(`Cannot read "${segment.path}": ${(error as Error).message}.`)
+        this.#onNotice(`Cannot read "${segment.path}": ${(error as Error).message}.`, 'error')
         this.#giveUpRest(segment, 'disk buffer: unreadable')
       }
     }
@@ -270,7 +271,7 @@ export class DiskBuffer {
         await file.close()
       }
     } catch (error) {
-      this.#onNotice(`The disk buffer in "${this.#dir}" takes no more: ${(error as Error).message}.`)
+      this.#onNotice(`The disk buffer in "${this.#dir}" takes no more: ${(error as Error).message}.`, 'error')
     }
     return kept
   }
@@ -306,7 +307,7 @@ export class DiskBuffer {
       } catch (error) {
         if (error !== undefined) {
           this.#brokenUntilMs = Date.now() + RETRY_MS
-          this.#onNotice(`The disk buffer in "${this.#dir}" takes no more: ${(error as Error).message}.`)
+          this.#onNotice(`The disk buffer in "${this.#dir}" takes no more: ${(error as Error).message}.`, 'error')
         }
         this.#giveUpPending()
         return

@@ -2,6 +2,7 @@ import type { PacketBatch, PacketSource } from '../base/packets.js'
 import type { BlockPacker } from './block.js'
 import type { PacketWriter, Target } from './packet-writer.js'
 import type { PreFilter } from './pre-filter.js'
+import type { Reopening } from './reopening.js'
 import { streamBlock } from './stream-file.js'
 
 /** The sender without a network: what passes the filters is written here, as pcapng or as the mirror's own stream. */
@@ -9,22 +10,25 @@ export interface LocalWriteParts {
   readonly source: PacketSource
   readonly preFilter: PreFilter | undefined
   readonly signal: AbortSignal
+  onBatch?(): void
 }
 
 export async function writePackets(parts: LocalWriteParts, writer: PacketWriter): Promise<void> {
   for await (const batch of parts.source.batches(parts.signal)) {
     await writer.write(parts.preFilter === undefined ? batch : reduced(batch, parts.preFilter.keep(batch)))
     batch.release()
+    parts.onBatch?.()
   }
   await writer.close()
 }
 
-/** Answers the packets written. */
+/** Answers the packets written. Each file is a stream of its own. */
 export async function writeMirrorStream(
   parts: LocalWriteParts,
   packer: BlockPacker,
   beginning: Uint8Array,
   target: Target,
+  reopening: Reopening,
 ): Promise<number> {
   let number = 0
   let packets = 0
@@ -44,6 +48,12 @@ export async function writeMirrorStream(
     // A live batch is old enough already; a file's are put together.
     if (parts.source.live) await close(batch.until)
     batch.release()
+    parts.onBatch?.()
+    if (!reopening.wanted) continue
+    await close(batch.until)
+    if (!(await reopening.grant(target))) continue
+    number = 0
+    await target.write(beginning)
   }
   await close(0 as PacketBatch['until'])
   await target.close()

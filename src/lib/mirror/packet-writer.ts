@@ -1,4 +1,4 @@
-import { type FileHandle, open, readdir, rm } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { OperatorError } from '../base/errors.js'
 import type { BatchOrigin, PacketBatch } from '../base/packets.js'
@@ -14,6 +14,7 @@ import {
 } from '../pcap/pcapng-write.js'
 import { recordHeaderLength, writeFileHeader, writeRecordHeader } from '../pcap/write.js'
 import type { Position } from './lane.js'
+import { Reopening } from './reopening.js'
 
 /**
  * Packets written as they come: to standard output or a file as one stream, or to a directory as files that follow one another.
@@ -59,6 +60,9 @@ export class PacketWriter {
   #linkType = -1
   readonly #positions = new Map<string, Position>()
   readonly #changed = new Map<string, Position>()
+  readonly #reopening = new Reopening()
+  /** A batch is being written: a file must not end in the middle of it. */
+  #inBatch = false
   #failed: unknown
   packets = 0
   /** Packets that a pcap cannot hold, because its first had another link type. */
@@ -69,20 +73,29 @@ export class PacketWriter {
     this.#options = options
     this.#events = events
     for (const position of target.positions) this.#positions.set(keyOf(position), position)
-    this.#timer = setInterval(() => void this.flush().catch(() => {}), FLUSH_MS)
+    this.#timer = setInterval(() => {
+      if (!this.#inBatch) void this.flush().catch(() => {})
+    }, FLUSH_MS)
   }
 
   /** Copies the packets of a batch; waits while a piece is being written and the next is full. Throws what writing threw. */
   async write(batch: PacketBatch & { readonly position?: Position | undefined }): Promise<void> {
-    if (batch.count > 0) {
-      if (this.#options.format === 'pcap') await this.#writePcap(batch)
-      else await this.#writePcapng(batch)
+    // Another file may follow the piece that is on its way, and it begins with a header.
+    while (this.#writing !== undefined && (this.#target.rotates || this.#reopening.wanted)) await this.#writing
+    this.#inBatch = true
+    try {
+      if (batch.count > 0) {
+        if (this.#options.format === 'pcap') await this.#writePcap(batch)
+        else await this.#writePcapng(batch)
+      }
+    } finally {
+      this.#inBatch = false
     }
     if (batch.position !== undefined && this.#target.remarks) {
       this.#positions.set(keyOf(batch.position), batch.position)
       this.#changed.set(keyOf(batch.position), batch.position)
     }
-    if (this.#piece.at >= PIECE_BYTES) await this.flush()
+    if (this.#piece.at >= PIECE_BYTES || this.#reopening.wanted) await this.flush()
     if (this.#failed !== undefined) throw this.#failed
   }
 
@@ -161,6 +174,13 @@ export class PacketWriter {
     this.#interfaceCount++
   }
 
+  /** Opens the file anew, when it was moved away; in a directory another file begins. Resolves with its name. */
+  reopen(): Promise<string | undefined> {
+    const asked = this.#reopening.ask()
+    if (!this.#inBatch) void this.flush().catch(() => {})
+    return asked
+  }
+
   /** Writes what was collected; also begins a new file when it is time. */
   flush(): Promise<void> {
     return this.#flushPiece(true)
@@ -173,6 +193,12 @@ export class PacketWriter {
     if (piece.at === 0) {
       // Nothing to write, but what was read before (time alone, blocks without packets) may be acknowledged.
       if (atBoundary && this.#failed === undefined) this.#events.onPiece?.()()
+      if (atBoundary && this.#reopening.wanted) {
+        this.#writing = this.#reopenFile().finally(() => {
+          this.#writing = undefined
+        })
+        await this.#writing
+      }
       return
     }
     const written = atBoundary ? this.#events.onPiece?.() : undefined
@@ -182,7 +208,9 @@ export class PacketWriter {
       .write(piece.bytes.subarray(0, piece.at))
       .then(async () => {
         written?.()
-        if (atBoundary && (await this.#target.rotate(this.#options))) this.#begun = false
+        if (!atBoundary) return
+        if (this.#reopening.wanted) await this.#reopenFile()
+        else if (await this.#target.rotate(this.#options)) this.#begun = false
       })
       .catch((error: unknown) => {
         this.#failed ??= error
@@ -192,7 +220,11 @@ export class PacketWriter {
         this.#writing = undefined
       })
     // One piece is filled while the other is written, but a new file begins with a new piece.
-    if (this.#target.rotates) await this.#writing
+    if (this.#target.rotates || this.#reopening.wanted) await this.#writing
+  }
+
+  async #reopenFile(): Promise<void> {
+    if (await this.#reopening.grant(this.#target)) this.#begun = false
   }
 
   #remark(): void {
@@ -263,6 +295,8 @@ export interface Target {
   readonly positions: readonly Position[]
   /** Begins another file when it is time; answers whether it did. */
   rotate(options: WriterOptions): Promise<boolean>
+  /** Opens the file of this name anew, unless it is still the same; answers its name when it did. */
+  reopen(): Promise<string | undefined>
   close(): Promise<void>
 }
 
@@ -273,20 +307,32 @@ export function streamTarget(stream: NodeJS.WritableStream): Target {
     remarks: false,
     positions: [],
     rotate: async () => false,
+    reopen: async () => undefined,
     close: async () => {},
   }
 }
 
 export async function fileTarget(path: string): Promise<Target> {
-  const file = await open(path, 'w').catch((error: Error) => {
-    throw cannotWrite(path, error)
-  })
+  const openNew = (): Promise<FileHandle> =>
+    open(path, 'w').catch((error: Error) => {
+      throw cannotWrite(path, error)
+    })
+  let file = await openNew()
   return {
     write: (bytes) => writeAll(file, bytes),
     rotates: false,
     remarks: false,
     positions: [],
     rotate: async () => false,
+    async reopen() {
+      const [ours, there] = await Promise.all([file.stat(), stat(path).catch(() => undefined)])
+      // Still in its place: opened anew it would be emptied.
+      if (there?.ino === ours.ino && there.dev === ours.dev) return undefined
+      const old = file
+      file = await openNew()
+      await old.close()
+      return path
+    },
     close: () => file.close(),
   }
 }
@@ -316,6 +362,11 @@ export async function directoryTarget(dir: string): Promise<Target> {
         current = undefined
         if (filesMax > 0) for (const name of (await ourFiles(dir)).slice(0, -filesMax)) await rm(join(dir, name), { force: true })
         return true
+      },
+      async reopen() {
+        await current?.file.close()
+        current = undefined
+        return `another file in ${dir}`
       },
       close: async () => current?.file.close(),
     }

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promi
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import { Counters } from '../base/counters.js'
 import { OperatorError } from '../base/errors.js'
+import type { Notice } from '../base/notice.js'
 import type { BatchOrigin, PacketSource, StopSignal } from '../base/packets.js'
 import { admits, type SensorSecrets } from './auth.js'
 import { ClassicConnection, type ClassicOptions } from './classic-server.js'
@@ -48,7 +49,9 @@ export interface ReceiverOptions {
   readonly positions: readonly Position[]
   /** Blocks are acknowledged when the consumer says so (`acknowledgements`), not when they are released. */
   readonly holdAcks: boolean
-  onNotice(text: string): void
+  readonly onNotice: Notice
+  /** It looked, and nothing had come. */
+  onIdle?(): void
 }
 
 export interface SensorState {
@@ -88,6 +91,10 @@ const WAIT_MS = 100
 const FIRST_BYTES_MS = 10_000
 /** The end waits so long for senders to take their acknowledgements. */
 const CLOSE_MS = 500
+/** And so long for what waits here to be consumed. */
+const REST_MS = 10_000
+/** The stream of a sender that names none. */
+const CLASSIC = 'classic'
 /** The least share of memory: one block must fit. */
 const SHARE_MIN = 1 << 20
 
@@ -120,9 +127,9 @@ export class Receiver implements PacketSource {
   readonly live = true
   readonly canWait = true
   readonly oddities = new Counters()
-  readonly #options: ReceiverOptions
+  #options: ReceiverOptions
   readonly #server: Server
-  readonly #context: SecureContext | undefined
+  #context: SecureContext | undefined
   readonly #sensors = new Map<string, Sensor>()
   readonly #groups: LaneGroup[] = []
   readonly #all: LaneGroup | undefined
@@ -171,8 +178,15 @@ export class Receiver implements PacketSource {
       )
       receiver.#server.listen({ host, port, backlog: 512 }, resolve)
     })
-    receiver.#server.on('error', (error) => options.onNotice(`The listening socket had an error: ${error.message}.`))
+    receiver.#server.on('error', (error) => options.onNotice(`The listening socket had an error: ${error.message}.`, 'error'))
     return receiver
+  }
+
+  /** Other secrets and another certificate, for who connects from now on. Throws, and changes nothing, when they cannot be used. */
+  admitWith({ tls, secrets }: Pick<ReceiverOptions, 'tls' | 'secrets'>): void {
+    const context = tls && createSecureContext(tls)
+    this.#context = context
+    this.#options = { ...this.#options, tls, secrets }
   }
 
   get port(): number {
@@ -187,6 +201,7 @@ export class Receiver implements PacketSource {
       while (!signal.aborted) {
         const batch = this.#next(Date.now())
         if (batch === undefined) {
+          this.#options.onIdle?.()
           await new Promise<void>((resolve) => {
             const timer = setTimeout(resolve, WAIT_MS)
             this.#wake = () => {
@@ -202,11 +217,32 @@ export class Receiver implements PacketSource {
         // Sockets, timers and signals get their turn, however much waits.
         await nextTurn()
       }
+      this.#takeNoMore()
+      yield* this.#rest()
     } finally {
       signal.removeEventListener('abort', onAbort)
-      // Takes no more. The connections stay until `close`, for acknowledgements of what is being finished.
-      this.#server.close()
-      for (const connection of this.#sensorOf.keys()) connection.socket.pause()
+      this.#takeNoMore()
+    }
+  }
+
+  /** The connections stay until `close`, for acknowledgements of what is being finished. */
+  #takeNoMore(): void {
+    this.#server.close()
+    for (const connection of this.#sensorOf.keys()) connection.socket.pause()
+  }
+
+  /**
+   * What VoIPmonitor's senders have been told is safe, and waits here still. Ours keep what was not acknowledged, and send it to the
+   * next run.
+   */
+  async *#rest(): AsyncGenerator<MirrorBatch, void, void> {
+    for (const { group, streams } of this.#sensors.values())
+      for (const { id, lane } of streams) if (id !== CLASSIC) this.#dropLane(group, lane)
+    for (const endMs = Date.now() + REST_MS; Date.now() < endMs; ) {
+      const batch = this.#next(Number.POSITIVE_INFINITY)
+      if (batch === undefined) return
+      yield batch
+      await nextTurn()
     }
   }
 
@@ -265,7 +301,7 @@ export class Receiver implements PacketSource {
   }
 
   #turnAway(socket: Socket, reason: string): void {
-    if (this.oddities.get(reason) === 0) this.#options.onNotice(`Turned away ${socket.remoteAddress}: ${reason}.`)
+    if (this.oddities.get(reason) === 0) this.#options.onNotice(`Turned away ${socket.remoteAddress}: ${reason}.`, 'warning')
     this.oddities.add(reason)
     socket.destroy()
   }
@@ -283,7 +319,7 @@ export class Receiver implements PacketSource {
     secure.once('error', (error) => {
       clearTimeout(timer)
       this.oddities.add('TLS handshake failed')
-      this.#options.onNotice(`TLS with ${socket.remoteAddress} failed: ${error.message}.`)
+      this.#options.onNotice(`TLS with ${socket.remoteAddress} failed: ${error.message}.`, 'warning')
       socket.destroy()
     })
     secure.once('secure', () => {
@@ -318,7 +354,7 @@ export class Receiver implements PacketSource {
         connection.socket instanceof TLSSocket ? (connection.socket.getPeerCertificate().fingerprint256 as string | undefined) : undefined
       if (!admits(secrets(), sensorId, nonce, answer.proof, fingerprint)) {
         this.oddities.add('sender with a wrong token')
-        onNotice(`Refused ${label} from ${connection.address}: its token is not that of id_sensor ${sensorId}.`)
+        onNotice(`Refused ${label} from ${connection.address}: its token is not that of id_sensor ${sensorId}.`, 'warning')
         return { code: 'TOKEN', reason: `the token is not that of id_sensor ${sensorId}` }
       }
     }
@@ -329,7 +365,10 @@ export class Receiver implements PacketSource {
       const same = before instanceof OwnConnection && before.hello?.stream === stream
       if (!same && Date.now() - before.heardMs < ALIVE_MS) {
         this.oddities.add('second sender with an id_sensor that is connected')
-        onNotice(`Refused ${label} from ${connection.address}: id_sensor ${sensorId} is connected from ${before.address} (${sensor.name}).`)
+        onNotice(
+          `Refused ${label} from ${connection.address}: id_sensor ${sensorId} is connected from ${before.address} (${clean(sensor.name)}).`,
+          'warning',
+        )
         return { code: 'DUPLICATE', reason: `id_sensor ${sensorId} is already connected from ${before.address}; give each sender its own` }
       }
       before.end('it has connected anew')
@@ -343,6 +382,7 @@ export class Receiver implements PacketSource {
     kept.lane.timeShift = off && !mergeAll ? skew : 0
     onNotice(
       `${label} connected from ${connection.address}${connection.encrypted ? ' with TLS' : ''}.${off ? ` Its clock is ${clockText(skew)}${mergeAll ? '' : '; the times of its packets are corrected'}.` : ''}`,
+      'notice',
     )
     return { acked: kept.lane.handed, have: kept.lane.have, window: WINDOW_BLOCKS, shiftMicros: kept.lane.timeShift }
   }
@@ -357,13 +397,17 @@ export class Receiver implements PacketSource {
         this.oddities.add('second sender with an id_sensor that is connected')
         this.#options.onNotice(
           `Refused ${labelOf(number, handshake.name)} from ${connection.address}: it is connected from ${before.address}.`,
+          'warning',
         )
         return 'its id_sensor is connected already'
       }
       before.end('it has connected anew')
     }
-    this.#attach(sensor, this.#stream(sensor, 'classic'), connection, handshake.name)
-    this.#options.onNotice(`${labelOf(number, handshake.name)} connected from ${connection.address}, with VoIPmonitor's protocol.`)
+    this.#attach(sensor, this.#stream(sensor, CLASSIC), connection, handshake.name)
+    this.#options.onNotice(
+      `${labelOf(number, handshake.name)} connected from ${connection.address}, with VoIPmonitor's protocol.`,
+      'notice',
+    )
     return undefined
   }
 
@@ -519,7 +563,7 @@ export class Receiver implements PacketSource {
     sensor.connection = undefined
     sensor.awaySinceMs = Date.now()
     stream.lane.connected = false
-    this.#options.onNotice(`${labelOf(sensor.number, sensor.name)} is gone: ${reason}.`)
+    this.#options.onNotice(`${labelOf(sensor.number, sensor.name)} is gone: ${reason}.`, 'warning')
     this.#wake()
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ConnectionOptions } from 'node:tls'
+import type { Notice } from '../base/notice.js'
 import type { PacketBatch, PacketSource } from '../base/packets.js'
 import type { Micros } from '../base/units.js'
 import type { BlockPacker, Compression } from './block.js'
@@ -33,7 +34,35 @@ export interface SenderParts {
   /** How long the end of a live run waits for the receiver. */
   readonly lingerMs: number
   readonly signal: AbortSignal
-  onNotice(text: string): void
+  readonly onNotice: Notice
+  /** After each batch: for who watches that the loop goes on. */
+  onBatch?(): void
+  /** The run begins; the function tells at any time how it goes. */
+  onStart?(status: () => SenderStatus, change: (to: SenderChange) => void): void
+}
+
+/** What may change while it runs: how the next connection says who it is, and whom it trusts. */
+export interface SenderChange {
+  readonly tls: ConnectionOptions | undefined
+  readonly token: string | undefined
+}
+
+/** How a run goes, while it goes. */
+export interface SenderStatus extends SenderCounts {
+  /** How far capture time has come. */
+  readonly captureTime: Micros
+  readonly waitingPackets: number
+  readonly connected: boolean
+  /** The receiver at hand, or the last one that was tried. */
+  readonly to: string
+  /** Connections made again after one was lost. */
+  readonly reconnects: number
+  /** Why there is no connection. */
+  readonly trouble: string | undefined
+  /** Bytes of blocks: before they were compressed, after, and sent (also again). */
+  readonly plainBytes: number
+  readonly packedBytes: number
+  readonly sentBytes: number
 }
 
 export interface SenderResult {
@@ -57,9 +86,14 @@ export async function runSender(parts: SenderParts): Promise<SenderResult> {
 }
 
 class Sender {
-  readonly #parts: SenderParts
+  #parts: SenderParts
   readonly #stopLinks = new AbortController()
   readonly #counted = { blocks: 0, bytesSent: 0 }
+  #plainBytes = 0
+  #packedBytes = 0
+  #opened = 0
+  #to: string
+  #trouble: string | undefined
   #until = 0 as Micros
   #openBlock: NodeJS.Timeout | undefined
   #onProgress: () => void = () => {}
@@ -68,16 +102,24 @@ class Sender {
 
   constructor(parts: SenderParts) {
     this.#parts = parts
+    this.#to = destinationText(parts.destinations[0] as Destination)
   }
 
   async run(): Promise<SenderResult> {
     const { source, queue } = this.#parts
     const links = this.#keepConnected()
+    this.#parts.onStart?.(
+      () => this.#status(),
+      ({ tls, token }) => {
+        this.#parts = { ...this.#parts, tls, identity: { ...this.#parts.identity, token } }
+      },
+    )
     const stopped = aborted(this.#parts.signal)
     try {
       for await (const batch of source.batches(this.#parts.signal)) {
         this.#pack(batch)
         batch.release()
+        this.#parts.onBatch?.()
         if (!source.live) await Promise.race([queue.room(), stopped])
       }
       this.#closeBlock()
@@ -115,6 +157,8 @@ class Sender {
     const block = this.#parts.packer.take(this.#until)
     if (block === undefined) return
     this.#counted.blocks++
+    this.#plainBytes += block.plainBytes
+    this.#packedBytes += block.bytes.length
     this.#parts.queue.put(block)
   }
 
@@ -142,6 +186,7 @@ class Sender {
       let opened = false
       for (const to of destinations) {
         if (signal.aborted) return
+        this.#to = destinationText(to)
         try {
           const socket = await dial(to, this.#parts.tls, CONNECT_MS, signal)
           const end = await link(socket, this.#linkParts(to))
@@ -169,14 +214,31 @@ class Sender {
       counts: () => this.#counts(),
       onOpen: (compression) => {
         this.#connected = true
+        this.#opened++
+        this.#trouble = undefined
         this.#parts.packer.compression = compression
         this.#told = { text: '', atMs: 0 }
-        this.#parts.onNotice(`Connected to ${destinationText(to)}.`)
+        this.#parts.onNotice(`Connected to ${destinationText(to)}.`, 'notice')
       },
       onSent: (_packets, bytes) => {
         this.#counted.bytesSent += bytes
       },
       onProgress: () => this.#onProgress(),
+    }
+  }
+
+  #status(): SenderStatus {
+    return {
+      ...this.#counts(),
+      captureTime: this.#until,
+      waitingPackets: this.#parts.queue.waitingPackets,
+      connected: this.#connected,
+      to: this.#to,
+      reconnects: Math.max(0, this.#opened - 1),
+      trouble: this.#trouble,
+      plainBytes: this.#plainBytes,
+      packedBytes: this.#packedBytes,
+      sentBytes: this.#counted.bytesSent,
     }
   }
 
@@ -205,12 +267,13 @@ class Sender {
   }
 
   #tell(text: string): void {
+    this.#trouble = text
     const nowMs = Date.now()
     if (text === this.#told.text && nowMs - this.#told.atMs < REMIND_MS) return
     this.#told = { text, atMs: nowMs }
     const { queue } = this.#parts
     const waiting = queue.waitingPackets
-    this.#parts.onNotice(`${text} Trying again; ${waiting.toLocaleString('en-US')} packets wait.`)
+    this.#parts.onNotice(`${text} Trying again; ${waiting.toLocaleString('en-US')} packets wait.`, 'warning')
   }
 }
 

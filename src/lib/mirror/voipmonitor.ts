@@ -185,7 +185,7 @@ export class ClassicPacker implements BlockPacker {
     for (let i = 0; i < name.length && i < INTERFACE_LENGTH - 1; i++) bytes[AT.interfaceName + i] = name.charCodeAt(i)
     for (let i = 0; i < count; i++) view.setUint32(HEADER + 4 * i, this.#offsets[i] as number, true)
     bytes.set(body, HEADER + 4 * count)
-    const block = { bytes, packets: count, firstMicros: this.#first, lastMicros: this.#last }
+    const block = { bytes, plainBytes: plain.length, packets: count, firstMicros: this.#first, lastMicros: this.#last }
     this.#offsets.length = this.#fill = 0
     return block
   }

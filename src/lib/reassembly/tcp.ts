@@ -63,6 +63,12 @@ export class SipStreams {
   /** `ports`: where SIP is looked for in the middle of a segment too. */
   constructor(limits: TcpLimits, ports: readonly number[]) {
     this.#limits = limits
+    this.lookAt(ports)
+  }
+
+  /** From now on SIP is looked for on these ports; flows that are known go on. */
+  lookAt(ports: readonly number[]): void {
+    this.#ports.clear()
     for (const port of ports) this.#ports.add(port)
   }
 

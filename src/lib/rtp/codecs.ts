@@ -59,6 +59,16 @@ export const codecNamed = (name: string): Codec | undefined => byName.get(name.t
 export const codecId = (name: string, clockRate: number | undefined): number | undefined =>
   idByClock[name.toUpperCase()]?.[clockRate ?? 0] ?? codecNamed(name)?.id
 
+/** The names of VoIPmonitor's numbers; where several codecs share one, the first. */
+export const codecNumbers: readonly (readonly [number: number, name: string])[] = [
+  ...new Map(
+    [
+      ...table.flatMap(({ id, name }) => (id === undefined ? [] : [[id, name] as const])),
+      ...Object.entries(idByClock).flatMap(([name, ids]) => Object.values(ids).map((id) => [id, name] as const)),
+    ].reverse(),
+  ),
+].sort(([a], [b]) => a - b)
+
 /** What a payload type means in one stream. */
 export interface PayloadFormat {
   readonly name: string

@@ -10,7 +10,8 @@ export const captureSettings = {
     charAliases: ['d'],
     helpValue: 'IFACE',
     exclusive: ['read'],
-    help: 'Interfaces to listen on; "any" means all.',
+    ownOfInstance: true,
+    help: 'Interfaces to listen on; "any" means all. Without it an instance (sniff@eth1) listens on the one it is named after.',
   },
   promisc: {
     type: 'switch',

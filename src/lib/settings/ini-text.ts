@@ -1,5 +1,5 @@
 import { services } from './services.js'
-import { defaultText, type Setting, type SettingTable } from './table.js'
+import { defaultText, meaningOf, type Setting, type SettingTable } from './table.js'
 
 /** An earshot.conf to begin with, written from the tables: every setting, commented out, with its meaning and its default. */
 export function exampleFile(): string {
@@ -24,20 +24,20 @@ export function exampleFile(): string {
   ]
   for (const [section, rows] of sections) {
     lines.push('', `[${section}]`)
-    for (const [key, setting] of rows) lines.push('', ...wrapped(setting.help, setting), `#${key} = ${exampleValue(setting)}`)
+    for (const [key, setting] of rows) lines.push('', ...wrapped(setting), `#${key} = ${exampleValue(setting)}`.trimEnd())
   }
   return `${lines.join('\n')}\n`
 }
 
 const WIDTH = 110
 
-function wrapped(help: string, setting: Setting): string[] {
+function wrapped(setting: Setting): string[] {
   const unit = 'unit' in setting && setting.unit !== '' ? ` Unit: ${setting.unit}.` : ''
   const options = setting.type === 'choice' ? ` One of ${setting.options.join(', ')}.` : ''
   const fallback = defaultText(setting).startsWith('(') ? ` Default: ${defaultText(setting).slice(1, -1)}.` : ''
   const lines: string[] = []
   let line = '#'
-  for (const word of `${meaningOf(help, setting)}${unit}${options}${/Default[: ]/.test(help) ? '' : fallback}`.split(' ')) {
+  for (const word of `${meaningOf(setting)}${unit}${options}${/Default[: ]/.test(setting.help) ? '' : fallback}`.split(' ')) {
     if (line.length + word.length + 1 > WIDTH) {
       lines.push(line)
       line = '#'
@@ -46,10 +46,6 @@ function wrapped(help: string, setting: Setting): string[] {
   }
   return [...lines, line]
 }
-
-/** The help of an inverted flag tells the flag. */
-const meaningOf = (help: string, setting: Setting): string =>
-  setting.type === 'switch' && setting.inverted === true ? `no: ${help[0]?.toLowerCase()}${help.slice(1)}` : help
 
 function exampleValue(setting: Setting): string {
   switch (setting.type) {

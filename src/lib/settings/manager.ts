@@ -10,6 +10,15 @@ export const ownManagerSettings = {
     helpGroup: 'OUTPUT',
     help: 'Answer managers’ questions about this run: on a socket in the run directory, and on 127.0.0.1:5029 when that is free. Default for -i.',
   },
+  managerport: {
+    type: 'integer',
+    default: 5029,
+    unit: '',
+    min: 0,
+    max: 65_535,
+    helpGroup: 'OUTPUT',
+    help: 'TCP port of 127.0.0.1 for managers’ questions, when it is free; 0 takes any.',
+  },
 } as const satisfies SettingTable
 
 export const serveManagerSettings = {
@@ -38,12 +47,13 @@ export const serveManagerSettings = {
   },
   tls_cert: {
     type: 'path',
+    reload: true,
     helpValue: 'FILE',
     needs: ['tls_key'],
     credential: 'earshot-tls-cert',
     help: 'Certificate (PEM, with its chain) to show.',
   },
-  tls_key: { type: 'path', helpValue: 'FILE', needs: ['tls_cert'], credential: 'earshot-tls-key', help: 'Its key.' },
+  tls_key: { type: 'path', reload: true, helpValue: 'FILE', needs: ['tls_cert'], credential: 'earshot-tls-key', help: 'Its key.' },
   insecure_voipmonitor: {
     type: 'switch',
     default: false,

@@ -22,6 +22,17 @@ export const storeSettings = {
   },
 } as const satisfies SettingTable
 
+/** VoIPmonitor's habit is local time; ours is not, because an hour a year comes twice there. */
+export const timeSettings = {
+  utc: {
+    type: 'choice',
+    default: 'yes',
+    options: ['yes', 'no'],
+    helpGroup: 'OUTPUT',
+    help: 'Times in VoIPmonitor’s tables and the spool’s directories are UTC; with "no" they are local time, as in a VoIPmonitor that was not told utc = yes.',
+  },
+} as const satisfies SettingTable
+
 /** For commands that read records, or look after them. */
 export const readStoreSettings = {
   store: {

@@ -83,6 +83,7 @@ export function resolve(request: Request): Resolution {
     for (const file of request.files) {
       if (setting.live && file.implied && reading) continue
       for (const section of sectionsOf(request)) {
+        if (setting.ownOfInstance && request.instance !== undefined && file.translation === undefined && !section.includes('@')) continue
         const entries = entriesOf(file, section, key, setting)
         if (entries.length === 0) continue
         const read = readEntries(setting, entries, file, request.home)
@@ -115,6 +116,8 @@ export interface SettingChange {
   readonly key: string
   readonly old: unknown
   readonly new: unknown
+  /** The new one as a line of a file would have it. */
+  readonly text: string
   readonly origin: Origin
   /** The running service can take it; else it needs a restart. */
   readonly reload: boolean
@@ -124,7 +127,8 @@ export function changesBetween(before: Resolution, after: Resolution): SettingCh
   const changes: SettingChange[] = []
   for (const { key, setting, value, origin } of after.settings.values()) {
     const old = before.settings.get(key)?.value
-    if (JSON.stringify(old) !== JSON.stringify(value)) changes.push({ key, old, new: value, origin, reload: setting.reload === true })
+    if (JSON.stringify(old) !== JSON.stringify(value))
+      changes.push({ key, old, new: value, text: valueText({ setting, value }), origin, reload: setting.reload === true })
   }
   return changes
 }
@@ -255,11 +259,12 @@ export function strangersIn(environment: Readonly<Record<string, string | undefi
 }
 
 /** In the environment, but no settings. */
-const otherNames = ['EARSHOT_CONFIG', 'EARSHOT_TOKEN', 'EARSHOT_MIRROR_TOKEN', 'EARSHOT_DB_PASSWORD']
+const otherNames = ['EARSHOT_CONFIG', 'EARSHOT_INSTANCE', 'EARSHOT_TOKEN', 'EARSHOT_MIRROR_TOKEN', 'EARSHOT_DB_PASSWORD']
 
 /** A value as a line of a file would have it. */
 export function valueText({ setting, value }: Pick<Resolved, 'setting' | 'value'>): string {
   if (value === undefined) return defaultText(setting)
+  if (setting.type === 'integers') return rangesText((value as number[]).flat()) || defaultText(setting)
   if (Array.isArray(value)) return value.length === 0 ? defaultText(setting) : value.flat().join(',')
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   if (setting.type === 'size' && typeof value === 'number') {
@@ -271,4 +276,16 @@ export function valueText({ setting, value }: Pick<Resolved, 'setting' | 'value'
       if (value % bytes === 0 && value > 0) return `${value / bytes}${unit}`
   }
   return String(value)
+}
+
+/** `5060,5080-5090` */
+function rangesText(numbers: readonly number[]): string {
+  const parts: string[] = []
+  for (let i = 0; i < numbers.length; i++) {
+    const from = numbers[i] as number
+    let to = from
+    while (numbers[i + 1] === to + 1) to = numbers[++i] as number
+    parts.push(to === from ? `${from}` : to === from + 1 ? `${from},${to}` : `${from}-${to}`)
+  }
+  return parts.join(',')
 }

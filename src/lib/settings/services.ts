@@ -1,6 +1,8 @@
 import { callSettings } from './call.js'
 import { captureSettings } from './capture.js'
+import { logSettings } from './log.js'
 import { accessSettings, ownManagerSettings, serveManagerSettings } from './manager.js'
+import { metricsSettings } from './metrics.js'
 import {
   classicSendSettings,
   mirrorDestinationSettings,
@@ -11,7 +13,7 @@ import {
 } from './mirror.js'
 import { pruneSettings } from './prune.js'
 import { reassemblySettings } from './reassembly.js'
-import { readStoreSettings, recordSettings, storeSettings } from './records.js'
+import { readStoreSettings, recordSettings, storeSettings, timeSettings } from './records.js'
 import { sipSettings } from './sip.js'
 import { readSpoolSettings, spoolLimitSettings, spoolPlaceSettings, spoolSettings } from './spool.js'
 import type { SettingTable } from './table.js'
@@ -25,12 +27,20 @@ export const trackerSettings = { ...sipSettings, ...callSettings, ...reassemblyS
 export const outputSettings = {
   ...storeSettings,
   ...recordSettings,
+  ...timeSettings,
   ...spoolPlaceSettings,
   ...spoolSettings,
   ...spoolLimitSettings,
 } as const
 
-export const sniffSettings = { ...captureSettings, ...outputSettings, ...ownManagerSettings, ...trackerSettings } as const
+export const sniffSettings = {
+  ...captureSettings,
+  ...outputSettings,
+  ...ownManagerSettings,
+  ...metricsSettings,
+  ...trackerSettings,
+  ...logSettings,
+} as const
 
 export const mirrorSendServiceSettings = {
   ...captureSettings,
@@ -40,6 +50,8 @@ export const mirrorSendServiceSettings = {
   ...mirrorSettings,
   ...mirrorSendSettings,
   ...classicSendSettings,
+  ...metricsSettings,
+  ...logSettings,
 } as const satisfies SettingTable
 
 export const mirrorRecvServiceSettings = {
@@ -48,8 +60,11 @@ export const mirrorRecvServiceSettings = {
   packetbuffer_total_maxheap: mirrorSettings.packetbuffer_total_maxheap,
   ...mirrorSenderSettings,
   ...outputSettings,
+  ...ownManagerSettings,
   manager: { ...ownManagerSettings.manager, default: true },
+  ...metricsSettings,
   ...trackerSettings,
+  ...logSettings,
 } as const satisfies SettingTable
 
 export const serveManagerServiceSettings = {
@@ -57,9 +72,11 @@ export const serveManagerServiceSettings = {
   id_sensor: sipSettings.id_sensor,
   ...readStoreSettings,
   ...readSpoolSettings,
+  ...metricsSettings,
+  ...logSettings,
 } as const satisfies SettingTable
 
-export const cdrPruneSettings = { ...readStoreSettings, ...pruneSettings } as const satisfies SettingTable
+export const cdrPruneSettings = { ...readStoreSettings, ...timeSettings, ...pruneSettings } as const satisfies SettingTable
 
 /** Commands with a section of their own. */
 export const services = {

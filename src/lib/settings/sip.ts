@@ -4,6 +4,7 @@ import type { SettingTable } from './table.js'
 export const sipSettings = {
   sipport: {
     flag: 'sip-port',
+    reload: true,
     type: 'integers',
     default: [],
     unit: 'port',

@@ -36,14 +36,16 @@ export const readSpoolSettings = {
 /** How much the spool may hold, and for how long. 0 is no limit. */
 export const spoolLimitSettings = {
   maxpoolsize: {
+    reload: true,
     type: 'integer',
     default: 0,
     unit: 'MiB',
     min: 0,
     help: 'The spool holds no more than this: the oldest calls’ packets go.',
   },
-  maxpooldays: { type: 'integer', default: 0, unit: 'days', min: 0, help: 'Packets of calls are kept this long.' },
+  maxpooldays: { reload: true, type: 'integer', default: 0, unit: 'days', min: 0, help: 'Packets of calls are kept this long.' },
   maxpoolsipsize: {
+    reload: true,
     type: 'integer',
     default: 0,
     unit: 'MiB',
@@ -51,6 +53,7 @@ export const spoolLimitSettings = {
     help: 'Signalling takes no more than this: the oldest calls go, with what media they have.',
   },
   maxpoolsipdays: {
+    reload: true,
     type: 'integer',
     default: 0,
     unit: 'days',
@@ -58,15 +61,32 @@ export const spoolLimitSettings = {
     help: 'Signalling is kept this long; then the call goes, with what media it has.',
   },
   maxpoolrtpsize: {
+    reload: true,
     type: 'integer',
     default: 0,
     unit: 'MiB',
     min: 0,
     help: 'Media take no more than this: the oldest calls lose theirs and keep their SIP.',
   },
-  maxpoolrtpdays: { type: 'integer', default: 0, unit: 'days', min: 0, help: 'Media are kept this long; then the call keeps its SIP.' },
-  autocleanspoolminpercent: { type: 'integer', default: 1, unit: '%', min: 0, max: 90, help: 'This much of the disk stays free.' },
+  maxpoolrtpdays: {
+    reload: true,
+    type: 'integer',
+    default: 0,
+    unit: 'days',
+    min: 0,
+    help: 'Media are kept this long; then the call keeps its SIP.',
+  },
+  autocleanspoolminpercent: {
+    reload: true,
+    type: 'integer',
+    default: 1,
+    unit: '%',
+    min: 0,
+    max: 90,
+    help: 'This much of the disk stays free.',
+  },
   autocleanmingb: {
+    reload: true,
     type: 'integer',
     default: 5,
     unit: 'GiB',
@@ -95,5 +115,5 @@ export const spoolSettings = {
     options: ['no', 'yes'],
     help: 'Make dialled digits unreadable in pcaps and records: RFC 4733 events and SIP INFO.',
   },
-  cleanspool: { type: 'choice', default: 'yes', options: ['yes', 'no'], help: 'Delete what exceeds the limits.' },
+  cleanspool: { reload: true, type: 'choice', default: 'yes', options: ['yes', 'no'], help: 'Delete what exceeds the limits.' },
 } as const satisfies SettingTable

@@ -24,6 +24,8 @@ interface Common {
   readonly needs?: readonly string[]
   /** Meant for packets off the wire: a run that reads a file (`-r`) takes it only from a flag, the environment or a file named with --config. */
   readonly live?: true
+  /** An instance has it from its own section only, not from that of its service: what an instance is named after. */
+  readonly ownOfInstance?: true
   /** The systemd credential (LoadCredential=) whose file is taken when nobody says otherwise. */
   readonly credential?: string
 }
@@ -116,10 +118,14 @@ export const isYesNo = (setting: Setting): boolean =>
 export function toMarkdown(table: SettingTable): string {
   const rows = Object.entries(table).map(([key, s]) => {
     const flag = `--${flagName(key, s)}`
-    return `| \`${key}\` | \`${s.char === undefined ? flag : `-${s.char}, ${flag}`}\` | ${defaultText(s)} | ${s.reload ? 'yes' : ''} | ${s.help.replaceAll('|', '\\|')} |`
+    return `| \`${key}\` | \`${s.char === undefined ? flag : `-${s.char}, ${flag}`}\` | ${defaultText(s)} | ${s.reload ? 'yes' : ''} | ${meaningOf(s).replaceAll('|', '\\|')} |`
   })
   return ['| key | flag | default | HUP | meaning |', '|---|---|---|---|---|', ...rows].join('\n')
 }
+
+/** Of the key: the help of an inverted flag tells the flag. */
+export const meaningOf = (setting: Setting): string =>
+  setting.type === 'switch' && setting.inverted === true ? `no: ${setting.help[0]?.toLowerCase()}${setting.help.slice(1)}` : setting.help
 
 /** "300 s", "yes (of yes, no)", "(none)". */
 export function defaultText(setting: Setting): string {

@@ -13,22 +13,35 @@ export interface ThreadOptions {
   readonly about: About
   readonly spool: string | undefined
   readonly sipPorts: readonly number[]
-  /** Path of the service's socket. */
-  readonly socket: string
+  /** Path of the service's socket; undefined: nobody asks, metrics only. */
+  readonly socket: string | undefined
   /** Listened to when it is free; else the socket only, and a notice. */
   readonly tcp: { readonly host: string; readonly port: number } | undefined
   /** Tokens and audit log. */
   readonly stateDirectory: string
+  /** Where /metrics and /healthz are served. */
+  readonly metrics: MetricsPlan | undefined
+}
+
+export interface MetricsPlan {
+  readonly host: string
+  readonly port: number
+  /** Files of the administrator's own certificate. */
+  readonly certificate: { readonly certificate: string; readonly key: string } | undefined
 }
 
 export interface ManagerThread {
   readonly addresses: readonly string[]
+  /** The certificate that metrics are served with, read anew. What is wrong with it is a notice. */
+  renewMetrics(certificate: MetricsPlan['certificate']): void
   close(): Promise<void>
 }
 
+export type ToThread = { readonly close: true } | { readonly renew: Pick<MetricsPlan, 'certificate'> }
+
 export type FromThread =
   | { readonly ready: readonly string[] }
-  | { readonly notice: string }
+  | { readonly notice: string; readonly level: 'notice' | 'error' }
   | { readonly failed: { readonly code: string; readonly message: string; readonly suggestions: string[] } }
 
 const READY_MS = 15_000
@@ -38,7 +51,7 @@ export async function startManagerThread(
   options: ThreadOptions,
   live: LiveCalls,
   stats: () => ServiceStats,
-  onNotice: (text: string) => void,
+  onNotice: (text: string, level: 'notice' | 'error') => void,
 ): Promise<ManagerThread> {
   const worker = new Worker(builtFile(import.meta.url, './manager-worker.js'), { workerData: options })
   serveLive(worker, localLive(live, stats))
@@ -47,7 +60,7 @@ export async function startManagerThread(
     const late = setTimeout(() => reject(new Error('The manager’s thread does not start.')), READY_MS)
     worker.on('message', (message: FromThread | { ask: string }) => {
       if ('ready' in message) resolve(message.ready)
-      else if ('notice' in message) onNotice(message.notice)
+      else if ('notice' in message) onNotice(message.notice, message.level)
       else if ('failed' in message)
         reject(new OperatorError(message.failed.code, message.failed.message, { suggestions: message.failed.suggestions }))
       else return
@@ -55,17 +68,18 @@ export async function startManagerThread(
     })
     worker.once('error', (error) => {
       // The packets are what this program is for: it goes on without its manager.
-      onNotice(`The manager has stopped: ${error.message}`)
+      onNotice(`The manager has stopped: ${error.message}`, 'error')
       reject(error)
     })
   })
   worker.unref()
   return {
     addresses,
+    renewMetrics: (certificate) => worker.postMessage({ renew: { certificate } } satisfies ToThread),
     async close() {
       // Nothing else may be left that keeps the process.
       worker.ref()
-      worker.postMessage({ close: true })
+      worker.postMessage({ close: true } satisfies ToThread)
       const patience = setTimeout(() => void worker.terminate(), CLOSE_MS)
       await exited
       clearTimeout(patience)

@@ -2,7 +2,7 @@ import { OperatorError } from '../base/errors.js'
 import { textRecord } from '../call/record-text.js'
 import type { Backlog } from '../journal/backlog.js'
 import type { Journal, NumberedEntry } from '../journal/journal.js'
-import type { RecordWriter } from '../store/cdr-store.js'
+import type { InsertCounts, RecordWriter } from '../store/cdr-store.js'
 import { failureKind, StoreFailure } from '../store/failure.js'
 import { recordOfText } from '../store/record-of-text.js'
 import type { RecordsNotice, RecordsStatus } from './records-status.js'
@@ -58,7 +58,11 @@ const usualTiming: RecorderTiming = {
 }
 
 const SILENT = 'STORE_SILENT'
-const BATCH_MAX = 1000
+const BATCH_MAX = 4000
+/** What a batch begins with, before it is known how quick the store is. */
+const BATCH_FIRST = 1000
+const QUICK_INSERT_MS = 1000
+const SLOW_INSERT_MS = 5000
 /** A single record that fails this often, each time right after another one went in, is itself the trouble. */
 const STRIKES_MAX = 6
 /** Failures with a batch of one before that is looked into. */
@@ -69,7 +73,7 @@ export class Recorder {
   readonly #timing: RecorderTiming
   #store: RecordWriter | undefined
   #opening: Promise<RecordWriter> | undefined
-  #batchMax = BATCH_MAX
+  #batchMax = BATCH_FIRST
   #counts = { stored: 0, updated: 0, duplicates: 0, refused: 0, lost: 0, failures: 0 }
   #state: RecordsStatus['state'] = 'ok'
   #failure: { code: string; message: string; sinceMs: number } | undefined
@@ -190,7 +194,7 @@ export class Recorder {
   /** One at a time is too dear for a store: what comes within a moment goes together. */
   async #gather(): Promise<void> {
     const left = this.#lastInsertMs + this.#timing.gatherMs - performance.now()
-    if (left > 0 && !this.#closing && this.#options.backlog.waiting < BATCH_MAX) await this.#pause(left, BATCH_MAX)
+    if (left > 0 && !this.#closing && this.#options.backlog.waiting < BATCH_FIRST) await this.#pause(left, BATCH_FIRST)
   }
 
   async #peek(): Promise<NumberedEntry[]> {
@@ -214,8 +218,8 @@ export class Recorder {
     }
     if (!(await this.#opened())) return
     try {
-      await this.#insert(batch)
-      await this.#done(batch)
+      const counts = await this.#insert(batch)
+      await this.#done(batch, counts)
       this.#strikes = this.#failuresAlone = 0
       this.#otherWentIn = false
     } catch (error) {
@@ -238,17 +242,24 @@ export class Recorder {
     }
   }
 
-  async #insert(batch: readonly NumberedEntry[]): Promise<void> {
+  async #insert(batch: readonly NumberedEntry[]): Promise<InsertCounts> {
     this.#lastInsertMs = performance.now()
     const store = this.#store as RecordWriter
     const texts = batch.map(({ text }) => text)
     const inserting = store.insertTexts === undefined ? store.insert(texts.map(recordOfText)) : store.insertTexts(texts)
     const counts = await within(this.#timing.insertMsMax, inserting, 'does not answer')
+    const took = performance.now() - this.#lastInsertMs
+    // Larger batches cost less each, as long as a store that is slow answers soon enough.
+    if (took < QUICK_INSERT_MS) this.#batchMax = Math.min(BATCH_MAX, this.#batchMax * 2)
+    else if (took > SLOW_INSERT_MS) this.#batchMax = Math.max(1, Math.ceil(this.#batchMax / 2))
+    this.#recovered()
+    return counts
+  }
+
+  #count(counts: InsertCounts): void {
     this.#counts.stored += counts.stored
     this.#counts.updated += counts.updated
     this.#counts.duplicates += counts.duplicates
-    this.#batchMax = Math.min(BATCH_MAX, this.#batchMax * 2)
-    this.#recovered()
   }
 
   /** It failed alone and again: whether the store or the record is the trouble shows when another record is tried. */
@@ -265,7 +276,7 @@ export class Recorder {
     }
     if (!(await this.#opened())) return
     try {
-      await this.#insert([other])
+      this.#count(await this.#insert([other]))
       this.#otherWentIn = true
     } catch (error) {
       // A store that refuses a record is there.
@@ -363,18 +374,25 @@ export class Recorder {
       const where = kept ? `set aside in ${refusedFile?.path}` : 'left out'
       this.#say('loss', `A record is refused and ${where}: ${reason} Further ones are only counted.`)
     }
-    this.#batchMax = BATCH_MAX
+    this.#batchMax = BATCH_FIRST
     await this.#done([entry])
   }
 
-  async #done(entries: readonly NumberedEntry[]): Promise<void> {
+  async #done(entries: readonly NumberedEntry[], counts?: InsertCounts): Promise<void> {
+    // A record that is counted as stored no longer waits, and the other way round.
+    let uncounted = counts
+    const settled = (): void => {
+      if (uncounted !== undefined) this.#count(uncounted)
+      uncounted = undefined
+    }
     try {
-      await this.#options.backlog.done(entries)
+      await this.#options.backlog.done(entries, settled)
     } catch (error) {
       // They are stored; at worst they are stored again, which changes nothing.
       this.#say('trouble', `The queue on disk could not be shortened: ${(error as Error).message}.`)
       await this.#pause(this.#timing.retryMs[0])
     }
+    settled()
     this.#tell()
   }
 

@@ -28,7 +28,7 @@ export interface RecordsStatus {
 }
 
 /** Seconds that the oldest waiting record has waited. */
-export const queueAgeSeconds = ({ oldestMs }: RecordsStatus, nowMs: number): number =>
+export const queueAgeSeconds = ({ oldestMs }: Pick<RecordsStatus, 'oldestMs'>, nowMs: number): number =>
   oldestMs === undefined ? 0 : Math.max(0, (nowMs - oldestMs) / 1000)
 
 /** The status as scripts see it, in the summary of `sniff -o json`. */

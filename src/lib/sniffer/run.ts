@@ -5,7 +5,7 @@ import type { Call } from '../call/call.js'
 import type { MediaIndex } from '../call/media.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import type { CallRecord } from '../call/record.js'
-import type { TrackerOptions, TrackerTotals } from '../call/tracker.js'
+import type { TrackerChange, TrackerOptions, TrackerTotals } from '../call/tracker.js'
 import type { LiveCalls } from '../live/index.js'
 import type { RecordsStatus } from './records-status.js'
 import { Trackers } from './trackers.js'
@@ -59,12 +59,14 @@ export interface SnifferParts {
   readonly signal: StopSignal
   /** Each finished call, with its pcap path filled in. */
   onRecord(record: CallRecord): void
-  /** After each batch; for a progress line. */
+  /** After each batch; for a progress line, and for who watches that the loop goes on. */
   onBatch?(totals: TrackerTotals): void
+  /** Told of each wait for a disk or a store that may be slow by right. */
+  waiting?<T>(work: Promise<T>): Promise<T>
   /** The running calls, for those who watch; undefined when nobody can. */
   readonly live?: LiveCalls | undefined
-  /** The run begins; the function tells at any time how it goes. */
-  onStart?(status: () => SnifferStatus): void
+  /** The run begins; the functions tell at any time how it goes, and change what may change between two batches. */
+  onStart?(status: () => SnifferStatus, change: (to: TrackerChange) => void): void
   /** Stop after this many packets. */
   readonly packetsMax: number | undefined
 }
@@ -123,15 +125,19 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       onHeldPacket: (call: CallHandle, packet: HeldPacket, kind: PacketKind) => spool.held(call, packet, kind),
     }),
   })
-  parts.onStart?.(() => ({
-    totals: trackers.totals,
-    oddities: [...source.oddities.entries(), ...trackers.oddities()],
-    records: records?.status,
-    kernel: source.kernel?.(),
-    bytes: source.progress().bytes,
-    captureTime: trackers.now,
-  }))
+  parts.onStart?.(
+    () => ({
+      totals: trackers.totals,
+      oddities: [...source.oddities.entries(), ...trackers.oddities()],
+      records: records?.status,
+      kernel: source.kernel?.(),
+      bytes: source.progress().bytes,
+      captureTime: trackers.now,
+    }),
+    (to) => trackers.change(to),
+  )
   const canWait = source.canWait ?? !source.live
+  const waiting = parts.waiting ?? (<T>(work: Promise<T>) => work)
   try {
     for await (const batch of source.batches(signal)) {
       const tracker = trackers.of(batch)
@@ -144,8 +150,9 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
       records?.flush()
       parts.onBatch?.(trackers.totals)
       if (canWait) {
-        await spool?.drained()
-        await records?.drained()
+        // An end that is asked for waits for nobody.
+        if (spool !== undefined) await waiting(orStopped(spool.drained(), source.live ? signal : undefined))
+        if (records !== undefined) await waiting(orStopped(records.drained(), source.live ? signal : undefined))
       }
       if (parts.packetsMax !== undefined && trackers.totals.packets >= parts.packetsMax) break
     }
@@ -168,6 +175,17 @@ export async function runSniffer(parts: SnifferParts): Promise<SnifferResult> {
     notKept: (spooled?.dropped ?? []).reduce((sum, [, count]) => sum + count, 0),
     kernel,
   }
+}
+
+/** Resolves when the work is done, or when the end is asked for. */
+function orStopped(work: Promise<void>, signal: StopSignal | undefined): Promise<void> {
+  if (signal === undefined) return work
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const stop = (): void => resolve()
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
 }
 
 const notKept = (dropped: readonly [reason: string, count: number][]): [reason: string, count: number][] =>

@@ -2,14 +2,14 @@ import { AddressBook } from '../base/address.js'
 import type { BatchOrigin, PacketBatch } from '../base/packets.js'
 import type { Micros } from '../base/units.js'
 import type { TrackerOutputs } from '../call/outputs.js'
-import { CallTracker, type TrackerOptions, type TrackerTotals } from '../call/tracker.js'
+import { CallTracker, type TrackerChange, type TrackerOptions, type TrackerTotals } from '../call/tracker.js'
 
 /**
  * A tracker for each origin of packets: one for what is captured here, one for each sensor behind a mirror. Each has its own capture time,
  * so that a sensor that replays an outage, or whose clock is wrong, ends nobody else's calls; and its own addresses.
  */
 export class Trackers {
-  readonly #options: TrackerOptions
+  #options: TrackerOptions
   readonly #outputs: TrackerOutputs
   readonly #byOrigin = new Map<BatchOrigin | undefined, CallTracker>()
 
@@ -25,6 +25,11 @@ export class Trackers {
     const made = new CallTracker(options, new AddressBook(), this.#outputs)
     this.#byOrigin.set(origin, made)
     return made
+  }
+
+  change(to: TrackerChange): void {
+    this.#options = { ...this.#options, ...to }
+    for (const tracker of this.#byOrigin.values()) tracker.change(to)
   }
 
   finish(cause: 'end of input' | 'forced'): void {

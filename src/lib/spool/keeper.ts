@@ -64,13 +64,13 @@ interface Removal extends Going {
 
 export class Keeper {
   readonly #options: KeeperOptions
-  readonly #limits: SpoolLimits
+  #limits: SpoolLimits
   readonly #ledger: Ledger
   readonly #minutes: Minutes
   readonly #running = new Set<string>()
   readonly #unsure: Minute[] = []
   readonly #nowMs: () => number
-  readonly #limited: boolean
+  #limited: boolean
   #removal: Removal | undefined
   #expired = { text: '', atMs: 0 }
   #trimmer: Worker | undefined
@@ -102,6 +102,13 @@ export class Keeper {
       this.#ledger.tidy(this.#minutes)
       this.#ledger.keepLimits(options.limits)
     }
+  }
+
+  /** Other limits from now on; what exceeds them goes in the usual steps. */
+  limitTo(limits: SpoolLimits): void {
+    this.#limits = limits
+    this.#limited = this.#options.owner && isLimited(limits)
+    if (this.#options.owner) this.#ledger.keepLimits(limits)
   }
 
   get minutes(): Minutes {

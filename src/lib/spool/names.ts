@@ -4,7 +4,8 @@ import { civilTime } from '../call/json.js'
 import { type Compression, suffixOf } from './compression.js'
 
 /**
- * Where a call's packets lie below the spool: in the directory of the minute of its first INVITE, UTC, under its Call-ID.
+ * Where a call's packets lie below the spool: in the directory of the minute of its first INVITE (UTC, or local time where
+ * that was asked for), under its Call-ID.
  *
  *   earshot       YYYY-MM-DD/HH/MM/<Call-ID>.pcap[.gz|.lz4]        SIP and media in one file
  *   voipmonitor   YYYY-MM-DD/HH/MM/SIP/<Call-ID>.pcap and RTP/<Call-ID>.pcap

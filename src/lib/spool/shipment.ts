@@ -1,6 +1,7 @@
 import type { PacketKind } from '../call/outputs.js'
 import type { PcapFilesOptions } from './files.js'
 import type { KeeperOptions, KeeperStats } from './keeper.js'
+import type { SpoolLimits } from './limits.js'
 
 /**
  * Packets of calls on their way from the hot thread to the writing thread: a table of entries over one block of bytes, in
@@ -100,6 +101,9 @@ export interface ShipmentReply {
   readonly notice: string | undefined
   readonly kept: KeeperStats
 }
+
+/** What else the writing thread is told. */
+export type WriterOrder = ShipmentMessage | { readonly limits: SpoolLimits } | 'close'
 
 /** What the writing thread begins with. */
 export type WriterData = PcapFilesOptions & Pick<KeeperOptions, 'limits' | 'owner'>

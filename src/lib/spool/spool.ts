@@ -3,10 +3,12 @@ import { Worker } from 'node:worker_threads'
 import { Counters } from '../base/counters.js'
 import { exitCodes, OperatorError } from '../base/errors.js'
 import type { HeldPacket } from '../base/held.js'
+import type { Notice } from '../base/notice.js'
 import type { PacketBatch } from '../base/packets.js'
 import { type Micros, SECOND } from '../base/units.js'
 import type { CallHandle, MarkedPackets, PacketKind } from '../call/outputs.js'
 import { builtFile } from '../native/built-file.js'
+import { localMicros } from '../native/local-time.js'
 import type { FileLock } from '../native/lock-file.js'
 import { makeDirectory } from '../native/make-directory.js'
 import type { Compression } from './compression.js'
@@ -25,6 +27,7 @@ import {
   type ShipmentMessage,
   type ShipmentReply,
   type WriterData,
+  type WriterOrder,
 } from './shipment.js'
 
 /** SIP only, SIP and media, media cut after their headers, media with zeros after their headers. */
@@ -42,6 +45,8 @@ export interface SpoolOptions {
   /** Dialled digits are made unreadable. */
   readonly maskDtmf?: boolean
   readonly layout?: SpoolLayout
+  /** Directories are named after local time. */
+  readonly localTime?: boolean
   readonly compression?: Compression
   readonly limits?: SpoolLimits
   /** The source can wait for the disk. */
@@ -50,8 +55,10 @@ export interface SpoolOptions {
   readonly shipmentBytes?: number
   /** What waits in the writing thread for the disk. */
   readonly memoryBytes?: number
+  /** What the end may take; without it the end waits for the disk. */
+  readonly closeMs?: number
   /** Says once that the disk does not take any more, and once that it does again. */
-  onNotice(text: string): void
+  readonly onNotice: Notice
 }
 
 export interface SpoolStats {
@@ -91,6 +98,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     if (lock === undefined && isLimited(options.limits ?? noLimits))
       options.onNotice(
         `Another process writes to the spool "${options.dir}" and keeps it within its limits; those given here are not used.`,
+        'notice',
       )
     return new Spool(options, lock)
   } catch (error) {
@@ -132,7 +140,8 @@ export class Spool {
   #leftOut = 0
   #reply: ShipmentReply | undefined
   readonly #known = new Set<number>()
-  #broken = false
+  /** Why nothing can be written at present; undefined while all is well. */
+  #broken: string | undefined
   #gone = false
 
   constructor(options: SpoolOptions, lock: FileLock | undefined) {
@@ -221,6 +230,13 @@ export class Spool {
     if (Math.abs(this.#now - this.#sent) >= SECOND) this.#ship()
   }
 
+  /** Other limits from now on. Answers false when another process keeps this spool within its own. */
+  limitTo(limits: SpoolLimits): boolean {
+    if (this.#lock === undefined) return false
+    this.#worker.postMessage({ limits } satisfies WriterOrder)
+    return true
+  }
+
   /** Path below the spool; undefined when nothing of the call was kept. */
   pathOf(call: CallHandle): string | undefined {
     return call.tag < 0 ? undefined : this.#pathOfFile[call.tag / 2]
@@ -238,16 +254,29 @@ export class Spool {
     while (this.#inFlight > this.#shipmentsMax / 2 && !this.#gone) await new Promise<void>((resolve) => this.#waiters.push(resolve))
   }
 
+  /** Writes what is on its way, within `closeMs` when given; what is left then is counted as dropped. */
   async close(): Promise<SpoolStats> {
     this.#ship()
+    const { closeMs } = this.#options
+    const patience = closeMs === undefined ? undefined : setTimeout(() => this.#giveUp(closeMs), closeMs)
     while (this.#inFlight > 0 && !this.#gone) await new Promise<void>((resolve) => this.#waiters.push(resolve))
     if (!this.#gone) {
-      const exit = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()))
       this.#worker.postMessage('close')
-      await exit
+      while (!this.#gone) await new Promise<void>((resolve) => this.#waiters.push(resolve))
     }
+    clearTimeout(patience)
     this.#lock?.release()
     return this.stats()
+  }
+
+  /** Why nothing can be written at present; undefined while all is well. */
+  get trouble(): string | undefined {
+    return this.#broken
+  }
+
+  /** Memory with packets that the writing thread has not taken yet. */
+  get waitingBytes(): number {
+    return (this.#shipments.length - this.#free.length) * SHIPMENT_BYTES
   }
 
   stats(): SpoolStats {
@@ -264,9 +293,25 @@ export class Spool {
     }
   }
 
+  /** The disk hangs, and the thread with it. */
+  #giveUp(closeMs: number): void {
+    if (this.#gone) return
+    const left = this.#shipments.reduce((sum, { count }, id) => (this.#free.includes(id) ? sum : sum + count), 0)
+    this.#dropped.add('disk too slow at the end', left)
+    this.#packets -= left
+    this.#options.onNotice(
+      `The spool "${this.#options.dir}" did not take the last ${left} packets within ${Math.round(closeMs / 1000)} s: they are lost.`,
+      'error',
+    )
+    this.#gone = true
+    void this.#worker.terminate()
+    this.#wake()
+  }
+
   /** Gives the call a file. The tag is even: odd numbers are the writing thread's own. */
   #open(call: CallHandle): number {
-    const path = spoolPath(call.callId, call.started, this.#options.layout, this.#options.compression)
+    const started = this.#options.localTime ? localMicros(call.started) : call.started
+    const path = spoolPath(call.callId, started, this.#options.layout, this.#options.compression)
     const taken = this.#paths.get(path)
     const free = taken === undefined || taken === call.started ? path : marked(path, `~${call.started}`)
     this.#paths.set(free, call.started)
@@ -388,26 +433,27 @@ export class Spool {
     if (reply.id >= 0) this.#free.push(reply.id)
     this.#inFlight--
     this.#reply = reply
-    if (reply.notice !== undefined) this.#options.onNotice(reply.notice)
+    if (reply.notice !== undefined) this.#options.onNotice(reply.notice, 'warning')
     if (reply.trouble !== undefined) this.#trouble(reply.trouble.code, reply.trouble.message)
-    else if (this.#broken && !reply.waiting) {
-      this.#broken = false
-      this.#options.onNotice(`The spool "${this.#options.dir}" can be written again.`)
+    else if (this.#broken !== undefined && !reply.waiting) {
+      this.#broken = undefined
+      this.#options.onNotice(`The spool "${this.#options.dir}" can be written again.`, 'notice')
     }
     this.#wake()
   }
 
   #trouble(code: string, message: string): void {
-    if (this.#broken) return
-    this.#broken = true
+    if (this.#broken !== undefined) return
     const known: Record<string, string> = {
       ENOSPC: 'the disk is full',
       EDQUOT: 'the quota is used up',
       EROFS: 'it is mounted read-only',
       EACCES: 'permission denied',
     }
+    this.#broken = known[code] ?? message
     this.#options.onNotice(
-      `Cannot write pcaps to "${this.#options.dir}": ${known[code] ?? message}. Calls are still recorded; packets are not kept until it can be written again (tried every ${RETRY_MS / 1000} s).`,
+      `Cannot write pcaps to "${this.#options.dir}": ${this.#broken}. Calls are still recorded; packets are not kept until it can be written again (tried every ${RETRY_MS / 1000} s).`,
+      'error',
     )
   }
 

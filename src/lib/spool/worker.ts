@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { PcapFiles } from './files.js'
 import { Keeper } from './keeper.js'
-import { Shipment, type ShipmentMessage, type ShipmentReply, type WriterData } from './shipment.js'
+import { Shipment, type ShipmentReply, type WriterData, type WriterOrder } from './shipment.js'
 
 /** The keeper's steps are short: so often, they leave nine tenths of the thread to the writing. */
 const STEP_EVERY_MS = 100
@@ -24,13 +24,17 @@ const reply = (id: number): void => {
 
 const stepping = setInterval(() => keeper.step(), STEP_EVERY_MS)
 
-parentPort?.on('message', async (message: ShipmentMessage | 'close') => {
+parentPort?.on('message', async (message: WriterOrder) => {
   if (message === 'close') {
     clearInterval(stepping)
     files.close()
     await keeper.close()
     reply(-1)
     parentPort?.close()
+    return
+  }
+  if ('limits' in message) {
+    keeper.limitTo(message.limits)
     return
   }
   const { id, buffer, count, opened, ended, now } = message

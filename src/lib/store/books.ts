@@ -53,3 +53,28 @@ export interface BookValue {
 
 /** The key under which a text is remembered. */
 export const bookKey = ({ book, text, type }: BookValue): string => `${book}\0${type ?? ''}\0${text}`
+
+export const isBookValue = (value: unknown): value is BookValue => value !== null && typeof value === 'object' && 'book' in value
+
+/** What is known of texts, usually their ids: asked several times a record, so no key is put together. */
+export class KnownTexts<T> {
+  readonly #books = new Map<string, Map<string, T>[]>(books.map(({ name }) => [name, [new Map(), new Map(), new Map()]]))
+  size = 0
+
+  get({ book, type = 0, text }: BookValue): T | undefined {
+    return this.#books.get(book)?.[type]?.get(text)
+  }
+
+  set({ book, type = 0, text }: BookValue, known: T): void {
+    const texts = this.#books.get(book)?.[type]
+    if (texts === undefined) throw new Error(`There is no code book ${book} of type ${type}.`)
+    const before = texts.size
+    texts.set(text, known)
+    this.size += texts.size - before
+  }
+
+  clear(): void {
+    for (const kinds of this.#books.values()) for (const texts of kinds) texts.clear()
+    this.size = 0
+  }
+}

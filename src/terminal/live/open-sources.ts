@@ -4,7 +4,8 @@ import { addressText, type ManagerAddress, parseAddress } from '../../lib/manage
 import { parseExpression } from '../../lib/query/parse.js'
 import { openAdmin, openReader } from '../../lib/store/index.js'
 import type { Sensor } from '../../lib/store/store-admin.js'
-import { readableState, runDir } from '../defaults.js'
+import { configuredState } from '../configuration.js'
+import { runDir } from '../defaults.js'
 import { type AccessFlags, clientOptionsFor } from '../manager-access.js'
 import { localManagers, openManagers, startedAgain } from './manager-source.js'
 import type { LiveSource } from './source.js'
@@ -72,7 +73,7 @@ async function named(text: string, flags: SourceFlags): Promise<{ name: string; 
 }
 
 async function listed({ store }: SourceFlags): Promise<readonly Sensor[]> {
-  const admin = await openAdmin(store ?? readableState().store)
+  const admin = await openAdmin(store ?? configuredState().store)
   return admin.sensors().finally(() => admin.close())
 }
 
@@ -82,7 +83,7 @@ function addressOf({ host, port }: Sensor): ManagerAddress {
 }
 
 async function openStore({ where, spool, limit, ...access }: SourceFlags, url: string): Promise<LiveSource> {
-  const state = readableState()
+  const state = configuredState()
   return storeSource({
     name: url.startsWith('sqlite:') ? (url.split('/').at(-1) as string).replace(/^sqlite:/, '') : url.replace(/^.*@/, ''),
     store: await openReader(url),

@@ -12,12 +12,13 @@ let files = 0
 const fresh = (): string => join(dir, `f${files++}`, 'tokens.json')
 
 test.each<[Role, Right[]]>([
-  ['view', ['view']],
-  ['fetch', ['view', 'fetch']],
+  ['metrics', ['metrics']],
+  ['view', ['view', 'metrics']],
+  ['fetch', ['view', 'metrics', 'fetch']],
   ['send', ['send']],
-  ['admin', ['view', 'fetch', 'send', 'admin']],
+  ['admin', ['view', 'metrics', 'fetch', 'send', 'admin']],
 ])('%s may %s', (role, rights) => {
-  expect((['view', 'fetch', 'send', 'admin'] as const).filter((right) => mayDo(role, right))).toEqual(rights)
+  expect((['view', 'metrics', 'fetch', 'send', 'admin'] as const).filter((right) => mayDo(role, right))).toEqual(rights)
 })
 
 describe('tokens', () => {

@@ -46,7 +46,7 @@ beforeAll(async () => {
   symlinkSync(first.socket, join(run, 'first.sock'))
   first.feed(call('a'))
   second.feed([...call('b'), ...call('c')])
-  const about = { service: 'serve-manager', version: '1', pid: process.pid, host: 'h', sensorId: undefined }
+  const about = { service: 'serve-manager', name: 'serve-manager', version: '1', pid: process.pid, host: 'h', sensorId: undefined }
   const socket = join(run, 'serve-manager.sock')
   backend = hostBackend({
     about,

@@ -112,7 +112,7 @@ describe('requests', () => {
     expect(client.greeting).toMatchObject({
       about: { service: 'sniff', sensorId: 5 },
       client: 'unix socket',
-      rights: ['view', 'fetch', 'send', 'admin'],
+      rights: ['view', 'metrics', 'fetch', 'send', 'admin'],
     })
     const { items, trailer } = await client.all<{ calls: { callId: string }[] }>('calls')
     expect([items.flatMap(({ calls }) => calls.map((c) => c.callId)), trailer]).toEqual([['one', 'two'], { count: 2 }])
@@ -314,7 +314,7 @@ describe('who may come in', () => {
     known.set(`127.0.0.1:${m.port}`, certificate.fingerprint)
     const token = m.tokens.addToken('screen', 'view', new Date())
     const client = await tls(m.port, { known, token })
-    expect(client.greeting).toMatchObject({ client: 'screen', rights: ['view'] })
+    expect(client.greeting).toMatchObject({ client: 'screen', rights: ['view', 'metrics'] })
     expect(await code(client.all('fetch', { path: 'd/big.pcap' }))).toBe('denied')
     expect((await client.all('calls')).trailer).toMatchObject({ count: expect.any(Number) })
     expect(await code(tls(m.port, { known, token: `${token}x` }))).toBe('DENIED')
@@ -330,10 +330,23 @@ describe('who may come in', () => {
     const known = new KnownServers(join(root, 'k5'))
     known.set(`127.0.0.1:${m.port}`, certificate.fingerprint)
     const client = await tls(m.port, { known, certificate: own })
-    expect(client.greeting).toMatchObject({ client: 'central', rights: ['view', 'fetch', 'send', 'admin'] })
+    expect(client.greeting).toMatchObject({ client: 'central', rights: ['view', 'metrics', 'fetch', 'send', 'admin'] })
     const { bytes } = await gather(client.ask('fetch', { path: 'd/big.pcap' }))
     expect(bytes.equals(big)).toBe(true)
     client.close()
+  })
+
+  test('a renewed certificate is shown to who connects from then on; who is in stays', async () => {
+    const known = new KnownServers(join(root, 'renewed'))
+    const address = `127.0.0.1:${strict.port}`
+    known.set(address, certificate.fingerprint)
+    const before = await tls(strict.port, { known, token: strict.tokens.addToken('renewer', 'view', new Date()) })
+    const renewed = await serverCertificate(join(root, 'tls-renewed'))
+    strict.manager.show(renewed)
+    await expect(tls(strict.port, { known })).rejects.toThrow()
+    expect((await gather(before.ask('stats'))).items).toHaveLength(1)
+    before.close()
+    strict.manager.show(certificate)
   })
 
   test('an OpenSSL client sees TLS 1.2 or newer, and the certificate', async () => {

@@ -19,7 +19,13 @@ afterEach(async () => {
 })
 
 const SIZE = 1000
-const block = (n: number): PackedBlock => ({ bytes: new Uint8Array(SIZE).fill(n), packets: 10, firstMicros: n, lastMicros: n })
+const block = (n: number): PackedBlock => ({
+  bytes: new Uint8Array(SIZE).fill(n),
+  plainBytes: SIZE,
+  packets: 10,
+  firstMicros: n,
+  lastMicros: n,
+})
 const notices: string[] = []
 const opened: DiskBuffer[] = []
 const disk = (maxBytes = 1 << 20): DiskBuffer => {

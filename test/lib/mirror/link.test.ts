@@ -342,6 +342,19 @@ describe('our protocol', () => {
     expect(got.packets).toHaveLength(10)
   })
 
+  test('tokens that change while it runs: for who connects from then on', async () => {
+    const secretsOf = (token: string) => () => ({ keys: new Map([[7, [keyOf(token)]]]), fingerprints: new Map() })
+    const got = await receive({ secrets: secretsOf('old') })
+    await send(got.receiver.port, batchesOf(1, 10), { token: 'old' }).done
+    got.receiver.admitWith({ tls: undefined, secrets: secretsOf('new') })
+    const refused = send(got.receiver.port, batchesOf(1, 10), { token: 'old' })
+    await until('the refusal', () => refused.notices.some((text) => /token is not that of id_sensor/.test(text)))
+    refused.stop()
+    await refused.done
+    await send(got.receiver.port, batchesOf(1, 10), { token: 'new' }).done
+    expect(got.packets).toHaveLength(20)
+  })
+
   test('the end of a live sender whose receiver is away: what is lost is said', async () => {
     const sender = send(1, batchesOf(2, 50), { live: true })
     expect((await sender.done).dropped).toEqual([['never sent', 100]])
@@ -427,6 +440,17 @@ describe('VoIPmonitor’s protocol', () => {
     expect(result).toMatchObject({ packets: 1000, dropped: [] })
     expect(numbers(got)).toEqual(range(1000))
     expect(got.receiver.sensors()).toMatchObject([{ sensorId: 7, name: 'test', protocol: 'voipmonitor' }])
+  })
+
+  test('the end of the receiver: what was confirmed and waits here is read still', async () => {
+    const got = await receive({ eachMs: 100 })
+    const sender = send(got.receiver.port, batchesOf(20, 50), { parts: { protocol: 'voipmonitor' } })
+    // The sender is done when all is confirmed; the pipeline has hardly begun.
+    await sender.done
+    const before = got.packets.length
+    await got.stop()
+    expect(before).toBeLessThan(1000)
+    expect(numbers(got)).toEqual(range(1000))
   })
 
   test('without confirmation', async () => {
@@ -526,6 +550,14 @@ describe('TLS', () => {
     await send(got.receiver.port, batchesOf(5, 50), { parts: { tls: { ca: file('receiver.pem') } } }).done
     expect(numbers(got)).toEqual(range(250))
     expect(got.receiver.sensors()).toMatchObject([{ encrypted: true }])
+  })
+
+  test('a renewed certificate is shown to who connects from then on', async () => {
+    const got = await receive({ tls: server() })
+    got.receiver.admitWith({ tls: { cert: file('sensor.pem'), key: file('sensor.key') }, secrets: undefined })
+    expect(() => got.receiver.admitWith({ tls: { cert: file('sensor.pem'), key: file('receiver.key') }, secrets: undefined })).toThrow()
+    await send(got.receiver.port, batchesOf(1, 10), { parts: { tls: { ca: file('sensor.pem') } } }).done
+    expect(got.packets).toHaveLength(10)
   })
 
   test('a receiver that is not trusted gets nothing', async () => {

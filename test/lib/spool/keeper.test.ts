@@ -34,6 +34,19 @@ const DAY = 86_400
 const FIRST = '2023-11-14/22/13'
 const THIRD = '2023-11-16/22/13'
 
+test('limits that change while it runs', async () => {
+  const spool = await threeDays()
+  const now = 1_700_000_000_000 + 3 * DAY * 1000
+  const keeper = new Keeper({ dir: spool, limits: noLimits, owner: true, nowMs: () => now })
+  for (let i = 0; i < 20; i++) keeper.step()
+  expect(keeper.stats.deletedFiles).toBe(0)
+  keeper.limitTo({ ...noLimits, days: 2 })
+  for (let i = 0; i < 20; i++) keeper.step()
+  expect(keeper.stats.deletedFiles).toBe(2)
+  expect(new Ledger(spool).limits()).toMatchObject({ days: 2 })
+  await keeper.close()
+})
+
 /** A spool of three days, two calls each. */
 async function threeDays(options: Parameters<typeof spoolCalls>[2] = {}): Promise<string> {
   const spool = fresh()

@@ -2,9 +2,12 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import {
   appendFileSync,
   chmodSync,
+  closeSync,
+  constants,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -43,6 +46,25 @@ const packets: readonly Packet[] = [sip(0, A, B, 'INVITE'), ...talk(1, '10.0.0.1
 const notices: string[] = []
 const open = (path: string, o: Partial<SpoolOptions> = {}): ReturnType<typeof openSpool> =>
   openSpool({ dir: path, save: 'rtp', canWait: true, onNotice: (text) => notices.push(text), ...o })
+
+test('an end that is bounded: a disk that hangs is not waited for, and what it did not take is counted', async () => {
+  const path = fresh()
+  const file = join(path, spoolPath('call-1', started, 'earshot', 'no'))
+  mkdirSync(join(file, '..'), { recursive: true })
+  // Whoever opens it for writing waits until somebody reads: as good as a disk that does not answer.
+  execFileSync('mkfifo', [file])
+  const spool = await open(path, { closeMs: 200 })
+  const batch = batchOf(packets)
+  const call = handle()
+  for (let i = 0; i < batch.count; i++) spool.packet(call, batch, i, 'rtp', (batch.at[i] as number) + 54)
+  spool.settle(batch, batch.until)
+  const { dropped, packets: kept } = await spool.close()
+  expect(dropped).toEqual([['disk too slow at the end', batch.count]])
+  expect(notices.at(-1)).toMatch(/did not take the last \d+ packets within 0 s: they are lost/)
+  expect(kept).toBe(0)
+  // Lets the thread go.
+  closeSync(openSync(file, constants.O_RDONLY | constants.O_NONBLOCK))
+})
 
 /** Gives a whole batch to one call. */
 async function spoolBatch(path: string, batch: PacketBatch, o: Partial<SpoolOptions> = {}, call = handle()): Promise<string | undefined> {

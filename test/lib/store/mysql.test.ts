@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Micros } from '../../../src/lib/base/units.js'
 import type { CallRecord } from '../../../src/lib/call/record.js'
@@ -163,6 +163,29 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
     expect(await one('SELECT count(*) FROM calls', 'cut')).toBe(1)
   })
 
+  test('files that a killed server left in the way: a partition gets another name, of a table it is said', async () => {
+    await server.sql('CREATE DATABASE leftover')
+    await server.sql(
+      "CREATE TABLE t (d datetime not null) PARTITION BY RANGE COLUMNS(d) (PARTITION p VALUES LESS THAN ('2026-01-01'))",
+      'leftover',
+    )
+    const data = join(dirname(server.socket), 'data', 'leftover')
+    const partition = (table: string, days: number): string =>
+      `${table}#P#p${new Date(now / 1000 + days * 86_400_000).toISOString().slice(2, 10).replaceAll('-', '')}`
+    const leave = (file: string): void => copyFileSync(join(data, 't#P#p.ibd'), join(data, `${file}.ibd`))
+    for (const file of [partition('cdr', 0), partition('cdr_rtp', 2), partition('cdr_next', 5), 'cdr_ua']) leave(file)
+    await server.sql('DROP TABLE t', 'leftover')
+    const error = await failure(open('leftover'))
+    expect(error).toMatchObject({ code: 'STORE_LEFTOVER', kind: 'store' })
+    expect(error.message).toMatch(/table "cdr_ua"/)
+    expect(error.suggestions[0]).toContain('cdr_ua.ibd')
+    rmSync(join(data, 'cdr_ua.ibd'))
+    expect(await (await open('leftover')).insert([at(now)])).toMatchObject({ stored: 1 })
+    const later = await open('leftover', { nowMicros: () => now + 3 * DAY })
+    expect(await later.insert([at(now + 3 * DAY)])).toMatchObject({ stored: 1 })
+    expect(await one('SELECT count(*) FROM cdr_next', 'leftover')).toBe(2)
+  })
+
   describe('plain SQL', () => {
     beforeAll(async () => {
       await (await open('dashboard')).insert(sampleRecords())
@@ -248,6 +271,55 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
       } finally {
         await server.sql('SET GLOBAL auto_increment_increment = 1')
       }
+    })
+
+    test('ids that were set aside for a batch stay its own while another program writes into cdr', async () => {
+      const writers = [await open('aside', {}, 'connections=2'), await open('aside', {}, 'connections=2')]
+      let other = 0
+      let over = false
+      const stranger = (async () => {
+        const base = now / 1e6
+        while (!over) {
+          await server.sql(
+            `INSERT INTO cdr (calldate, callend, caller) VALUES ${Array(7).fill(`(from_unixtime(${base}), from_unixtime(${base}), 'stranger')`).join(',')}`,
+            'aside',
+          )
+          other += 7
+        }
+      })()
+      const done = await Promise.all(writers.flatMap((w, i) => [0, 1, 2].map((n) => w.insert(many(700, `aside-${i}-${n}`)))))
+      over = true
+      await stranger
+      expect(done.reduce((sum, d) => sum + d.stored, 0)).toBe(4200)
+      expect(await one("SELECT count(*) FROM cdr WHERE caller <> 'stranger'", 'aside')).toBe(4200)
+      expect(await one("SELECT count(*) FROM cdr WHERE caller = 'stranger'", 'aside')).toBe(other)
+      expect(
+        await one(
+          `SELECT count(*) FROM cdr_next n JOIN cdr c ON c.ID = n.cdr_ID JOIN earshot_cdr e ON e.cdr_ID = c.ID
+           WHERE n.fbasename = e.call_id AND c.calldate = e.calldate AND c.calldate = n.calldate AND c.caller <> 'stranger'`,
+          'aside',
+        ),
+      ).toBe(4200)
+    })
+
+    test('a server that does not allow LOAD DATA LOCAL gets the same rows by INSERT', async () => {
+      // What a text may hold that either way must write in its own manner.
+      const odd = many(40, 'ways').map((call, i) => ({ ...call, callerName: `\\N \t"'\\${i}\n\r\0, žø📞`, callerAgent: `x\t\\${i % 3}` }))
+      const rows = async (database: string): Promise<unknown[]> => {
+        const all: unknown[] = []
+        for (const t of ['cdr', 'cdr_next', 'cdr_rtp', 'cdr_sdp', 'cdr_sipresp', 'cdr_siphistory', 'earshot_cdr', 'earshot_rtp', 'cdr_ua'])
+          all.push((await server.sql(`SELECT * FROM ${t}`, database)).map((row) => JSON.stringify(row)).sort())
+        return all
+      }
+      await (await open('load')).insert(odd)
+      await server.sql('SET GLOBAL local_infile = 0')
+      try {
+        await (await open('noload')).insert(odd)
+      } finally {
+        await server.sql('SET GLOBAL local_infile = 1')
+      }
+      expect(await rows('load')).toEqual(await rows('noload'))
+      expect(await one('SELECT callername FROM cdr ORDER BY ID LIMIT 1', 'load')).toBe(odd[0]?.callerName)
     })
 
     test('a text that no code book can tell apart', async () => {
@@ -458,6 +530,29 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
       ])
       await admin.close()
       expect(again).toEqual([])
+    })
+
+    test('one that was killed on this machine is not another', async () => {
+      const heard: string[] = []
+      const gone = spawnSync(process.execPath, [
+        '--import',
+        'tsx',
+        '--input-type=module',
+        '-e',
+        `import { newInstance } from './src/lib/store/mysql/lease.ts'; process.stdout.write(newInstance())`,
+      ]).stdout.toString()
+      expect(gone).toMatch(/^[\da-f]{16}\.\d+\.\d+\.\d+\.[\da-f]{8}$/)
+      await open('killed', { sensorId: 9 }).then((w) => w.close())
+      const lease = (instance: string): Promise<unknown> =>
+        server.sql(`INSERT INTO earshot_lease VALUES (9, '${instance}', 'here', UTC_TIMESTAMP(), UTC_TIMESTAMP())`, 'killed')
+      await lease(gone)
+      await open('killed', { sensorId: 9, onNotice: (text) => heard.push(text) }).then((w) => w.close())
+      expect(heard).toEqual([])
+      expect(await one(`SELECT count(*) FROM earshot_lease WHERE instance = '${gone}'`, 'killed')).toBe(0)
+      // The same numbers on another machine say nothing about ours.
+      await lease(gone.replace(/^..../, (start) => (start === 'ffff' ? '0000' : 'ffff')))
+      await open('killed', { sensorId: 9, onNotice: (text) => heard.push(text) })
+      expect(heard.join()).toMatch(/Sensor 9 is also written/)
     })
 
     test('the list: add, change, remove', async () => {

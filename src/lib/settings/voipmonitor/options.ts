@@ -15,6 +15,7 @@ const noTar = 'each call has a pcap of its own; there are no archives'
 const noGraph = 'quality over time is kept in the records, not in graph files'
 const noAudio = 'no audio files are made; any player opens the pcap’s RTP'
 const noDecryption = 'media and signalling are not decrypted'
+const otherProtocol = 'the client/server protocol is not spoken: use mirror-send and mirror-recv'
 const always = (what: string): Option => ({ ignored: `${what}: always so` })
 const integer = (min: number, otherwise?: string) => (text: string) => (/^\d+$/.test(text) && Number(text) >= min ? text : otherwise)
 
@@ -41,7 +42,7 @@ export const options: Readonly<Record<string, Option>> = {
   mysqlsslciphers: { ignored: 'the ciphers of the runtime are used' },
   query_cache: { to: 'query_cache' },
   save_query_to_files_directory: { to: 'queue' },
-  utc: { ignored: 'times and the names of directories are UTC' },
+  utc: { to: 'utc' },
   timezone: { ignored: 'the time zone of the system (TZ) counts' },
   cleandatabase: { to: 'older_than', changed: 'days; `earshot cdr prune` asks, run by its timer', value: days },
   cleandatabase_cdr: { to: 'older_than', changed: 'days; `earshot cdr prune` asks, run by its timer', value: days },
@@ -52,7 +53,7 @@ export const options: Readonly<Record<string, Option>> = {
   cdr_sipport: always('ports of SIP are written where the column is there'),
   cdr_rtpport: always('ports of RTP are written where the column is there'),
   dscp: always('DSCP is written where the column is there'),
-  cdr_ua_normalisation: { ignored: 'agents are stored as they are; `cdr stats --by agent` groups them' },
+  cdr_ua_normalisation: { ignored: 'agents are stored as they are' },
   cdr_sip_response_normalisation: { ignored: 'the text of a response is stored as it is, beside its number' },
   cdr_reason_normalisation: { ignored: 'the text of a Reason is stored as it is' },
   mysqlloadconfig: { ignored: 'settings come from files, not from the database' },
@@ -75,7 +76,7 @@ export const options: Readonly<Record<string, Option>> = {
   name_sensor: { to: 'name_sensor' },
   interface_ip_filter: { ignored: 'say it in filter: host A or host B' },
   interface_libpcap_filter: { ignored: 'one filter for all interfaces; or run an instance for each: [sniff@eth1]' },
-  deduplicate: { ignored: 'packets seen twice are counted (RTP by sequence number, SIP as retransmission), not dropped' },
+  deduplicate: { ignored: 'not there: capture each wire once, or leave the copy out with filter' },
   interfaces_optimize: { ignored: 'the network card is the administrator’s: ethtool -G' },
   threading_mod: { ignored: ownThreads },
   t2_boost: { ignored: ownThreads },
@@ -118,7 +119,12 @@ export const options: Readonly<Record<string, Option>> = {
   packetbuffer_file_totalmaxsize: { to: 'packetbuffer_file_totalmaxsize' },
   packetbuffer_file_path: { to: 'packetbuffer_file_path' },
   receiver_check_id_sensor: always('sensors are kept apart; --together joins some'),
-  packetbuffer_sender: { ignored: 'the client/server protocol is not spoken: use mirror-send and mirror-recv' },
+  server_bind: { ignored: otherProtocol },
+  server_bind_port: { ignored: otherProtocol },
+  server_destination: { ignored: otherProtocol },
+  server_destination_port: { ignored: otherProtocol },
+  server_password: { ignored: otherProtocol },
+  packetbuffer_sender: { ignored: otherProtocol },
 
   // Calls.
   rtptimeout: { to: 'rtptimeout' },
@@ -143,7 +149,7 @@ export const options: Readonly<Record<string, Option>> = {
   natalias: { ignored: 'media behind NAT is found without it: the end that is known leads to the other' },
   rtp_check_both_sides_by_sdp: { ignored: 'a stream belongs to the calls whose SDP fits it best, both ends first' },
   callidmerge_header: { ignored: 'legs have records of their own; `cdr show` finds the related ones' },
-  matchheader: { ignored: 'legs are related by number, time and Session-ID, not by a header' },
+  matchheader: { ignored: 'legs are related by streams, addresses, Call-ID and numbers, not by a header' },
   custom_headers_cdr: { ignored: 'headers are in the pcap; none are columns yet' },
   'sip-register': { ignored: notRecorded },
   'sip-options': { ignored: notRecorded },
@@ -154,7 +160,10 @@ export const options: Readonly<Record<string, Option>> = {
   silencedetect: { ignored: 'media are not decoded' },
   clippingdetect: { ignored: 'media are not decoded' },
   fasdetect: { ignored: 'media are not decoded' },
+  faxdetect: { ignored: 'media are not decoded' },
   jitterbuffer_f1: { ignored: 'MOS follows the E-model from loss and jitter; no buffers are simulated' },
+  jitterbuffer_f2: { ignored: 'MOS follows the E-model from loss and jitter; no buffers are simulated' },
+  jitterbuffer_adapt: { ignored: 'MOS follows the E-model from loss and jitter; no buffers are simulated' },
 
   // The spool.
   spooldir: { to: 'spooldir' },
@@ -173,7 +182,10 @@ export const options: Readonly<Record<string, Option>> = {
   tar_compress_rtp: { ignored: noTar },
   tar_compress_graph: { ignored: noTar },
   tar_graph_level_zstd: { ignored: noTar },
-  pcap_dump_zip: { part: 'pcap_dump_zip', note: 'yes, zip, lzma, zstd: gzip; lzo, snappy: lz4' },
+  pcap_dump_zip: {
+    part: 'pcap_dump_zip',
+    note: 'yes, zip, lzma, zstd: gzip; lzo, snappy, lz4 (they cost little and save little of RTP): no',
+  },
   pcap_dump_zip_rtp: { part: 'pcap_dump_zip', note: 'as pcap_dump_zip, and before it: one pcap holds SIP and RTP' },
   pcap_dump_zip_sip: { ignored: 'one pcap holds SIP and RTP: pcap_dump_zip_rtp counts' },
   cleanspool: { to: 'cleanspool' },
@@ -223,9 +235,9 @@ export const families: readonly (readonly [pattern: RegExp, reason: string])[] =
     /^t2_|thread|^usleep|_usleep$|^sched_pol|^numa|^hugepages|^dpdk|^eth_max|^preprocess|^pre_process|^process_rtp|queue|_batch|^use_blocks|^auto_enable|heap|^abort_if|^exit_if|^packetbuffer|^lock_|^destroy_|^cleanup_/,
     ownThreads,
   ],
-  [/^server_|^client_server|^remote_|^cloud_|^next_server/, 'the client/server protocol is not spoken: use mirror-send and mirror-recv'],
+  [/^server_|^client_server|^remote_|^cloud_|^next_server/, otherProtocol],
   [/^mirror_|^receive/, 'the mirror needs no such setting'],
-  [/register|^sip-(options|subscribe|notify|message|send)|^sip_(options|subscribe|notify|message|send)/, notRecorded],
+  [/register|^sip_(options|subscribe|notify|message|send)/, notRecorded],
   [
     /^charts?_|^cdr_stat|^cdr_problems|^cdr_summary|^rtp_stat|^store_|^enable_fraud|^enable_billing|^fraud|^billing/,
     'no tables of statistics: `cdr stats` computes from the records',
@@ -243,24 +255,25 @@ export const families: readonly (readonly [pattern: RegExp, reason: string])[] =
     'there are no rules per call: every call is recorded alike',
   ],
   [/^sip_tcp_reassembly|^sip_only_tcp/, 'limits of TCP: max_tcp_streams, max_tcp_stream_memory'],
-  [/^dedup/, 'packets seen twice are counted, not dropped'],
+  [/^dedup/, 'not there: capture each wire once, or leave the copy out with filter'],
   [
-    /^ignore_|^quick_save|^redirect_response|^response_|^get_reason|^keep_final|^remove_rtp|^detect_alone|^call_branches|^call_id|^callidmerge|^last_dest|^both_side|^sdp_|^rtpip|^rtpfromsdp|^rtp[-_]|^rtpmap|^check_diff|^vlan_|^allow-zero|^jitter_force|^sipoverlap|^srvcc|^conference|^redirect_/,
+    /^ignore_|^quick_save|^redirect_response|^response_|^get_reason|^keep_final|^remove_rtp|^detect_alone|^call_branches|^call_id|^callidmerge|^last_dest|^both_side|^sdp_|^rtpip|^rtpfromsdp|^rtp_|^rtpmap|^check_diff|^vlan_|^allow_zero|^dtmf2pcap|^jitter_force|^sipoverlap|^srvcc|^conference|^redirect_/,
     'the rules for calls and streams are fixed: docs/records.md',
   ],
   [
     /^custom_headers|^fbasename|^remote|^passerted|^ppreferred|^domainport|^callernum|^cdrproxy|^skipdefault|^mo_mt|^national_prefix|^separate_storage|^active_call/,
     'which headers become columns is fixed: docs/schema.md',
   ],
-  [/^sip-msg/, notRecorded],
+  [/^sip_msg/, notRecorded],
   [/^silence|^sipalg|^energylevel/, 'media are not decoded'],
   [/^get_customer|^get_radius|^odbc|^csv_/, 'MySQL, MariaDB and SQLite only'],
   [/^mirror/, 'the mirror needs no such setting'],
   [
-    /^memory_|^jemalloc|^bt_|^coredump|^all_unlink|^interrupts|^syslog|^printinsert|^socket_use|^safe_|^processing_limit|^storing_|^batch_length|^livesniffer|^libpcap|^use_oneshot|^pcap_(if|dpdk|dispatch|split)|^pcapsplit|^bogus|^udpfrag|^interface_ip|^rrd|^git_|^php_|^ws_|^virtualudp|^watchdog|^systemd|^scanpcap|^sniffer_mode/,
+    /^memory_|^jemalloc|^bt_|^coredump|^all_unlink|^interrupts|^syslog|^printinsert|^socket_use|^safe_|^processing_limit|^storing_|^batch_length|^livesniffer|^libpcap|^use_oneshot|^pcap_(if|dpdk|dispatch|split)|^pcapsplit|^bogus|^udpfrag|^interface_ip|^rrd|^git_|^php_|^ws_|^virtualudp|^watchdog|^systemd|^scanpcap|^sniffer_mode|^process_pcap|^pcap_destination|^rtcp_params|^libsrtp|^use_id_sensor/,
     'a matter of its own machinery',
   ],
   [/^upgrade|^curl|^keycheck|^vmcodecs|^local_|^international|^country|^geo|^gui|config/, 'this belongs to its GUI, updates and licence'],
+  [/^allow_missing_header/, 'VoIPmonitor itself has it no more'],
   [/^manager/, 'see docs/manager.md'],
   [/./, 'no such setting here'],
 ]

@@ -1,4 +1,5 @@
 import type { Micros } from '../../base/units.js'
+import { localMicros } from '../../native/local-time.js'
 import { schemaNumber } from '../all-tables.js'
 import type { MigrationPlan, PrunePlan, Sensor, SensorEntry, StoreAdmin } from '../store-admin.js'
 import { dateTime } from '../values.js'
@@ -34,7 +35,7 @@ export async function openMysqlAdmin(url: string): Promise<StoreAdmin> {
       }),
     setSensor: (sensor) => told(() => setSensor(db, sensor)),
     removeSensor: (id) => told(async () => (await db.run('DELETE FROM sensors WHERE id_sensor = ?', [id])).affected > 0),
-    prunePlan: (before) => told(async () => prunePlan(db, await current(), before)),
+    prunePlan: (before) => told(async () => prunePlan(db, await current(), before, at.localTime ? localMicros(before) : before)),
     prune: (plan) => told(() => runAll(db, plan.steps)),
     migrationPlan: () =>
       told(async (): Promise<MigrationPlan> => {
@@ -83,8 +84,8 @@ async function setSensor(db: Connection, { id, name: text, host, port }: SensorE
   return there.length > 0 ? 'changed' : 'added'
 }
 
-/** Whole days go, by their partitions. Where VoIPmonitor made the tables, only ours go: it cleans its own. */
-async function prunePlan(db: Connection, form: Form, before: Micros): Promise<PrunePlan> {
+/** `written`: `before` as the tables have it, which may be local time. Whole days go, by their partitions. Where VoIPmonitor made the tables, only ours go: it cleans its own. */
+async function prunePlan(db: Connection, form: Form, before: Micros, written: Micros): Promise<PrunePlan> {
   const ours = partitionedTables.filter((t) => form.madeBy === 'earshot' || t.owner === 'earshot').map((t) => t.name)
   const notes =
     form.madeBy === 'earshot'
@@ -93,14 +94,14 @@ async function prunePlan(db: Connection, form: Form, before: Micros): Promise<Pr
   if (!form.partitioned) {
     const old = `started_us < ${before}`
     const [count] = await db.rows<{ n: number }>(`SELECT count(*) AS n FROM earshot_cdr WHERE ${old}`)
-    const date = `calldate < '${dateTime(before)}' LIMIT 5000`
+    const date = `calldate < '${dateTime(written)}' LIMIT 5000`
     const children = ours.filter((t) => t !== 'earshot_cdr').map((t) => `DELETE FROM ${name(t)} WHERE ${date}`)
     return { before, calls: count?.n ?? 0, steps: [...children, `DELETE FROM earshot_cdr WHERE ${old} LIMIT 5000`], notes }
   }
   const partitions = (await readPartitions(db)).filter((p) => ours.includes(p.table))
   const gone = ours.flatMap((table): Partition[] => {
     const own = partitions.filter((p) => p.table === table)
-    const old = own.filter((p) => p.endMicros <= before)
+    const old = own.filter((p) => p.endMicros <= written)
     // The last one stays: a table must have one.
     return old.length === own.length ? old.slice(0, -1) : old
   })

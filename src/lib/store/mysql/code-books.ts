@@ -1,4 +1,4 @@
-import { type Book, type BookName, type BookValue, bookKey, books } from '../books.js'
+import { type Book, type BookName, type BookValue, bookKey, books, KnownTexts } from '../books.js'
 import { type Connection, retried } from './driver.js'
 import { name, quote } from './sql.js'
 
@@ -8,14 +8,13 @@ const CACHE_MAX = 20_000
 const byName = new Map<BookName, Book>(books.map((book) => [book.name, book]))
 
 export class CodeBooks {
-  readonly #ids = new Map<string, number | null>()
+  readonly #ids = new KnownTexts<number | null>()
 
   /** One at a time: two that add the same texts would wait for each other. */
   #turn: Promise<void> = Promise.resolve()
 
   /** Looks up, and adds, what is not known yet. Outside a transaction: ids are kept when the batch is rolled back, and no lock is held. */
   learn(db: Connection, wanted: readonly BookValue[]): Promise<void> {
-    if (wanted.every((value) => this.#ids.has(bookKey(value)))) return Promise.resolve()
     const turn = this.#turn.then(() => retried(db, () => this.#learn(db, wanted)))
     this.#turn = turn.catch(() => {})
     return turn
@@ -23,12 +22,9 @@ export class CodeBooks {
 
   async #learn(db: Connection, wanted: readonly BookValue[]): Promise<void> {
     const unknown = new Map<string, BookValue>()
-    for (const value of wanted) {
-      const key = bookKey(value)
-      if (!this.#ids.has(key)) unknown.set(key, value)
-    }
+    for (const value of wanted) if (this.#ids.get(value) === undefined) unknown.set(bookKey(value), value)
     if (unknown.size === 0) return
-    if (this.#ids.size + unknown.size > CACHE_MAX) {
+    if (this.#ids.size > 0 && this.#ids.size + unknown.size > CACHE_MAX) {
       this.#ids.clear()
       return this.#learn(db, wanted)
     }
@@ -40,9 +36,9 @@ export class CodeBooks {
     for (const values of groups.values()) await this.#learnGroup(db, values)
   }
 
-  /** Of a text that was learned; null for one that the book could not take (its ids are used up, or its letters are not the server's). */
-  id(value: BookValue): number | null {
-    return this.#ids.get(bookKey(value)) ?? null
+  /** Undefined before it was learned; null for a text that the book could not take (its ids are used up, or its letters are not the server's). */
+  id(value: BookValue): number | null | undefined {
+    return this.#ids.get(value)
   }
 
   async #learnGroup(db: Connection, values: readonly BookValue[]): Promise<void> {
@@ -56,7 +52,7 @@ export class CodeBooks {
       const found = new Map(rows.map(({ id, text }) => [text, id]))
       return missing.filter((value) => {
         const id = found.get(value.text)
-        if (id !== undefined) this.#ids.set(bookKey(value), id)
+        if (id !== undefined) this.#ids.set(value, id)
         return id === undefined
       })
     }
@@ -72,7 +68,7 @@ export class CodeBooks {
       const [twin] = await db.rows<{ id: number }>(
         `SELECT id FROM ${name(book.name)} WHERE ${kind}${name(book.column)} = ${quote(value.text)} LIMIT 1`,
       )
-      this.#ids.set(bookKey(value), twin?.id ?? null)
+      this.#ids.set(value, twin?.id ?? null)
     }
   }
 }

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import mysql from 'mysql2'
 import { exitCodes, OperatorError } from '../../base/errors.js'
 import { StoreFailure } from '../failure.js'
@@ -9,6 +10,8 @@ export interface Connection {
   rows<Row = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<Row[]>
   /** A statement that gives no rows. */
   run(sql: string, values?: readonly unknown[]): Promise<{ readonly affected: number; readonly insertId: number }>
+  /** LOAD DATA LOCAL, with this text as the file; it is not empty. Undefined when the server does not allow it. */
+  readonly load: ((sql: string, text: string) => Promise<{ readonly affected: number }>) | undefined
   /** Rows as they come, a bounded number of them in memory. */
   stream<Row = Record<string, unknown>>(sql: string, values?: readonly unknown[]): AsyncIterable<Row>
   /** False once an error has ended it. */
@@ -19,11 +22,9 @@ export interface Connection {
 }
 
 /** Text is what we send, whatever the server would choose; an over-long text is cut with a warning rather than stopping all that follow. */
-const session = [
-  "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'",
-  // No gap locks between sensors that write next to each other.
-  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
-]
+const session = "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'"
+/** No gap locks between sensors that write next to each other. */
+const isolation = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
 
 export interface ConnectionWants {
   readonly readonly: boolean
@@ -65,8 +66,8 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
     multipleStatements: false,
     // Only where there are values is `?` looked for: a statement of ours may be long, with any sign in its texts.
     queryFormat: (sql: string, values: mysql.SqlValue[]) => (values.length === 0 ? sql : mysql.format(sql, values)),
-    // The server has no business reading our files.
-    flags: ['-LOCAL_FILES'],
+    // The server has no business reading our files: what it may ask for is the text that a `load` brings along, and only then.
+    flags: [want.readonly ? '-LOCAL_FILES' : '+LOCAL_FILES'],
     ...(at.tls && {
       ssl: {
         ...(at.tls.ca && { ca: at.tls.ca }),
@@ -98,6 +99,15 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
       }),
     )
   let mariadb = false
+  let loads = false
+  const load = (sql: string, text: string): Promise<{ affected: number }> =>
+    watched((done) => {
+      const infileStreamFactory = (): Readable => Readable.from(pieces(text))
+      raw.query({ sql, timeout, infileStreamFactory } as mysql.QueryOptions, (error, header) => {
+        const { affectedRows = 0 } = (header ?? {}) as { affectedRows?: number }
+        done(error, { affected: affectedRows })
+      })
+    })
   const connection: Connection = {
     rows: (sql, values = []) => watched((done) => raw.query({ sql, timeout }, [...values], (error, rows) => done(error, rows as never))),
     run: (sql, values = []) =>
@@ -114,6 +124,9 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
     get mariadb() {
       return mariadb
     },
+    get load() {
+      return loads ? load : undefined
+    },
     host: at.socket ?? `${host}:${port}`,
     close: () =>
       new Promise((resolve) => {
@@ -127,15 +140,34 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
   }
   try {
     await watched((done) => raw.connect((error) => done(error, undefined)))
-    for (const statement of session) await connection.run(statement)
-    const [about] = await connection.rows<{ version: string; readonly: number }>('SELECT VERSION() AS version, @@read_only AS readonly')
+    await connection.run(session)
+    // A person waits for the answer of a reader, and each question costs a way to the server and back.
+    if (want.readonly) return connection
+    await connection.run(isolation)
+    const [about] = await connection.rows<{ version: string; readonly: number; loads: number }>(
+      'SELECT VERSION() AS version, @@read_only AS readonly, @@local_infile AS loads',
+    )
+    loads = about?.loads === 1
     mariadb = /mariadb/i.test(about?.version ?? '')
     // A replica, or a host that is being taken out of service: the next one may be the one that writes.
-    if (!want.readonly && about?.readonly === 1) throw Object.assign(new Error('the server is read-only'), { code: 'ER_READ_ONLY_MODE' })
+    if (about?.readonly === 1) throw Object.assign(new Error('the server is read-only'), { code: 'ER_READ_ONLY_MODE' })
     return connection
   } catch (error) {
     raw.destroy()
     throw error
+  }
+}
+
+/** A packet each. */
+const PIECE_CHARS = 1 << 20
+
+function* pieces(text: string): Generator<Buffer> {
+  // Cut where no character can be split: behind a line.
+  for (let at = 0; at < text.length; ) {
+    const cut = at + PIECE_CHARS < text.length ? text.lastIndexOf('\n', at + PIECE_CHARS) + 1 : text.length
+    const end = cut > at ? cut : text.length
+    yield Buffer.from(text.slice(at, end))
+    at = end
   }
 }
 

@@ -1,18 +1,23 @@
 import { createHash } from 'node:crypto'
+import { setImmediate as immediate } from 'node:timers/promises'
 import type { Micros } from '../../base/units.js'
 import type { CallRecord } from '../../call/record.js'
+import { localMicros } from '../../native/local-time.js'
 import { callTables } from '../all-tables.js'
 import type { BookValue } from '../books.js'
 import type { InsertCounts } from '../cdr-store.js'
-import type { Column, Table } from '../table.js'
-import { dateTime, type SqlValue } from '../values.js'
+import { dateTime } from '../values.js'
 import type { CodeBooks } from './code-books.js'
 import { type Connection, retried } from './driver.js'
 import type { Partitions } from './partitions.js'
 import type { Form } from './schema.js'
-import { name, type Write, writerOf } from './sql.js'
+import { name, writerOf } from './sql.js'
+import { type IdOf, type TableRows, tableRows } from './table-rows.js'
 
-/** Writes records: plain multi-row statements in one transaction, each record once, a higher revision in the place of a lower. */
+/**
+ * Writes records: each once, a higher revision in the place of a lower, all or nothing. Rows go in by LOAD DATA LOCAL where the
+ * server allows it (docs/decisions/008-load-data.md), else by plain multi-row INSERTs.
+ */
 export interface InsertResult extends InsertCounts {
   /** Records whose start lay outside the sane window; stored at its end. */
   readonly clamped: number
@@ -21,15 +26,26 @@ export interface InsertResult extends InsertCounts {
 /** A statement is sent when it is this long: far below any max_allowed_packet, long enough that round trips do not count. */
 const STATEMENT_CHARS = 1 << 18
 const ATTEMPTS = 3
+/** Fewer calls than these are not worth the statements that LOAD DATA needs beside it. */
+const LOAD_CALLS_MIN = 8
+
+/** Records that are written as text before others have a turn: a few milliseconds. */
+const RECORDS_IN_A_ROW = 32
 
 interface Prepared {
   readonly record: CallRecord
-  /** The record as their tables get it: moved into the window when its clock is wrong. */
+  /** The record as their tables get it: in local time where that is asked for, moved into the window when its clock is wrong. */
   readonly theirs: CallRecord
   readonly calldate: string
   readonly clamped: boolean
   /** `started_us` and `call_key`, as the server says them. */
   readonly key: string
+}
+
+/** With the rows of every table as texts, without what leads to the call; made before the transaction begins. */
+interface Written extends Prepared {
+  readonly cdr: string
+  readonly children: readonly (readonly string[])[]
 }
 
 interface Stored {
@@ -41,79 +57,61 @@ interface Stored {
 interface Placed {
   readonly id: number
   readonly calldate: string
-  readonly prepared: Prepared
+  readonly written: Written
 }
+
+/** Something changed under the batch, and nothing of it may be kept; another try will do. */
+class Unsettled extends Error {}
 
 export class Inserter {
   readonly #form: Form
   readonly #books: CodeBooks
   readonly #partitions: Partitions | undefined
-  readonly #tables: readonly TableWriter[]
-  readonly #cdr: TableWriter
+  readonly #localTime: boolean
+  readonly #children: readonly TableRows[]
+  readonly #cdr: TableRows
   /** auto_increment_increment: the step between the ids of one statement. A Galera cluster changes it with its size. */
   #idStep = 1
 
-  constructor(form: Form, books: CodeBooks, partitions: Partitions | undefined) {
+  constructor(form: Form, books: CodeBooks, partitions: Partitions | undefined, localTime = false) {
+    this.#localTime = localTime
     this.#form = form
     this.#books = books
     this.#partitions = partitions
-    const writers = callTables.map((table) => tableWriter(table, form, books))
-    this.#cdr = writers[0] as TableWriter
-    this.#tables = writers.slice(1)
+    const [cdr, ...children] = callTables.map((table) => tableRows(table, form))
+    this.#cdr = cdr as TableRows
+    this.#children = children
   }
 
-  /** All or nothing. Collisions with other writers are tried again here; a lost connection is the caller's to try again. */
+  /** Collisions with other writers are tried again here; a lost connection is the caller's to try again. */
   async insert(db: Connection, records: readonly CallRecord[], nowMicros: number): Promise<InsertResult> {
     const windowEnd = this.#partitions === undefined ? nowMicros + 86_400e6 : await this.#partitions.windowEnd(db, nowMicros)
     const all = records.map((record) => this.#prepare(record, windowEnd))
     const batch = newestOf(all)
-    await this.#books.learn(db, bookValues(batch.map((p) => p.theirs)))
+    const way = db.load === undefined || batch.length < LOAD_CALLS_MIN ? 'sql' : 'field'
     const done = await retried(db, async () => {
-      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      for (let attempt = 1; ; attempt++) {
+        const written = await this.#rowsOf(db, batch, way)
         await db.run('BEGIN')
         try {
-          const known = await this.#write(db, batch)
-          if (known !== undefined) {
-            await db.run('COMMIT')
-            return counts(all, known)
-          }
-          await db.run('ROLLBACK')
+          const known = await this.#write(db, written, way)
+          await db.run('COMMIT')
+          return counts(all, known)
         } catch (error) {
           if (db.alive) await db.run('ROLLBACK')
-          throw error
+          if (!(error instanceof Unsettled) || attempt >= ATTEMPTS) throw error
         }
       }
-      throw new Error('The server changes its step of ids again and again.')
     })
     return { ...done, clamped: batch.filter((p) => p.clamped).length }
   }
 
-  /** Gives what was there before. undefined: the ids cannot be told (the step changed in mid-statement); nothing may be kept. */
-  async #write(db: Connection, batch: readonly Prepared[]): Promise<ReadonlyMap<string, Stored> | undefined> {
-    const known = await this.#known(db, batch)
-    const fresh = batch.filter((p) => !known.has(p.key))
-    const placed: Placed[] = []
-    if (fresh.length > 0) {
-      const ids = await this.#insertCalls(db, fresh)
-      if (ids === undefined) return undefined
-      fresh.forEach((prepared, i) => {
-        placed.push({ id: ids[i] as number, calldate: prepared.calldate, prepared })
-      })
-    }
-    const newer = batch.flatMap((prepared): Placed[] => {
-      const there = known.get(prepared.key)
-      return there === undefined || prepared.record.revision <= there.revision ? [] : [{ ...there, prepared }]
-    })
-    if (newer.length > 0) await this.#replaceCalls(db, newer)
-    await this.#insertChildren(db, [...placed, ...newer])
-    return known
-  }
-
   #prepare(record: CallRecord, windowEnd: number): Prepared {
-    // Before 1970 no capture can be; a NaN would be neither.
-    const sane = Math.max(0, Math.min(record.started, windowEnd))
-    const clamped = sane !== record.started
-    const theirs = clamped ? moved(record, sane - record.started) : record
+    // Before 1970 no capture can be; a NaN would be neither. The window is one of partitions, and so of the times that are written.
+    const said = this.#localTime ? localMicros(record.started) : record.started
+    const sane = Math.max(0, Math.min(said, windowEnd))
+    const clamped = sane !== said
+    const theirs = sane === record.started ? record : moved(record, sane - record.started)
     const text = dateTime(sane as Micros)
     const digest = createHash('sha1')
       .update(`${record.sensorId ?? 0} ${record.callId}`)
@@ -128,6 +126,58 @@ export class Inserter {
     }
   }
 
+  /** Texts that a code book does not know yet are added to it here: outside the transaction, so that ids outlive it and no lock is held. */
+  async #rowsOf(db: Connection, batch: readonly Prepared[], way: Way): Promise<Written[]> {
+    const missing: BookValue[] = []
+    const idOf: IdOf = (value) => {
+      const id = this.#books.id(value)
+      if (id === undefined) missing.push(value)
+      return id ?? null
+    }
+    const write = (prepared: Prepared): Written => ({
+      ...prepared,
+      cdr: this.#cdr[way](this.#cdr.rowsOf(prepared.theirs)[0], prepared.calldate, idOf),
+      children: this.#children.map(({ rowsOf, ours, [way]: text }) =>
+        rowsOf(ours ? prepared.record : prepared.theirs).map((row) => text(row, prepared.calldate, idOf)),
+      ),
+    })
+    const written: Written[] = []
+    for (const prepared of batch) {
+      let rows = write(prepared)
+      for (let attempt = 0; missing.length > 0 && attempt < ATTEMPTS; attempt++) {
+        // Of the whole rest of the batch: its texts are mostly the same few.
+        for (const other of batch.slice(written.length + 1)) write(other)
+        await this.#books.learn(db, missing.splice(0))
+        rows = write(prepared)
+      }
+      missing.length = 0
+      written.push(rows)
+      // The other connections want to be fed meanwhile: a server that waits for its rows may hold locks.
+      if (written.length % RECORDS_IN_A_ROW === 0) await immediate()
+    }
+    return written
+  }
+
+  /** Gives what was there before. */
+  async #write(db: Connection, batch: readonly Written[], way: Way): Promise<ReadonlyMap<string, Stored>> {
+    const known = await this.#known(db, batch)
+    const fresh = batch.filter((p) => !known.has(p.key))
+    const placed: Placed[] = []
+    if (fresh.length > 0) {
+      const ids = await this.#insertCalls(db, fresh, way)
+      fresh.forEach((written, i) => {
+        placed.push({ id: ids[i] as number, calldate: written.calldate, written })
+      })
+    }
+    const newer = batch.flatMap((written): Placed[] => {
+      const there = known.get(written.key)
+      return there === undefined || written.record.revision <= there.revision ? [] : [{ ...there, written }]
+    })
+    if (newer.length > 0) await this.#replaceCalls(db, newer)
+    await this.#insertChildren(db, [...placed, ...newer], way)
+    return known
+  }
+
   async #known(db: Connection, batch: readonly Prepared[]): Promise<Map<string, Stored>> {
     const starts = [...new Set(batch.map((p) => bigint(p.record.started)))].join(',')
     // Only the partitions that can hold them; a wrong clock's record may be in any.
@@ -139,123 +189,107 @@ export class Inserter {
     return new Map(rows.map((row) => [`${row.s} ${row.k}`, { id: row.id, calldate: row.d, revision: row.r }]))
   }
 
-  async #insertCalls(db: Connection, fresh: readonly Prepared[]): Promise<number[] | undefined> {
+  async #insertCalls(db: Connection, fresh: readonly Written[], way: Way): Promise<number[]> {
+    if (way === 'field' && fresh.length >= LOAD_CALLS_MIN && db.mariadb && this.#idStep === 1) return this.#loadCalls(db, fresh)
     const ids: number[] = []
-    const { head, row, table } = this.#cdr
-    for (const statement of statements(head, fresh, (p) => `(${row(table.rows(p.theirs)[0], p.calldate)})`)) {
+    const rows = fresh.map((p) => `(${way === 'sql' ? p.cdr : this.#cdrSql(p)})`)
+    for (const statement of statements(this.#cdr.insert(), rows)) {
       const { insertId, affected } = await db.run(statement.sql)
       // The ids of one statement are consecutive steps, in every lock mode, when its rows are counted beforehand, as here.
-      const [now] = await db.rows<{ step: number }>('SELECT @@auto_increment_increment AS step')
-      if (now?.step !== this.#idStep || affected !== statement.rows) {
-        this.#idStep = now?.step ?? 1
-        return undefined
+      const step = await idStep(db)
+      if (step !== this.#idStep || affected !== statement.rows) {
+        this.#idStep = step
+        throw new Unsettled('The server changes its step of ids again and again.')
       }
       for (let i = 0; i < statement.rows; i++) ids.push(insertId + i * this.#idStep)
     }
     return ids
   }
 
+  /**
+   * LOAD DATA takes ids in pieces, and other writers' may lie between them. So the server is made to set a range aside: two rows,
+   * the first call and the last, are inserted by one statement, in steps as wide as the batch. It reserves both steps at once
+   * (handler::update_auto_increment, nb_desired_values), so that what lies between the two belongs to this statement; there the
+   * other calls go, by number. A mistake in this would be a duplicate key, and the batch would be tried again.
+   */
+  async #loadCalls(db: Connection, fresh: readonly Written[]): Promise<number[]> {
+    const width = fresh.length - 1
+    const [first, last] = [fresh[0] as Written, fresh[width] as Written]
+    if ((await idStep(db)) !== 1) {
+      this.#idStep = await idStep(db)
+      throw new Unsettled('The server changes its step of ids.')
+    }
+    const { insertId, affected } = await db.run(
+      `SET STATEMENT auto_increment_increment = ${width} FOR ${this.#cdr.insert()}(${this.#cdrSql(first)}),(${this.#cdrSql(last)})`,
+    )
+    if (affected !== 2) throw new Unsettled('The server took other rows than it was given.')
+    const ids = fresh.map((_, i) => insertId + i)
+    const between = fresh.slice(1, -1).map((p, i) => `${insertId + 1 + i}\t${p.cdr}\n`)
+    await load(db, this.#cdr.load(['ID']), between)
+    return ids
+  }
+
+  #cdrSql(p: Written): string {
+    return this.#cdr.sql(this.#cdr.rowsOf(p.theirs)[0], p.calldate, (value) => {
+      const id = this.#books.id(value)
+      if (id === undefined) throw new Unsettled('A text of a code book was forgotten.')
+      return id
+    })
+  }
+
   /** The row of cdr keeps its id, and what others wrote into it (prices); its children are written anew. */
   async #replaceCalls(db: Connection, newer: readonly Placed[]): Promise<void> {
-    const { columns, row, table } = this.#cdr
-    const head = `INSERT INTO cdr (ID, ${columns.map(name).join(', ')}) VALUES `
+    const { columns, insert } = this.#cdr
     const tail = ` ON DUPLICATE KEY UPDATE ${columns
-      .filter((c) => c !== 'calldate')
-      .map((c) => `${name(c)} = VALUES(${name(c)})`)
+      .filter((c) => c !== name('calldate'))
+      .map((c) => `${c} = VALUES(${c})`)
       .join(', ')}`
-    for (const { sql } of statements(head, newer, (p) => `(${p.id},${row(table.rows(p.prepared.theirs)[0], p.calldate)})`))
-      await db.run(sql + tail)
+    const rows = newer.map((p) => `(${p.id},${this.#cdrSql({ ...p.written, calldate: p.calldate })})`)
+    for (const { sql } of statements(insert(['ID']), rows)) await db.run(sql + tail)
     const which = `cdr_ID IN (${newer.map((p) => p.id).join(',')}) AND calldate IN (${newer.map((p) => `'${p.calldate}'`).join(',')})`
-    for (const child of this.#tables) await db.run(`DELETE FROM ${name(child.table.name)} WHERE ${which}`)
+    for (const { table } of this.#children) await db.run(`DELETE FROM ${table} WHERE ${which}`)
   }
 
-  async #insertChildren(db: Connection, placed: readonly Placed[]): Promise<void> {
-    for (const { table, head, row } of this.#tables) {
-      if (head === '') continue
-      const ours = table.owner === 'earshot'
-      const keyed = table.name === 'earshot_cdr'
-      const rows = placed.flatMap(({ id, calldate, prepared }) => {
-        const start = `(${id},'${calldate}'${keyed ? `,x'${prepared.key.slice(-32)}'` : ''},`
-        return (table.rows(ours ? prepared.record : prepared.theirs) as readonly unknown[]).map((r) => `${start}${row(r, calldate)})`)
-      })
-      for (const { sql } of statements(head, rows, (text) => text)) await db.run(sql)
-    }
-  }
-}
-
-interface TableWriter {
-  // biome-ignore lint/suspicious/noExplicitAny: rows of any table.
-  readonly table: Table<CallRecord, any>
-  /** `INSERT INTO … VALUES `; empty when the database has no such table. */
-  readonly head: string
-  readonly columns: readonly string[]
-  /** The values of a row, comma separated, without what leads to its call. */
-  readonly row: (row: unknown, calldate: string) => string
-}
-
-/** Columns that the database lacks (an older VoIPmonitor) are left out. */
-// biome-ignore lint/suspicious/noExplicitAny: rows of any table.
-function tableWriter(table: Table<CallRecord, any>, form: Form, books: CodeBooks): TableWriter {
-  const there = form.columns.get(table.name)
-  const filled = (table.columns as readonly Column<unknown>[]).flatMap((column) => {
-    const type = there?.get(column.name)
-    return column.value === undefined || type === undefined ? [] : [{ column: column.name, value: column.value, write: writerOf(type) }]
-  })
-  const lead = table.name === 'cdr' ? [] : ['cdr_ID', 'calldate', ...(table.name === 'earshot_cdr' ? ['call_key'] : [])]
-  const columns = filled.map((c) => c.column)
-  const values = filled.map(({ column, value, write }): ((row: unknown, calldate: string) => string) =>
-    column === 'calldate' ? (_, calldate) => `'${calldate}'` : valueWriter(value, write, books),
-  )
-  return {
-    table,
-    columns,
-    head: there === undefined ? '' : `INSERT INTO ${name(table.name)} (${[...lead, ...columns].map(name).join(', ')}) VALUES `,
-    row(row, calldate) {
-      let text = ''
-      for (let i = 0; i < values.length; i++)
-        text += (i === 0 ? '' : ',') + (values[i] as (row: unknown, calldate: string) => string)(row, calldate)
-      return text
-    },
-  }
-}
-
-const valueWriter =
-  (value: (row: unknown) => SqlValue | BookValue, write: Write, books: CodeBooks) =>
-  (row: unknown): string => {
-    const v = value(row)
-    return write(v !== null && typeof v === 'object' && 'book' in v ? books.id(v) : (v as SqlValue))
-  }
-
-/** The columns that lead into a code book, by their table. */
-const bookColumns = callTables.flatMap((table) => {
-  const columns = (table.columns as readonly Column<unknown>[]).flatMap((c) =>
-    /_id$/.test(c.name) && c.value !== undefined ? [c.value] : [],
-  )
-  return columns.length === 0 ? [] : [{ table, columns }]
-})
-
-/** Every text of these records that a code book must know. */
-function bookValues(records: readonly CallRecord[]): BookValue[] {
-  const found: BookValue[] = []
-  for (const { table, columns } of bookColumns) {
-    for (const record of records) {
-      for (const row of table.rows(record)) {
-        for (const value of columns) {
-          const v = value(row)
-          if (v !== null && typeof v === 'object' && 'book' in v) found.push(v)
-        }
+  async #insertChildren(db: Connection, placed: readonly Placed[], way: Way): Promise<void> {
+    for (const [at, { there, keyed, load: loadInto, insert }] of this.#children.entries()) {
+      if (!there) continue
+      const lead = ['cdr_ID', 'calldate', ...(keyed ? ['call_key'] : [])]
+      if (way === 'field') {
+        const lines = placed.flatMap(({ id, calldate, written }) => {
+          const start = `${id}\t${calldate}\t${keyed ? `${written.key.slice(-32)}\t` : ''}`
+          return (written.children[at] as readonly string[]).map((row) => `${start}${row}\n`)
+        })
+        await load(db, loadInto(lead), lines)
+        continue
       }
+      const rows = placed.flatMap(({ id, calldate, written }) => {
+        const start = `(${id},'${calldate}',${keyed ? `x'${written.key.slice(-32)}',` : ''}`
+        return (written.children[at] as readonly string[]).map((row) => `${start}${row})`)
+      })
+      for (const { sql } of statements(insert(lead), rows)) await db.run(sql)
     }
   }
-  return found
+}
+
+/** How rows are written: as literals of SQL, or as the fields of LOAD DATA. */
+type Way = keyof Pick<TableRows, 'sql' | 'field'>
+
+const idStep = async (db: Connection): Promise<number> =>
+  (await db.rows<{ step: number }>('SELECT @@auto_increment_increment AS step'))[0]?.step ?? 1
+
+/** LOCAL passes over rows whose key is there: that is a collision as it is with INSERT. */
+async function load(db: Connection, sql: string, lines: readonly string[]): Promise<void> {
+  if (lines.length === 0 || db.load === undefined) return
+  const { affected } = await db.load(sql, lines.join(''))
+  if (affected !== lines.length) throw Object.assign(new Error('A row with this key is there already.'), { errno: 1062 })
 }
 
 /** Rows put together to statements of a bounded length. */
-function* statements<Row>(head: string, rows: readonly Row[], text: (row: Row) => string): Generator<{ sql: string; rows: number }> {
+function* statements(head: string, rows: readonly string[]): Generator<{ sql: string; rows: number }> {
   let sql = ''
   let count = 0
   for (const row of rows) {
-    sql += (count === 0 ? head : ',') + text(row)
+    sql += (count === 0 ? head : ',') + row
     count++
     if (sql.length < STATEMENT_CHARS) continue
     yield { sql, rows: count }

@@ -1,13 +1,15 @@
 import { ipv4Text, ipv6Text } from '../../base/address.js'
 import { exitCodes, OperatorError } from '../../base/errors.js'
+import type { Micros } from '../../base/units.js'
 import type { AddressValue } from '../../query/network.js'
 import { folded, type Pattern } from '../../query/pattern.js'
 import type { CdrReader } from '../cdr-store.js'
-import { type Dialect, likePattern, type ReadEngine, type Row } from '../read/engine.js'
+import { type Dialect, joinSql, likePattern, type ReadEngine, type Row, type SharedCalls } from '../read/engine.js'
 import { readerOver } from '../read/reader.js'
-import type { SqlValue } from '../values.js'
+import { dateTime, type SqlValue } from '../values.js'
 import { type Connection, connect, isAway } from './driver.js'
-import { existingForm, type Form } from './schema.js'
+import { type Form, readableForm } from './schema.js'
+import { theirCalls } from './their-calls.js'
 import { type MysqlLocation, parseMysqlUrl } from './url.js'
 
 /** MySQL and MariaDB as the reading half of the store sees them. */
@@ -15,7 +17,7 @@ export async function openMysqlReader(url: string): Promise<CdrReader> {
   const at = parseMysqlUrl(url)
   const connection = await connect(at, { readonly: true })
   try {
-    return readerOver(mysqlEngine(at, connection, await existingForm(connection, at)))
+    return readerOver(mysqlEngine(at, connection, await readableForm(connection, at)))
   } catch (error) {
     await connection.close()
     throw error
@@ -36,13 +38,14 @@ function mysqlEngine(at: MysqlLocation, first: Connection, form: Form): ReadEngi
       throw readFailure(at, error)
     }
   }
+  const translate = form.madeBy === 'voipmonitor' ? theirCalls(form, at.localTime).translate : (sql: string): string => sql
   const sent = (values: readonly SqlValue[]): unknown[] => values.map((v) => (v instanceof Uint8Array ? Buffer.from(v) : v))
   return {
-    dialect: dialectOf(form),
-    rows: (sql, values = []) => told(async () => (await ready()).rows<Row>(sql, sent(values))),
+    dialect: dialectOf(form, at.localTime),
+    rows: (sql, values = []) => told(async () => (await ready()).rows<Row>(translate(sql), sent(values))),
     each: (sql, values, take) =>
       told(async () => {
-        for await (const row of (await ready()).stream<Row>(sql, sent(values))) take(row)
+        for await (const row of (await ready()).stream<Row>(translate(sql), sent(values))) take(row)
       }),
     close: () => connection.close(),
   }
@@ -63,7 +66,7 @@ function readFailure(at: MysqlLocation, error: unknown): OperatorError {
   })
 }
 
-function dialectOf(form: Form): Dialect {
+function dialectOf(form: Form, localTime: boolean): Dialect {
   /** VoIPmonitor's tables compare without regard to case (latin1_swedish_ci); ours, and those we make, by their bytes. */
   const caseless = (column: string): boolean => form.madeBy === 'voipmonitor' && /^(c|cdr_ua)\./.test(column)
   return {
@@ -100,8 +103,31 @@ function dialectOf(form: Form): Dialect {
     calldate: !form.partitioned ? undefined : (ours) => (form.milliseconds ? ours : `date_format(${ours}, '%Y-%m-%d %H:%i:%s')`),
     joinCdr: 'STRAIGHT_JOIN cdr c FORCE INDEX (PRIMARY)',
     byTime: 'earshot_cdr e FORCE INDEX (once)',
+    ...(form.madeBy === 'voipmonitor' && { shared: sharedCalls(form, localTime) }),
   }
 }
+
+function sharedCalls(form: Form, localTime: boolean): SharedCalls {
+  const { from, isTheirs } = theirCalls(form, localTime)
+  // Theirs may hold whole seconds, cut; and local time, which is never a day from ours.
+  const slack = localTime ? 86_400e6 : 0
+  const second = (micros: number): string => dateTime(Math.max(0, Math.min(micros, LAST_MICROS)) as Micros).slice(0, 19)
+  return {
+    from,
+    isTheirs,
+    hasOwn: form.beside,
+    within(low, high) {
+      const limits = [
+        ...(low === undefined ? [] : [{ sql: 'c.calldate >= ?', values: [second(low - slack)] }]),
+        ...(high === undefined ? [] : [{ sql: 'c.calldate <= ?', values: [`${second(high + slack)}.999`] }]),
+      ]
+      return joinSql(limits, 'AND')
+    },
+  }
+}
+
+/** The year 9999: later times have no text that a server reads. */
+const LAST_MICROS = 253_402_300_799e6
 
 const hasLetters = ({ pieces }: Pattern): boolean => pieces.some((piece) => /[A-Za-z]/.test(piece))
 

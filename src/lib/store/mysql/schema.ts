@@ -1,13 +1,16 @@
 import { OperatorError } from '../../base/errors.js'
 import { callTables, schemaNumber } from '../all-tables.js'
 import { besideTheirs, ourDatabase, schemaTable } from './ddl.js'
-import type { Connection } from './driver.js'
+import type { Connection, MysqlError } from './driver.js'
+import { runPastLeftovers } from './leftover.js'
 import { partitionList } from './partitions.js'
 import type { MysqlLocation } from './url.js'
 
 /** The form a database has: made by us or by VoIPmonitor, with milliseconds or without, IPv6 or not. We write what is there. */
 export interface Form {
   readonly madeBy: 'earshot' | 'voipmonitor'
+  /** Our tables are there; false only to a reader of a database in which no Earshot has written yet. */
+  readonly beside: boolean
   readonly partitioned: boolean
   /** calldate with milliseconds. */
   readonly milliseconds: boolean
@@ -39,6 +42,29 @@ export async function existingForm(db: Connection, at: MysqlLocation): Promise<F
   }
   refuseOther(at, Number(version))
   return readForm(db)
+}
+
+/**
+ * For who only asks for calls. A person waits for this, so a database of ours is known from two small questions; one of
+ * VoIPmonitor's own will do that holds nothing of ours.
+ */
+export async function readableForm(db: Connection, at: MysqlLocation): Promise<Form> {
+  let state: ReadonlyMap<string, string>
+  try {
+    state = await readState(db)
+  } catch (error) {
+    // 1146: no such table.
+    if ((error as MysqlError).errno !== 1146) throw error
+    const there = await db.rows(
+      "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('cdr', 'cdr_next', 'cdr_sip_response', 'cdr_ua')",
+    )
+    return there.length === 4 ? readForm(db, false) : existingForm(db, at)
+  }
+  if (state.get('made_by') !== 'earshot' || Number(state.get('version')) !== schemaNumber) return existingForm(db, at)
+  const [made] = await db.rows<{ 'Create Table': string }>('SHOW CREATE TABLE cdr')
+  const ddl = made?.['Create Table'] ?? ''
+  const types = new Map(Array.from(ddl.matchAll(/^\s*`(\w+)` (\S+)/gm), (m) => [m[1] as string, m[2] as string]))
+  return formOf({ madeBy: 'earshot', beside: true, partitioned: /PARTITION BY/.test(ddl), columns: new Map([['cdr', types]]) })
 }
 
 export async function readState(db: Connection): Promise<Map<string, string>> {
@@ -76,7 +102,7 @@ async function makeTables(
   await remember(db, 'made_by', beside ? 'voipmonitor' : 'earshot')
   const form = beside ? await readForm(db) : { ipv6: at.ipv6, partitioned: true }
   const options = { ipv6: form.ipv6, partitions: form.partitioned ? partitionList(nowMicros) : undefined }
-  for (const statement of beside ? besideTheirs(options) : ourDatabase(options)) await db.run(statement)
+  for (const statement of beside ? besideTheirs(options) : ourDatabase(options)) await runPastLeftovers(db, at.shown, statement)
   await remember(db, 'version', String(schemaNumber))
 }
 
@@ -85,7 +111,7 @@ async function remember(db: Connection, key: string, value: string): Promise<voi
   await db.run('INSERT IGNORE INTO earshot_schema (name, value) VALUES (?, ?)', [key, value])
 }
 
-async function readForm(db: Connection): Promise<Form> {
+async function readForm(db: Connection, beside = true): Promise<Form> {
   const rows = await db.rows<{ t: string; c: string; y: string }>(
     `SELECT TABLE_NAME AS t, COLUMN_NAME AS c, COLUMN_TYPE AS y FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
      AND TABLE_NAME IN (${callTables.map((t) => `'${t.name}'`).join(', ')})`,
@@ -98,12 +124,20 @@ async function readForm(db: Connection): Promise<Form> {
   const [partitions] = await db.rows<{ n: number }>(
     "SELECT count(*) AS n FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'cdr' AND PARTITION_NAME IS NOT NULL",
   )
-  const cdr = columns.get('cdr')
-  return {
-    madeBy: (await readState(db)).get('made_by') === 'voipmonitor' ? 'voipmonitor' : 'earshot',
+  return formOf({
+    madeBy: !beside || (await readState(db)).get('made_by') === 'voipmonitor' ? 'voipmonitor' : 'earshot',
+    beside,
     partitioned: (partitions?.n ?? 0) > 0,
+    columns,
+  })
+}
+
+/** The rest shows in the types of cdr. */
+function formOf(known: Omit<Form, 'milliseconds' | 'ipv6'>): Form {
+  const cdr = known.columns.get('cdr')
+  return {
+    ...known,
     milliseconds: /\([1-6]\)/.test(cdr?.get('calldate') ?? ''),
     ipv6: /^varbinary/.test(cdr?.get('sipcallerip') ?? ''),
-    columns,
   }
 }

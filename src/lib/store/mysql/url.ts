@@ -22,6 +22,8 @@ export interface MysqlLocation {
   readonly connectTimeoutMs: number
   /** The form of addresses in tables we make: with IPv6 they are varbinary(16), as VoIPmonitor's option `ipv6` does. */
   readonly ipv6: boolean
+  /** Times are written as the local clock shows them, as VoIPmonitor does unless told `utc = yes`. */
+  readonly localTime: boolean
   /** For messages: no parameters, no secrets. */
   readonly shown: string
 }
@@ -39,6 +41,7 @@ const parameters = {
   connections: 'that write at the same time, 1–16; default 2',
   'connect-timeout': 'seconds per host; default 5',
   ipv6: 'yes: addresses as varbinary(16) in tables we make',
+  utc: 'no: calldate and callend in local time, as VoIPmonitor writes them; default yes',
 } as const
 type Parameter = keyof typeof parameters
 
@@ -88,6 +91,7 @@ export function parseMysqlUrl(url: string, environment: NodeJS.ProcessEnv = proc
     connections: whole(given, 'connections', 2, 1, 16),
     connectTimeoutMs: 1000 * whole(given, 'connect-timeout', 5, 1, 600),
     ipv6: given.get('ipv6') === 'yes',
+    localTime: given.get('utc') === 'no',
     shown: `mysql://${user}@${socket ?? where}/${database}`,
   }
 }
@@ -144,7 +148,8 @@ function passwordFrom(file: string | undefined, environment: NodeJS.ProcessEnv):
   const credentials = environment['CREDENTIALS_DIRECTORY']
   if (credentials === undefined) return undefined
   try {
-    return readFileSync(join(credentials, 'earshot-db-password'), 'utf8').replace(/\r?\n$/, '')
+    // An empty one is as good as none: units come with the file.
+    return readFileSync(join(credentials, 'earshot-db-password'), 'utf8').replace(/\r?\n$/, '') || undefined
   } catch (error) {
     // A unit may have credentials for other things only.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined

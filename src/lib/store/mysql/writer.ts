@@ -23,7 +23,7 @@ const STATEMENT_TIMEOUT_MS = 60_000
 
 /** A batch is cut for the connections, but not smaller than this. */
 const CHUNK_MIN = 50
-const CHUNK_MAX = 500
+const CHUNK_MAX = 1000
 
 export async function openMysqlWriter(url: string, options: MysqlWriterOptions = {}): Promise<MysqlWriter> {
   const writer = new MysqlWriter(parseMysqlUrl(url), options)
@@ -152,7 +152,7 @@ export class MysqlWriter {
       const form = await ensureSchema(connection, this.#at, this.#now())
       const books = new CodeBooks()
       const partitions = form.partitioned ? new Partitions(form.madeBy === 'earshot', this.#at.shown) : undefined
-      return () => new Inserter(form, books, partitions)
+      return () => new Inserter(form, books, partitions, this.#at.localTime)
     })()
     this.#hosts.set(connection.host, learning)
     // What could not be learned is asked again.

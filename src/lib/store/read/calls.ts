@@ -1,38 +1,50 @@
 import type { Micros } from '../../base/units.js'
 import { type CallJson, hostText, isoTime, type StreamJson, schemaVersion } from '../../call/json.js'
 import { problemsOfBits } from '../../call/problems.js'
+import { codecNumbers } from '../../rtp/codecs.js'
 import type { CallDetails } from '../cdr-store.js'
 import type { ReadEngine, Row } from './engine.js'
 import { type Batch, namedSql } from './order.js'
 
 /** From rows to the JSON of calls (docs/records.md): whole batches, so that a call costs no statement of its own. */
 
-const SELECT = `SELECT c.ID AS id, e.call_id, e.sensor, e.state, c.lastSIPresponseNum AS status, e.status_text,
-  c.caller, c.called, c.callername, c.caller_domain, c.called_domain, e.caller_ip, c.sipcallerport, e.callee_ip, e.callee_port,
-  c.sipcalledip, e.started_us, e.ringing_us, e.answered_us, e.ended_us, e.pdd_ms, e.talk_ms, e.duration_ms, c.whohanged,
-  e.codec, e.mos, e.loss_pct, e.jitter_ms, c.vlan, c.bye, e.problems, e.pcap, e.exact, ua.ua AS caller_agent, ub.ua AS callee_agent
-  FROM cdr c JOIN earshot_cdr e ON e.cdr_ID = c.ID
-  LEFT JOIN cdr_ua ua ON ua.id = c.a_ua_id LEFT JOIN cdr_ua ub ON ub.id = c.b_ua_id`
+const COLUMNS = `c.ID AS id, e.call_id AS call_id, e.sensor AS sensor, e.state AS state, c.lastSIPresponseNum AS status, e.status_text AS status_text,
+  c.caller, c.called, c.callername, c.caller_domain, c.called_domain, e.caller_ip AS caller_ip, c.sipcallerport, e.callee_ip AS callee_ip,
+  e.callee_port AS callee_port, c.sipcalledip, e.started_us AS started_us, e.ringing_us AS ringing_us, e.answered_us AS answered_us,
+  e.ended_us AS ended_us, e.pdd_ms AS pdd_ms, e.talk_ms AS talk_ms, e.duration_ms AS duration_ms, c.whohanged, e.codec AS codec, e.mos AS mos,
+  e.loss_pct AS loss_pct, e.jitter_ms AS jitter_ms, c.vlan, c.bye, e.problems AS problems, e.pcap AS pcap, e.exact AS exact,
+  ua.ua AS caller_agent, ub.ua AS callee_agent`
+const AGENTS = 'LEFT JOIN cdr_ua ua ON ua.id = c.a_ua_id LEFT JOIN cdr_ua ub ON ub.id = c.b_ua_id'
 
 /** The calls of these numbers, in their order. Without `lists` the streams, digits and hops stay empty. */
 export async function callsOf(engine: ReadEngine, batch: Batch, lists: boolean): Promise<CallJson[]> {
   if (batch.length === 0) return []
   const named = namedSql(batch, engine, 'c', 'ID')
   const ours = namedSql(batch, engine, 'e')
-  const rows = await engine.rows(`${SELECT} WHERE ${named.sql} AND ${ours.sql}`, [...named.values, ...ours.values])
-  const [streams, digits, hops] = lists ? await listsOf(engine, batch) : [new Map(), new Map(), new Map()]
+  const { shared } = engine.dialect
+  const from = shared?.from ?? 'FROM cdr c JOIN earshot_cdr e ON e.cdr_ID = c.ID'
+  const rows = await engine.rows(
+    `SELECT ${COLUMNS}, ${shared?.isTheirs ?? '0'} AS theirs ${from} ${AGENTS} WHERE ${named.sql} AND ${ours.sql}`,
+    [...named.values, ...ours.values],
+  )
+  const [streams, digits, hops] = lists ? await listsOf(engine, batch, rows) : [new Map(), new Map(), new Map()]
   const calls = new Map(rows.map((row) => [row['id'] as number, callOf(row, streams, digits, hops, engine)]))
   return batch.flatMap(({ id }) => calls.get(id) ?? [])
 }
 
 type Lists<T> = ReadonlyMap<number, readonly T[]>
 
-async function listsOf(engine: ReadEngine, batch: Batch): Promise<[Lists<StreamJson>, Lists<CallJson['dtmf'][number]>, Lists<string>]> {
-  const grouped = async <T>(table: string, order: string, make: (row: Row) => T | undefined): Promise<Lists<T>> => {
-    const named = namedSql(batch, engine, 't')
-    const rows = await engine.rows(`SELECT t.* FROM ${table} t WHERE ${named.sql} ORDER BY t.cdr_ID${order}`, named.values)
+async function listsOf(
+  engine: ReadEngine,
+  batch: Batch,
+  rows: readonly Row[],
+): Promise<[Lists<StreamJson>, Lists<CallJson['dtmf'][number]>, Lists<string>]> {
+  const grouped = async <T>(of: Batch, table: string, order: string, make: (row: Row) => T | undefined): Promise<Map<number, T[]>> => {
     const groups = new Map<number, T[]>()
-    for (const row of rows) {
+    if (of.length === 0) return groups
+    const named = namedSql(of, engine, 't')
+    const found = await engine.rows(`SELECT t.* FROM ${table} t WHERE ${named.sql} ORDER BY t.cdr_ID${order}`, named.values)
+    for (const row of found) {
       const made = make(row)
       if (made === undefined) continue
       const group = groups.get(row['cdr_ID'] as number)
@@ -41,15 +53,21 @@ async function listsOf(engine: ReadEngine, batch: Batch): Promise<[Lists<StreamJ
     }
     return groups
   }
-  return [
-    await grouped('earshot_rtp', ', t.position', streamOf),
-    await grouped('earshot_dtmf', ', t.position', (d) => ({
-      time: time(d['time_us']),
-      digit: d['digit'] as string,
-      type: d['type'] as string,
-    })),
-    await grouped('cdr_proxy', '', (row) => engine.dialect.addressText(row['dst'])),
-  ]
+  const begin = new Map(rows.filter((row) => row['theirs'] === 1).map((row) => [row['id'] as number, row['started_us'] as number]))
+  const ours = batch.filter(({ id }) => !begin.has(id))
+  const theirs = batch.filter(({ id }) => begin.has(id))
+  const started = (row: Row): number => begin.get(row['cdr_ID'] as number) as number
+  const streams = await grouped(ours, 'earshot_rtp', ', t.position', streamOf)
+  const digits = await grouped(ours, 'earshot_dtmf', ', t.position', (d) => ({
+    time: time(d['time_us']),
+    digit: d['digit'] as string,
+    type: d['type'] as string,
+  }))
+  const { dialect } = engine
+  for (const [id, made] of await grouped(theirs, 'cdr_rtp', ', t.`index`', (row) => theirStream(row, started(row), dialect)))
+    streams.set(id, made)
+  for (const [id, made] of await grouped(theirs, 'cdr_dtmf', ', t.firsttime', (row) => theirDigit(row, started(row)))) digits.set(id, made)
+  return [streams, digits, await grouped(batch, 'cdr_proxy', '', (row) => dialect.addressText(row['dst']))]
 }
 
 function callOf(
@@ -125,6 +143,37 @@ const streamOf = (s: Row): StreamJson => ({
   mos: round3(s['mos']),
   first: time(s['first_us']),
   last: time(s['last_us']),
+})
+
+/** A stream as cdr_rtp has it: what VoIPmonitor wrote of it. Its firsttime and duration are seconds. */
+function theirStream(s: Row, startedMicros: number, { addressText }: ReadEngine['dialect']): StreamJson {
+  const number = (column: string): number => (s[column] ?? 0) as number
+  const endpoint = (ip: string, port: string): string => hostText({ ip: addressText(s[ip]) ?? '?', port: number(port) })
+  const first = startedMicros + Math.round(number('firsttime') * 1e6)
+  return {
+    ssrc: `0x${number('ssrc').toString(16).padStart(8, '0')}`,
+    src: endpoint('saddr', 'sport'),
+    dst: endpoint('daddr', 'dport'),
+    direction: (number('flags') & 8) !== 0 ? 'b' : 'a',
+    codec: codecNumbers.find(([id]) => id === s['payload'])?.[1] ?? null,
+    packets: number('received'),
+    expected: number('received') + number('loss'),
+    lost: number('loss'),
+    duplicates: null,
+    reordered: null,
+    jitter_mean_ms: null,
+    jitter_max_ms: s['maxjitter_mult10'] === null ? null : number('maxjitter_mult10') / 10,
+    mos: null,
+    first: time(first),
+    last: time(first + Math.round(number('duration') * 1e6)),
+  }
+}
+
+const theirDigit = (d: Row, startedMicros: number): CallJson['dtmf'][number] => ({
+  time: time(startedMicros + Math.round(((d['firsttime'] ?? 0) as number) * 1e6)),
+  digit: d['dtmf'] as string,
+  // 1 is heard in the audio, which we do not do.
+  type: ['info', 'inband', 'rfc4733'][d['type'] as number] ?? 'rfc4733',
 })
 
 /** What `cdr show` tells beyond the JSON. */

@@ -1,7 +1,7 @@
 import type { Expression } from '../../query/expression.js'
 import { fields } from '../../query/fields.js'
 import type { ReadEngine, Sql } from './engine.js'
-import { places } from './places.js'
+import { placesIn } from './places.js'
 import { placeSql, reversedPattern, type TestExpression } from './where.js'
 
 /**
@@ -43,7 +43,7 @@ function statementsOf(expression: Expression, engine: ReadEngine, limited: boole
 
 function ofTest({ field, test }: TestExpression, { dialect }: ReadEngine, limited: boolean): Sql[] | undefined {
   const statements: Sql[] = []
-  for (const place of places[field]) {
+  for (const place of placesIn(dialect)[field]) {
     if (place.find === undefined || (place.scanned && limited)) return undefined
     if (test.kind === 'text') {
       const backwards = place.reversed === undefined ? undefined : reversedPattern(test.pattern)

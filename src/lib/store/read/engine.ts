@@ -42,6 +42,20 @@ export interface Dialect {
   readonly joinCdr: string
   /** earshot_cdr as `e`, walked along the index that begins with `started_us`. */
   readonly byTime: string
+  /** Set where other programs write calls too, which have no row in earshot_cdr: what is asked of `e` is then asked of both. */
+  readonly shared?: SharedCalls
+}
+
+/** Calls of ours and of another program in one table `cdr`. */
+export interface SharedCalls {
+  /** `FROM cdr c`, with what we know of a call beside it as `own`. */
+  readonly from: string
+  /** There is a table earshot_cdr. */
+  readonly hasOwn: boolean
+  /** Condition: another program wrote it. */
+  readonly isTheirs: string
+  /** A condition on calldate, which has an index, that holds for every call that began within these µs. */
+  within(low: number | undefined, high: number | undefined): Sql
 }
 
 export const never: Sql = { sql: '1 = 0', values: [] }

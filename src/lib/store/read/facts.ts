@@ -6,8 +6,21 @@ import { chunks, fromTables, namedSql } from './order.js'
 import { whereOf } from './where.js'
 
 /** The little of each call that statistics need, in no order: one narrow row a call, straight from the tables. */
-const COUNTED = `e.started_us, e.state, c.lastSIPresponseNum AS status, e.answered_us, e.ringing_us, e.talk_ms, e.pdd_ms, e.mos, e.loss_pct,
-  e.jitter_ms, c.whohanged`
+const COUNTED = [
+  'e.started_us',
+  'e.state',
+  'c.lastSIPresponseNum AS status',
+  'e.answered_us',
+  'e.ringing_us',
+  'e.talk_ms',
+  'e.pdd_ms',
+  'e.mos',
+  'e.loss_pct',
+  'e.jitter_ms',
+  'c.whohanged',
+]
+  .map((column) => (column.startsWith('e.') ? `${column} AS ${column.slice(2)}` : column))
+  .join(', ')
 
 const columns: Readonly<Record<FactName, string>> = {
   caller: 'c.caller',

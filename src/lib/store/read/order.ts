@@ -26,6 +26,7 @@ export const SORTED_MAX = 5_000_000
 
 /** From earshot_cdr, with cdr behind it where the conditions need it. */
 export function fromTables({ dialect }: ReadEngine, texts: readonly string[], walked = 'earshot_cdr e'): string {
+  if (dialect.shared !== undefined) return dialect.shared.from
   if (!texts.some((text) => /\bc\./.test(text))) return `FROM ${walked}`
   const day = dialect.calldate === undefined ? '' : ` AND c.calldate = ${dialect.calldate('e.calldate')}`
   return `FROM ${walked} ${dialect.joinCdr} ON c.ID = e.cdr_ID${day}`
@@ -114,48 +115,57 @@ async function* byTime(engine: ReadEngine, wanted: Wanted): AsyncGenerator<Batch
   const { sql, values } = whereOf(wanted.where, engine.dialect)
   const { descending } = wanted.sort
   const [sign, way] = descending ? ['<', 'DESC'] : ['>', 'ASC']
-  const columns = `e.cdr_ID AS id, e.started_us AS started_us${calldate(engine)}`
+  // Shared tables have an index of calldate, which is coarser: within a moment calls go by their exact start.
+  const key = engine.dialect.shared === undefined ? 'e.started_us' : 'c.calldate'
+  const columns = `e.cdr_ID AS id, e.started_us AS started_us, ${key} AS moment${calldate(engine)}`
+  const from = fromTables(engine, [sql, key], engine.dialect.byTime)
   let left = wanted.limit
-  let last: number | undefined
+  let last: SqlValue | undefined
 
-  const ofMoment = async function* (moment: number, from: number | undefined): AsyncGenerator<Batch, void, void> {
-    for (let number = from; left > 0; ) {
+  const ofMoment = async function* (moment: SqlValue, after: Row | undefined): AsyncGenerator<Batch, void, void> {
+    for (let behind = after; left > 0; ) {
       const size = Math.min(PAGE, left)
+      const beyond = behind === undefined ? '' : ` AND (e.started_us ${sign} ? OR (e.started_us = ? AND e.cdr_ID ${sign} ?))`
+      const [started, id] = [behind?.['started_us'] as number, behind?.['id'] as number]
       const rows = await engine.rows(
-        `SELECT ${columns} ${fromTables(engine, [sql], engine.dialect.byTime)} WHERE e.started_us = ?${number === undefined ? '' : ` AND e.cdr_ID ${sign} ?`} AND ${sql} ORDER BY e.cdr_ID ${way} LIMIT ${size}`,
-        [moment, ...(number === undefined ? [] : [number]), ...values],
+        `SELECT ${columns} ${from} WHERE ${key} = ?${beyond} AND ${sql} ORDER BY e.started_us ${way}, e.cdr_ID ${way} LIMIT ${size}`,
+        [moment, ...(behind === undefined ? [] : [started, started, id]), ...values],
       )
       if (rows.length > 0) yield rows.map(candidateOf)
       left -= rows.length
       if (rows.length < size) return
-      number = rows.at(-1)?.['id'] as number
+      behind = rows.at(-1)
     }
   }
 
   if (wanted.after !== undefined) {
-    const moment = (await keyOf(engine, wanted)) as number | undefined
-    if (moment === undefined) return
-    yield* ofMoment(moment, wanted.after)
-    last = moment
+    const [row] = await engine.rows(`SELECT ${columns} ${fromTables(engine, [key])} WHERE e.cdr_ID = ?`, [wanted.after])
+    if (row === undefined) return
+    last = row['moment'] as SqlValue
+    yield* ofMoment(last, row)
   }
   while (left > 0) {
     const size = Math.min(PAGE, left)
     const rows = await engine.rows(
-      `SELECT ${columns} ${fromTables(engine, [sql], engine.dialect.byTime)} WHERE ${last === undefined ? '' : `e.started_us ${sign} ? AND `}${sql} ORDER BY e.started_us ${way} LIMIT ${size + 1}`,
+      `SELECT ${columns} ${from} WHERE ${last === undefined ? '' : `${key} ${sign} ? AND `}${sql} ORDER BY ${key} ${way} LIMIT ${size + 1}`,
       [...(last === undefined ? [] : [last]), ...values],
     )
-    const moment = (row: Row | undefined): number | undefined => row?.['started_us'] as number | undefined
+    const moment = (row: Row | undefined): unknown => row?.['moment']
     const cut = rows.length > size && moment(rows[size]) === moment(rows[size - 1])
     const whole = cut ? rows.filter((row) => moment(row) !== moment(rows[size])) : rows.slice(0, size)
     if (whole.length > 0) {
       const sign = descending ? -1 : 1
+      const started = (row: Row): number => row['started_us'] as number
       yield [...whole]
-        .sort((a, b) => sign * ((moment(a) as number) - (moment(b) as number)) || sign * ((a['id'] as number) - (b['id'] as number)))
+        .sort(
+          (a, b) =>
+            byKey(moment(a), moment(b), sign) || sign * (started(a) - started(b)) || sign * ((a['id'] as number) - (b['id'] as number)),
+        )
         .map(candidateOf)
     }
     left -= whole.length
     if (rows.length <= size) return
-    last = moment(rows[size - 1]) as number
+    last = moment(rows[size - 1]) as SqlValue
     if (cut) yield* ofMoment(last, undefined)
   }
 }

@@ -1,6 +1,6 @@
 import { problems } from '../../call/problems.js'
 import type { FieldName } from '../../query/fields.js'
-import type { Sql } from './engine.js'
+import type { Dialect, Sql } from './engine.js'
 
 /**
  * Where in the tables each field of the query language lies: `c` is cdr, `e` is earshot_cdr. A field with several places
@@ -40,7 +40,7 @@ const callerIp: Place = { column: 'c.sipcallerip', find: inCdr }
 const calleeIps: Place[] = [{ column: 'c.sipcalledip', find: inCdr }, child('cdr_proxy', 'cdr_proxy.dst')]
 const mediaIps: Place[] = [child('cdr_rtp', 'cdr_rtp.saddr', true), child('cdr_rtp', 'cdr_rtp.daddr', true)]
 
-export const places: Readonly<Record<FieldName, readonly Place[]>> = {
+const places: Readonly<Record<FieldName, readonly Place[]>> = {
   id: e('cdr_ID'),
   call_id: [{ column: 'e.call_id', find: ['earshot_cdr', 'cdr_ID'] }],
   state: e('state'),
@@ -56,7 +56,7 @@ export const places: Readonly<Record<FieldName, readonly Place[]>> = {
   caller_ip: [callerIp],
   callee_ip: calleeIps,
   media_ip: mediaIps,
-  ssrc: [child('earshot_rtp', 'earshot_rtp.ssrc', true)],
+  ssrc: [child('cdr_rtp', 'cdr_rtp.ssrc', true)],
   started: e('started_us'),
   ringing: e('ringing_us'),
   answered: e('answered_us'),
@@ -78,6 +78,20 @@ export const places: Readonly<Record<FieldName, readonly Place[]>> = {
   sensor_id: [{ column: 'e.sensor', unknown: 0 }],
   pcap: e('pcap'),
 }
+
+/** A call of another program has its Call-ID as the name of its files. */
+const inFileName = child('cdr_next', 'cdr_next.fbasename')
+const theirPlaces: Readonly<Record<FieldName, readonly Place[]>> = { ...places, call_id: [inFileName] }
+const sharedPlaces: Readonly<Record<FieldName, readonly Place[]>> = {
+  ...places,
+  call_id: [
+    { column: 'own.call_id', find: ['earshot_cdr', 'cdr_ID'] },
+    { ...inFileName, within: ['(own.cdr_ID IS NULL AND EXISTS (SELECT 1 FROM cdr_next WHERE cdr_next.cdr_ID = c.ID AND ', '))'] },
+  ],
+}
+
+export const placesIn = ({ shared }: Dialect): Readonly<Record<FieldName, readonly Place[]>> =>
+  shared === undefined ? places : shared.hasOwn ? sharedPlaces : theirPlaces
 
 /** A condition on the place's column, as a condition on the call. */
 export const within = ({ within: around }: Place, { sql, values }: Sql): Sql =>

@@ -1,8 +1,8 @@
 import type { Comparison, Expression, Test } from '../../query/expression.js'
 import { type Field, fields } from '../../query/fields.js'
 import type { Pattern } from '../../query/pattern.js'
-import { type Dialect, joinSql, never, type Sql } from './engine.js'
-import { type Place, places, within } from './places.js'
+import { type Dialect, joinSql, never, type SharedCalls, type Sql } from './engine.js'
+import { type Place, placesIn, within } from './places.js'
 
 /** An expression as a condition over `cdr c` and `earshot_cdr e`. It holds for the same calls as the predicate. */
 export function whereOf(expression: Expression, dialect: Dialect): Sql {
@@ -27,11 +27,25 @@ export function whereOf(expression: Expression, dialect: Dialect): Sql {
 
 export type TestExpression = Extract<Expression, { kind: 'test' }>
 
-const testSql = ({ field, test }: TestExpression, dialect: Dialect): Sql =>
-  joinSql(
-    places[field].map((place) => within(place, placeSql(place, fields[field], test, dialect))),
+function testSql({ field, test }: TestExpression, dialect: Dialect): Sql {
+  const exact = joinSql(
+    placesIn(dialect)[field].map((place) => within(place, placeSql(place, fields[field], test, dialect))),
     'OR',
   )
+  return field === 'started' && dialect.shared !== undefined ? joinSql([...limits(test, dialect.shared), exact], 'AND') : exact
+}
+
+/** The same limits of time once more, where an index can use them. */
+function limits(test: Test, shared: SharedCalls): Sql[] {
+  if (test.kind === 'between') return [shared.within(test.low, test.high)]
+  if (test.kind !== 'compare') return []
+  return [
+    shared.within(
+      /[>=]/.test(test.op) && !test.op.includes('<') ? test.value : undefined,
+      /[<=]/.test(test.op) && !test.op.includes('>') ? test.value : undefined,
+    ),
+  ]
+}
 
 /** An expression may come from afar: nothing of it is written into SQL but by this list. */
 const operators: Readonly<Record<Comparison, string>> = { '=': '=', '<': '<', '<=': '<=', '>': '>', '>=': '>=' }

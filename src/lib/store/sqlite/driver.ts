@@ -19,6 +19,7 @@ export interface Database {
   prepare(sql: string): Statement
   exec(sql: string): void
   pragma(sql: string, options?: { simple: boolean }): unknown
+  readonly inTransaction: boolean
   transaction<T extends unknown[], R>(work: (...values: T) => R): { (...values: T): R; immediate(...values: T): R }
   close(): void
 }
@@ -39,12 +40,31 @@ export function openDatabase(path: string, options: { readonly: boolean }): Data
   }
 }
 
+/** Of the library that is in better-sqlite3. */
+export function sqliteVersion(): string {
+  const db = openDatabase(':memory:', { readonly: false })
+  try {
+    return (db.prepare('SELECT sqlite_version() AS version').get() as { version: string }).version
+  } finally {
+    db.close()
+  }
+}
+
 function cannotOpen(path: string, readonly: boolean, error: Error & { code?: string }): OperatorError {
   const code = error.code ?? ''
   if (readonly && (code === 'SQLITE_CANTOPEN' || /does not exist|unable to open/.test(error.message))) {
     return new OperatorError('NO_STORE', `There is no record database at "${path}".`, {
       cause: error,
       suggestions: ['Make one: earshot sniff -r call.pcap --store sqlite:calls.db', 'Or name it: --store sqlite:PATH'],
+    })
+  }
+  if (/bindings file|NODE_MODULE_VERSION/.test(error.message)) {
+    return new OperatorError('NATIVE_PART', 'SQLite is not usable: the native part of better-sqlite3 was not built for this Node.', {
+      cause: error,
+      suggestions: [
+        'npm runs install scripts only where they are allowed: npm install -g --allow-scripts=better-sqlite3,koffi,lz4 earshot-VERSION.tgz',
+        'After a change of Node: npm rebuild -g',
+      ],
     })
   }
   if (code === 'SQLITE_NOTADB') {

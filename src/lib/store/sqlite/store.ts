@@ -1,37 +1,69 @@
 import type { CdrStore } from '../cdr-store.js'
 import { readerOver } from '../read/reader.js'
-import { openDatabase, writeFailure } from './driver.js'
-import { inserter } from './insert.js'
+import { chunkOf } from './chunk.js'
+import { type Database, openDatabase, writeFailure } from './driver.js'
+import { type Inserter, inserter } from './insert.js'
 import { sqliteEngine } from './read.js'
 import { checkSchema, ensureSchema } from './schema.js'
 
 /** The SQLite store, in the thread that calls it. */
 export function openSqlite(path: string, options: { readonly: boolean }): CdrStore {
-  const db = openDatabase(path, options)
-  if (!options.readonly) {
-    try {
-      // Readers do not block the writer and the other way round. What was answered survives a power cut: the queue forgets it then.
-      db.pragma('journal_mode = WAL')
-      db.pragma('synchronous = FULL')
-      // The indexes of numbers are written all over: pages stay in memory, and are copied into the file every 64 MiB, not every 4.
-      db.pragma('cache_size = -65536')
-      db.pragma('wal_autocheckpoint = 16384')
-      ensureSchema(db, path)
-    } catch (error) {
-      db.close()
-      throw error instanceof Error && 'suggestions' in error ? error : writeFailure(path, error as Error)
+  if (options.readonly) {
+    const db = openDatabase(path, options)
+    checkSchema(db, path)
+    return {
+      async insert() {
+        throw new Error('The store was opened for reading.')
+      },
+      ...readerOver(sqliteEngine(db)),
     }
-  } else checkSchema(db, path)
-  const insert = options.readonly ? undefined : inserter(db)
+  }
+  const db = openForWriting(path)
+  const store = writing(db, path)
   return {
     async insert(records) {
-      if (insert === undefined) throw new Error('The store was opened for reading.')
-      try {
-        return insert(records)
-      } catch (error) {
-        throw writeFailure(path, error as Error)
-      }
+      store.begin()
+      store.add(chunkOf(records))
+      return store.commit()
     },
     ...readerOver(sqliteEngine(db)),
   }
+}
+
+/** Its writing half alone. A step that fails ends the transaction, and fails with a StoreFailure. */
+export function openSqliteStore(path: string): Inserter & { close(): void } {
+  const db = openForWriting(path)
+  return { ...writing(db, path), close: () => db.close() }
+}
+
+function openForWriting(path: string): Database {
+  const db = openDatabase(path, { readonly: false })
+  try {
+    // Readers do not block the writer and the other way round. What was answered survives a power cut: the queue forgets it then.
+    db.pragma('journal_mode = WAL')
+    db.pragma('synchronous = FULL')
+    // The indexes of numbers are written all over: pages stay in memory, and are copied into the file every 64 MiB, not every 4.
+    db.pragma('cache_size = -65536')
+    db.pragma('wal_autocheckpoint = 16384')
+    ensureSchema(db, path)
+    return db
+  } catch (error) {
+    db.close()
+    throw error instanceof Error && 'suggestions' in error ? error : writeFailure(path, error as Error)
+  }
+}
+
+function writing(db: Database, path: string): Inserter {
+  const insert = inserter(db)
+  const guarded =
+    <T extends unknown[], R>(work: (...values: T) => R) =>
+    (...values: T): R => {
+      try {
+        return work(...values)
+      } catch (error) {
+        insert.rollback()
+        throw writeFailure(path, error as Error)
+      }
+    }
+  return { begin: guarded(insert.begin), add: guarded(insert.add), commit: guarded(insert.commit), rollback: guarded(insert.rollback) }
 }

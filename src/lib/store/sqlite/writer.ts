@@ -1,10 +1,20 @@
+import { setImmediate as immediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import type { CallRecord } from '../../call/record.js'
 import { builtFile } from '../../native/built-file.js'
 import type { InsertCounts, RecordWriter } from '../cdr-store.js'
 import { StoreFailure } from '../failure.js'
+import { recordOfText } from '../record-of-text.js'
+import { chunkOf } from './chunk.js'
 import type { Reply, ToWriter } from './worker.js'
 
-/** The SQLite store behind a thread of its own, for a run that must not wait for the disk. */
+/** Records of one chunk: few, so that the other thread soon has work; many, so that messages do not count. */
+const CHUNK = 200
+
+/**
+ * The SQLite store behind a thread of its own, for a run that must not wait for the disk. The two threads share the work: this
+ * one turns records into values, a chunk at a time, while that one stores the chunk before.
+ */
 export async function openSqliteWriter(path: string): Promise<RecordWriter> {
   const worker = new Worker(builtFile(import.meta.url, './worker.js'), { workerData: { path } })
   const waiting: { resolve(counts: InsertCounts): void; reject(error: Error): void }[] = []
@@ -25,23 +35,43 @@ export async function openSqliteWriter(path: string): Promise<RecordWriter> {
   const reply = (): Promise<InsertCounts> =>
     broken ? Promise.reject(broken) : new Promise((resolve, reject) => waiting.push({ resolve, reject }))
   await reply()
-  const send = (message: ToWriter): Promise<InsertCounts> => {
-    const done = reply()
-    worker.postMessage(message)
+  const post = (message: ToWriter): void => worker.postMessage(message)
+
+  const send = async <T>(items: readonly T[], read: (item: T) => CallRecord): Promise<InsertCounts> => {
+    if (items.length === 0) return { stored: 0, updated: 0, duplicates: 0 }
+    try {
+      for (let at = 0; at < items.length; at += CHUNK) {
+        post({ chunk: chunkOf(items.slice(at, at + CHUNK).map(read)), first: at === 0 })
+        // Records that come in meanwhile are put into the queue meanwhile.
+        await immediate()
+      }
+    } catch (error) {
+      post('drop')
+      await reply()
+      throw error
+    }
+    post('store')
+    return reply()
+  }
+  /** Batches follow one another: their chunks would mix. */
+  let turn: Promise<unknown> = Promise.resolve()
+  const inTurn = (work: () => Promise<InsertCounts>): Promise<InsertCounts> => {
+    const done = turn.then(work)
+    turn = done.catch(() => {})
     return done
   }
   return {
     get broken() {
       return broken !== undefined
     },
-    insert: (records) => send({ records }),
-    insertTexts: (texts) => send({ texts }),
+    insert: (records) => inTurn(() => send(records, (record) => record)),
+    insertTexts: (texts) => inTurn(() => send(texts, recordOfText)),
     close: () =>
       broken
         ? Promise.resolve()
         : new Promise((resolve) => {
             worker.once('exit', () => resolve())
-            worker.postMessage('close')
+            post('close')
           }),
   }
 }

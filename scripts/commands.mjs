@@ -1,0 +1,34 @@
+// What the manifest says of the commands, in the form that the manual and the completions need.
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+export const packageJson = () => JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+
+/** Commands in order, each with its words ("cdr query"); nothing that is hidden. */
+export function commands() {
+  const manifest = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8'))
+  return Object.values(manifest.commands)
+    .filter((command) => !command.hidden)
+    .map((command) => ({
+      ...command,
+      words: command.id.replaceAll(':', ' '),
+      args: Object.values(command.args ?? {}).filter((arg) => !arg.hidden),
+      flags: Object.values(command.flags ?? {}).filter((flag) => !flag.hidden),
+    }))
+}
+
+/** `cdr` → "Find, show and export call records." */
+export const topics = () =>
+  Object.entries(packageJson().oclif.topics ?? {}).map(([id, { description }]) => ({ words: id.replaceAll(':', ' '), description }))
+
+/** Every way to write a flag: `-i`, `--interface`, `--no-manager`; aliases of VoIPmonitor's spelling are left out. */
+export function spellings(flag) {
+  const long = `--${flag.name}`
+  return [...(flag.char ? [`-${flag.char}`] : []), long, ...(flag.allowNo ? [`--no-${flag.name}`] : [])]
+}
+
+/** "<%= config.bin %> <%= command.id %> -r x" → "earshot sniff -r x". */
+export const example = (text, command) => text.replaceAll('<%= config.bin %>', 'earshot').replaceAll('<%= command.id %>', command.words)

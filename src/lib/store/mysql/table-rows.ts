@@ -1,0 +1,91 @@
+import type { CallRecord } from '../../call/record.js'
+import { type BookValue, isBookValue } from '../books.js'
+import type { Column, Table } from '../table.js'
+import type { SqlValue } from '../values.js'
+import { fieldWriterOf, loadStatement } from './load-text.js'
+import type { Form } from './schema.js'
+import { name, type Write, writerOf } from './sql.js'
+
+/** One table of a database as it is there: from a record to the texts of its rows, and the statements around them. */
+export interface TableRows {
+  /** Quoted. */
+  readonly table: string
+  /** False: the database has no such table. */
+  readonly there: boolean
+  /** Ours, beside theirs. */
+  readonly ours: boolean
+  /** Its rows carry the digest of the call's key. */
+  readonly keyed: boolean
+  readonly rowsOf: (record: CallRecord) => readonly unknown[]
+  /** The columns we fill, quoted; those that the database lacks (an older VoIPmonitor) are left out. */
+  readonly columns: readonly string[]
+  /** The values of a row without what leads to its call: literals between commas, or fields between tabs. */
+  readonly sql: RowText
+  readonly field: RowText
+  /** `INSERT INTO … VALUES `, with these columns before ours. */
+  insert(lead?: readonly string[]): string
+  /** `LOAD DATA …`, with these columns before ours. */
+  load(lead: readonly string[]): string
+}
+
+export type RowText = (row: unknown, calldate: string, idOf: IdOf) => string
+/** The id of a text in its code book. */
+export type IdOf = (value: BookValue) => number | null
+
+interface Filled {
+  readonly quoted: string
+  readonly type: string
+  readonly isCalldate: boolean
+  readonly value: (row: unknown) => SqlValue | BookValue
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: rows of any table.
+export function tableRows(table: Table<CallRecord, any>, form: Form): TableRows {
+  const types = form.columns.get(table.name)
+  const filled = (table.columns as readonly Column<unknown>[]).flatMap(({ name: column, value }): Filled[] => {
+    const type = types?.get(column)
+    return value === undefined || type === undefined ? [] : [{ quoted: name(column), type, isCalldate: column === 'calldate', value }]
+  })
+  const keyed = table.name === 'earshot_cdr'
+  const quoted = name(table.name)
+  const columns = filled.map((c) => c.quoted)
+  return {
+    table: quoted,
+    there: types !== undefined,
+    ours: table.owner === 'earshot',
+    keyed,
+    rowsOf: table.rows,
+    columns,
+    sql: rowText(filled, writerOf, ',', (calldate) => `'${calldate}'`),
+    field: rowText(filled, fieldWriterOf, '\t', (calldate) => calldate),
+    insert: (lead = []) => `INSERT INTO ${quoted} (${[...lead.map(name), ...columns].join(', ')}) VALUES `,
+    load: (lead) =>
+      loadStatement(quoted, [
+        ...lead.map((column) => ({ quoted: name(column), type: column === 'call_key' ? 'binary(16)' : '' })),
+        ...filled,
+      ]),
+  }
+}
+
+function rowText(
+  columns: readonly Filled[],
+  writer: (type: string) => Write,
+  between: string,
+  dated: (calldate: string) => string,
+): RowText {
+  const writes = columns.map(({ type }) => writer(type))
+  const values = columns.map(({ isCalldate, value }) => (isCalldate ? undefined : value))
+  // Joined, not added up: a text that is made of hundreds of pieces would be kept as these pieces.
+  const parts: string[] = new Array(columns.length).fill('')
+  return (row, calldate, idOf) => {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]
+      if (value === undefined) parts[i] = dated(calldate)
+      else {
+        const v = value(row)
+        parts[i] = (writes[i] as Write)(isBookValue(v) ? idOf(v) : v)
+      }
+    }
+    return parts.join(between)
+  }
+}
