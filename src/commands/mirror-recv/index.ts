@@ -6,12 +6,10 @@ import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson } from '../../lib/call/json.js'
 import type { SenderStats, ServiceStats } from '../../lib/manager/index.js'
-import type { SensorSecrets } from '../../lib/mirror/auth.js'
-import { readSecrets, readTls } from '../../lib/mirror/auth-files.js'
-import { destinationText, isLoopback } from '../../lib/mirror/dial.js'
+import { destinationText } from '../../lib/mirror/dial.js'
 import { memoryBound } from '../../lib/mirror/memory.js'
 import { directoryTarget, fileTarget, PacketWriter, streamTarget, type Target } from '../../lib/mirror/packet-writer.js'
-import { Receiver, type ReceiverOptions, type SensorState } from '../../lib/mirror/receiver.js'
+import { Receiver, type SensorState } from '../../lib/mirror/receiver.js'
 import { StateFile } from '../../lib/mirror/state-file.js'
 import { MirrorStreamSource } from '../../lib/mirror/stream-file.js'
 import { ownManagerSettings } from '../../lib/settings/manager.js'
@@ -27,10 +25,10 @@ import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import type { Configuration } from '../../terminal/configuration.js'
 import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
+import { admissionOf, checkSafety, sensorsOf } from '../../terminal/mirror-admission.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
-import { hasSenders, sensorSecrets } from '../../terminal/sensor-secrets.js'
 import { type ReloadPart, reload } from '../../terminal/service/reload.js'
 import { logReload, metricsReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
@@ -40,7 +38,6 @@ import { ServiceObserver } from '../../terminal/service-observer.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
-import { openTokens } from '../../terminal/tokens.js'
 import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
 
 /** Only the receiver needs it, and it never packs. */
@@ -335,20 +332,6 @@ With -w packets are only written: one stream, or files in a directory. Without -
   }
 }
 
-/** Certificate and secrets from the files that settings name. */
-function admissionOf({ tls_cert, tls_key, tls_ca, tokens }: Settings): Pick<ReceiverOptions, 'tls' | 'secrets'> {
-  const { cert, key, ca } = tls_cert === undefined ? {} : readTls({ ca: tls_ca, cert: tls_cert, key: tls_key })
-  const file = tokens === undefined ? undefined : readSecrets(tokens)
-  const given = openTokens(undefined)
-  return {
-    tls: cert && key && { cert, key, ...(ca && { ca }) },
-    // Decided here for the whole run: the last sender that is removed must not open the door to everyone.
-    secrets: file !== undefined || hasSenders(given) ? () => sensorSecrets(given, file) : undefined,
-  }
-}
-
-const sensorsOf = ({ keys, fingerprints }: SensorSecrets): number => new Set([...keys.keys(), ...fingerprints.keys()]).size
-
 /** What this command reads of its flags by hand. */
 interface RecvFlags {
   readonly quiet: boolean
@@ -362,29 +345,6 @@ interface RecvFlags {
 }
 type OutputFormat = Parameters<typeof outputFormat>[0]['output']
 type Settings = ValuesOf<typeof mirrorRecvServiceSettings>
-
-/** A port open to other machines must be safe, or its owner must have said that it need not be. */
-function checkSafety(host: string, settings: Settings, tls: boolean, secret: boolean): void {
-  if (isLoopback(host)) return
-  if (!tls && !settings.plain)
-    throw new OperatorError('MIRROR_PLAIN', `Other machines could send to ${host} without encryption.`, {
-      exit: 2,
-      suggestions: [
-        'With TLS: --tls-cert FILE --tls-key FILE. A certificate for a try: openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=$(hostname) -addext subjectAltName=DNS:$(hostname) -keyout key.pem -out cert.pem',
-        'If the network is safe: --plain',
-      ],
-    })
-  if (!secret && settings.tls_ca === undefined && !settings.anyone)
-    throw new OperatorError('MIRROR_ANYONE', `Anyone who reaches ${host} could send packets as any sensor.`, {
-      exit: 2,
-      suggestions: [
-        'A token for each sensor: earshot manager token add NAME --role send --id-sensor 7',
-        'Or a file of them: --tokens FILE',
-        'Or certificates: --tls-ca FILE',
-        'Or, if that is meant: --anyone',
-      ],
-    })
-}
 
 function sensorList(text: string): number[] {
   const ids = text.split(',').map(Number)
