@@ -35,6 +35,8 @@ export interface ServiceManager {
   readonly live: LiveCalls
   /** Resolves when it listens, or is known not to. Never rejects: the packets are what the program is for. */
   start(stats: () => ServiceStats): Promise<void>
+  /** SIGHUP: the certificate of metrics may be another. */
+  renewMetrics(plan: MetricsPlan | undefined): Promise<void>
   close(): Promise<void>
 }
 
@@ -59,10 +61,7 @@ export function serviceManager(options: ServiceManagerOptions): ServiceManager {
           },
           live,
           stats,
-          (text, level) => {
-            say(`Manager: ${text}`, level)
-            if (level === 'error' && options.metrics !== undefined) process.exitCode = 1
-          },
+          (text, level) => say(`Manager: ${text}`, level),
         )
       })()
       try {
@@ -73,6 +72,10 @@ export function serviceManager(options: ServiceManagerOptions): ServiceManager {
         say(`Manager: ${(error as Error).message} The run goes on without it.`, 'error')
         if (options.asked) process.exitCode = 1
       }
+    },
+    async renewMetrics(plan) {
+      const manager = await starting.catch(() => undefined)
+      if (options.metrics !== undefined) manager?.renewMetrics(plan?.certificate)
     },
     async close() {
       const manager = await starting.catch(() => undefined)

@@ -9,7 +9,8 @@ import type { ServiceStats } from '../lib/manager/index.js'
  */
 export class ServiceObserver {
   readonly #live: boolean
-  readonly #certificates: ServiceStats['certificates']
+  /** Those in use; told anew when they change. */
+  certificates: ServiceStats['certificates']
   readonly #tally: CallTally | undefined
   readonly #losses = new LossWindow(Date.now())
   readonly #delay = new LoopDelay()
@@ -18,7 +19,7 @@ export class ServiceObserver {
 
   constructor(options: { readonly live: boolean; readonly calls: boolean; readonly certificates?: ServiceStats['certificates'] }) {
     this.#live = options.live
-    this.#certificates = options.certificates
+    this.certificates = options.certificates
     this.#tally = options.calls ? new CallTally() : undefined
   }
 
@@ -43,7 +44,7 @@ export class ServiceObserver {
       ended: this.#tally?.snapshot(),
       lately: this.#losses.lately(stats, Date.now()),
       loopDelay: this.#delay.times(),
-      certificates: this.#certificates,
+      certificates: this.certificates,
       node: process.version,
     }
   }

@@ -9,6 +9,7 @@ export const shortHelp = `Earshot listens to SIP and RTP: a record for each call
   earshot fetch-pcap 4711 -w call.pcap              its packets, from wherever they are kept
   earshot cdr stats --by trunk                      ASR, NER, ACD, PDD, MOS
 
+As a service:    sudo earshot service install sniff
 Many sensors:    earshot mirror-send --help, mirror-recv, serve-manager
 All commands:    earshot --help; each tells more with --help
 Manual:          man earshot

@@ -10,3 +10,5 @@ export const stateFlag = Flags.string({
 })
 
 export const openTokens = (state: string | undefined): Tokens => new Tokens(join(state ?? stateDir(), 'manager', 'tokens.json'))
+/** What was fetched from them, and by whom. */
+export const auditFile = (state: string | undefined): string => join(state ?? stateDir(), 'manager', 'audit.log')

@@ -1,12 +1,12 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CallJson } from '../../src/lib/call/json.js'
 import { haveMariadb, startMariadb, type TestServer } from '../support/mariadb.js'
 
-// `utc = no`: VoIPmonitor's tables and the spool show the clock on the wall. What the wall shows is asked of `date`.
+// A voipmonitor.conf that names a database, and `utc = no`: VoIPmonitor's tables and the spool show the clock on the wall. What the wall shows is asked of `date`.
 
 const root = join(import.meta.dirname, '..', '..')
 const fixture = join(root, 'test', 'fixtures', 'pbx.pcap')
@@ -31,6 +31,38 @@ const earshot = (...args: string[]) =>
   })
 const wall = (iso: string, format: string): string =>
   execFileSync('date', ['-d', iso, `+${format}`], { encoding: 'utf8', env: { ...process.env, TZ } }).trim()
+
+test.skipIf(!haveMariadb)(
+  'a voipmonitor.conf fills the database it names, with its password, in local time [needs mariadb-server]',
+  async () => {
+    const database = server as TestServer
+    await database.sql("CREATE USER vm@localhost IDENTIFIED BY 'n0t-to-be-seen'")
+    await database.sql('GRANT ALL ON moved.* TO vm@localhost')
+    const conf = join(dir, 'voipmonitor.conf')
+    writeFileSync(
+      conf,
+      `[general]\nmysqlhost = localhost\nmysqlsocket = ${database.socket}\nmysqlusername = vm\nmysqlpassword = n0t-to-be-seen\nmysqldb = moved\nspooldir = ${dir}/moved\n`,
+    )
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, [join(root, 'bin', 'run.js'), ...args, '--config', conf], {
+        encoding: 'utf8',
+        cwd: dir,
+        env: { ...process.env, TZ, HOME: dir },
+      })
+    const ran = run('sniff', '-r', fixture, '-v', '-o', 'json')
+    expect(ran.stderr).toMatch(/Stored 7 records/)
+    expect(ran.stderr).not.toContain('n0t-to-be-seen')
+    const { calls } = JSON.parse(ran.stdout) as { calls: CallJson[] }
+    const rows = await database.sql<{ d: string }>(
+      "SELECT date_format(calldate, '%Y-%m-%d %H:%i:%s') AS d FROM cdr ORDER BY calldate",
+      'moved',
+    )
+    expect(rows.map((row) => row.d)).toEqual(calls.map((c) => wall(c.started, '%Y-%m-%d %H:%M:%S')).sort())
+    // Nothing says that packets are saved, and so none are.
+    expect(existsSync(join(dir, 'moved'))).toBe(false)
+    expect(run('cdr', 'query', '-o', 'csv').stdout.trim().split('\n')).toHaveLength(8)
+  },
+)
 
 describe('local time', () => {
   test('names the directories of the spool', () => {

@@ -106,6 +106,23 @@ describe('serve-manager', () => {
     expect(earshot('sensor', 'status', `unix:${join(dir, 'nothing.sock')}`).status).toBe(5)
   })
 
+  test('sensor status --sensor: a name of the list or an address', () => {
+    expect(earshot('sensor', 'add', '3', 'Prague', '--host', host).status).toBe(0)
+    expect(earshot('sensor', 'add', '4', 'Brno', '--host', '127.255.0.9').status).toBe(0)
+    const asked = earshot('sensor', 'status', '--sensor', 'Prague', '--accept-new', '-o', 'ndjson')
+    expect([asked.status, JSON.parse(asked.stdout.split('\n')[0] as string)]).toMatchObject([0, { id: 3, name: 'Prague', error: null }])
+    expect(earshot('sensor', 'status', '--sensor', address, '--accept-new').status).toBe(0)
+    for (const id of ['3', '4']) expect(earshot('sensor', 'remove', id).status).toBe(0)
+  })
+
+  test('audit: who had which packets', () => {
+    const shown = earshot('manager', 'audit', '-o', 'json')
+    const entries = JSON.parse(shown.stdout) as { client: string; request: string; outcome: string; bytes: number }[]
+    expect(entries.at(-1)).toMatchObject({ client: 'unnamed', request: 'fetch', outcome: 'complete', bytes: expect.any(Number) })
+    expect(JSON.parse(earshot('manager', 'audit', '--client', 'nobody', '-o', 'json').stdout)).toEqual([])
+    expect(earshot('manager', 'audit', '--state', join(dir, 'nowhere'), '-o', 'json').stdout).toBe('[]\n')
+  })
+
   test('a second one on the same address is told so', () => {
     expect(earshot('serve-manager', '--listen', address)).toMatchObject({
       status: 1,

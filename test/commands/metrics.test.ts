@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type ServerCertificate, serverCertificate } from '../../src/lib/access/index.js'
 import { type Family, readExposition } from '../support/exposition.js'
 import { until } from '../support/mirror.js'
 import { Running } from '../support/mirror-net.js'
@@ -126,4 +127,30 @@ test('a sender that is killed is missed by its receiver', async () => {
   await running['mirror-send']?.end('SIGKILL')
   await until('the receiver says so', () => value(scrape(), 'earshot_mirror_sender_connected', { sensor: '7' }) === 0)
   expect(value(scrape(), 'earshot_health', { service: 'mirror-recv', check: 'senders' })).toBe(1)
+}, 60_000)
+
+test('SIGHUP: a new certificate is shown, a broken one is not', async () => {
+  const [first, second] = [await serverCertificate(join(dir, 'one')), await serverCertificate(join(dir, 'two'))]
+  const files = { certificate: join(dir, 'cert.pem'), key: join(dir, 'key.pem') }
+  const put = ({ certificate, key }: ServerCertificate): void => {
+    writeFileSync(files.certificate, certificate)
+    writeFileSync(files.key, key)
+  }
+  put(first)
+  const own = ['--metrics', ':5032', '--metrics-tls-cert', files.certificate, '--metrics-tls-key', files.key]
+  const receiver = earshot('mirror-recv', '--store', 'none', '--spool', 'none', '--mirror-bind-port', '5040', ...own)
+  running['second'] = receiver
+  await receiver.says(/https:\/\/127\.0\.0\.1:5032\/metrics/)
+  const shown = (): string =>
+    host
+      .run('bash', '-c', 'openssl s_client -connect 127.0.0.1:5032 </dev/null 2>/dev/null | openssl x509 -outform der | sha256sum')
+      .split(' ')[0] as string
+  expect(`sha256:${shown()}`).toBe(first.fingerprint)
+  put(second)
+  receiver.child.kill('SIGHUP')
+  await until('the second is shown', () => `sha256:${shown()}` === second.fingerprint)
+  writeFileSync(files.certificate, 'broken')
+  receiver.child.kill('SIGHUP')
+  await receiver.says(/Metrics keep their certificate/)
+  expect(`sha256:${shown()}`).toBe(second.fingerprint)
 }, 60_000)

@@ -135,6 +135,29 @@ test('what it sends over the captured interface is not sent again; its receiverâ
   expect(sent).toBeLessThan(150)
 })
 
+test('a sensor comes in with the token that the managerâ€™s list has for it, as long as it has it', async () => {
+  const env = `env HOME=${dir} XDG_DATA_HOME=${join(dir, 'tokens')} XDG_RUNTIME_DIR=${join(dir, 'run')}`
+  const earshot = `${env} ${process.execPath} ${program}`
+  expect(shell(`${earshot} manager token add prague --role send`).stderr).toMatch(/As which sensor/)
+  expect(shell(`${earshot} manager token add prague --role send --id-sensor 7 > prague-token`).status).toBe(0)
+  const receiver = new Running(namespace.spawn('sh', '-c', `exec ${earshot} mirror-recv --mirror-bind-port 5035 -w /dev/null`))
+  await receiver.says(/Listening/)
+  const send = (words: string): Running =>
+    new Running(namespace.spawn('sh', '-c', `cd ${dir}; exec ${earshot} mirror-send -r ${fixture} --to 127.0.0.1:5035 ${words}`))
+  const good = send('--id-sensor 7 --token-file prague-token')
+  await good.says(/2,121 packets in/)
+  for (const words of ['--id-sensor 7', '--id-sensor 8 --token-file prague-token']) {
+    const bad = send(words)
+    await bad.says(/the token is not that of id_sensor/)
+    await bad.end('SIGKILL')
+  }
+  expect(shell(`${earshot} manager token remove prague`).status).toBe(0)
+  const late = send('--id-sensor 7 --token-file prague-token')
+  await late.says(/the token is not that of id_sensor/)
+  await late.end('SIGKILL')
+  await receiver.end('SIGINT')
+})
+
 describe('what cannot be', () => {
   beforeAll(() => {
     writeFileSync(join(dir, 'bad-tokens'), '7\n')

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -239,10 +239,11 @@ export class MirrorNet {
 const sbinPath = (): string => `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`
 const withSbin = (): NodeJS.ProcessEnv => ({ ...process.env, PATH: sbinPath() })
 
-const FRAME_LENGTH = 14 + 20 + 8 + 4 + 12 * 32
+const NOISE_LENGTH = 384
+const FRAME_LENGTH = 14 + 20 + 8 + 4 + NOISE_LENGTH
 
 function numberedFrame(n: number): Uint8Array {
-  const noise = Buffer.concat(Array.from({ length: 12 }, (_, i) => createHash('sha256').update(`${n} ${i}`).digest()))
+  const noise = randomBytes(NOISE_LENGTH)
   const payload = new Uint8Array(4 + noise.length)
   new DataView(payload.buffer).setUint32(0, n)
   payload.set(noise, 4)

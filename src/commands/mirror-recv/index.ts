@@ -6,11 +6,10 @@ import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson } from '../../lib/call/json.js'
 import type { SenderStats, ServiceStats } from '../../lib/manager/index.js'
-import { readSecrets, readTls } from '../../lib/mirror/auth-files.js'
-import { destinationText, isLoopback } from '../../lib/mirror/dial.js'
+import { destinationText } from '../../lib/mirror/dial.js'
 import { memoryBound } from '../../lib/mirror/memory.js'
 import { directoryTarget, fileTarget, PacketWriter, streamTarget, type Target } from '../../lib/mirror/packet-writer.js'
-import { Receiver, type ReceiverOptions, type SensorState } from '../../lib/mirror/receiver.js'
+import { Receiver, type SensorState } from '../../lib/mirror/receiver.js'
 import { StateFile } from '../../lib/mirror/state-file.js'
 import { MirrorStreamSource } from '../../lib/mirror/stream-file.js'
 import { ownManagerSettings } from '../../lib/settings/manager.js'
@@ -26,11 +25,12 @@ import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import type { Configuration } from '../../terminal/configuration.js'
 import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
+import { admissionOf, checkSafety, sensorsOf } from '../../terminal/mirror-admission.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
 import { type ReloadPart, reload } from '../../terminal/service/reload.js'
-import { logReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
+import { logReload, metricsReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
@@ -160,7 +160,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
     const { say } = service.log
     const host = settings.mirror_bind_ip
     const { tls, secrets } = admissionOf(settings)
-    checkSafety(host, settings, tls !== undefined)
+    checkSafety(host, settings, tls !== undefined, secrets !== undefined)
     const own = settings.id_sensor > 0 && settings.mirror_bind_sensor_id_by_sender === 'no' ? settings.id_sensor : undefined
     const receiver = await Receiver.listen({
       bind: { host, port: settings.mirror_bind_port },
@@ -195,9 +195,9 @@ With -w packets are only written: one stream, or files in a directory. Without -
     const apply = (): string => {
       const settings = valuesOf(mirrorRecvServiceSettings, flags)
       const { tls, secrets } = admissionOf(settings)
-      checkSafety(settings.mirror_bind_ip, settings, tls !== undefined)
+      checkSafety(settings.mirror_bind_ip, settings, tls !== undefined, secrets !== undefined)
       source.admitWith({ tls, secrets })
-      return `Who may come in was read again: ${tls === undefined ? 'no certificate' : 'certificate'}, ${secrets === undefined ? 'no tokens' : `tokens of ${count(new Set([...secrets.keys.keys(), ...secrets.fingerprints.keys()]).size)} sensors`}.`
+      return `Who may come in was read again: ${tls === undefined ? 'no certificate' : 'certificate'}, ${secrets === undefined ? 'no tokens' : `tokens of ${count(sensorsOf(secrets()))} sensors`}.`
     }
     return [{ keys: ['tokens', 'tls_cert', 'tls_key', 'tls_ca'], apply, always: true }, logging]
   }
@@ -295,6 +295,15 @@ With -w packets are only written: one stream, or files in a directory. Without -
             reload(this.configuration as Configuration, service.log, [
               ...this.#reloads(source, flags, service),
               sipPortReload(flags, change),
+              metricsReload(flags, manager?.renewMetrics),
+              {
+                keys: [],
+                always: true,
+                apply() {
+                  observer.certificates = certificatesOf(valuesOf(mirrorRecvServiceSettings, flags).tls_cert)
+                  return undefined
+                },
+              },
               ...(spool === undefined ? [] : [spoolLimitsReload(flags, spool)]),
             ]),
         })
@@ -323,15 +332,6 @@ With -w packets are only written: one stream, or files in a directory. Without -
   }
 }
 
-/** Certificate and secrets from the files that settings name. */
-function admissionOf({ tls_cert, tls_key, tls_ca, tokens }: Settings): Pick<ReceiverOptions, 'tls' | 'secrets'> {
-  const { cert, key, ca } = tls_cert === undefined ? {} : readTls({ ca: tls_ca, cert: tls_cert, key: tls_key })
-  return {
-    tls: cert && key && { cert, key, ...(ca && { ca }) },
-    secrets: tokens === undefined ? undefined : readSecrets(tokens),
-  }
-}
-
 /** What this command reads of its flags by hand. */
 interface RecvFlags {
   readonly quiet: boolean
@@ -345,24 +345,6 @@ interface RecvFlags {
 }
 type OutputFormat = Parameters<typeof outputFormat>[0]['output']
 type Settings = ValuesOf<typeof mirrorRecvServiceSettings>
-
-/** A port open to other machines must be safe, or its owner must have said that it need not be. */
-function checkSafety(host: string, settings: Settings, tls: boolean): void {
-  if (isLoopback(host)) return
-  if (!tls && !settings.plain)
-    throw new OperatorError('MIRROR_PLAIN', `Other machines could send to ${host} without encryption.`, {
-      exit: 2,
-      suggestions: [
-        'With TLS: --tls-cert FILE --tls-key FILE. A certificate for a try: openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=$(hostname) -addext subjectAltName=DNS:$(hostname) -keyout key.pem -out cert.pem',
-        'If the network is safe: --plain',
-      ],
-    })
-  if (settings.tokens === undefined && settings.tls_ca === undefined && !settings.anyone)
-    throw new OperatorError('MIRROR_ANYONE', `Anyone who reaches ${host} could send packets as any sensor.`, {
-      exit: 2,
-      suggestions: ['A token for each sensor: --tokens FILE', 'Or certificates: --tls-ca FILE', 'Or, if that is meant: --anyone'],
-    })
-}
 
 function sensorList(text: string): number[] {
   const ids = text.split(',').map(Number)

@@ -31,7 +31,7 @@ import { filterOf, inputFlags, interfacesOfInstance, openInput } from '../../ter
 import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { count } from '../../terminal/progress.js'
 import { reload } from '../../terminal/service/reload.js'
-import { filterReload, logReload } from '../../terminal/service/reload-parts.js'
+import { filterReload, logReload, metricsReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { processStats, type StatsParts, serviceManager } from '../../terminal/service-manager.js'
@@ -243,6 +243,7 @@ Trailing words are a BPF expression, as in tcpdump.`
                   return undefined
                 },
               },
+              metricsReload(flags, manager?.renewMetrics),
               logReload(flags, service.log),
             ]),
         })

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { Args, Flags } from '@oclif/core'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import { openAdmin } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
@@ -6,7 +6,7 @@ import { readableState } from '../../terminal/defaults.js'
 import { accessFlags } from '../../terminal/manager-access.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { printRows } from '../../terminal/plain-rows.js'
-import { askSensor, sensorColumns } from '../../terminal/sensor-status.js'
+import { type AskedSensor, askSensor, sensorColumns } from '../../terminal/sensor-status.js'
 import { readsStore, storeFlags } from '../../terminal/store-flags.js'
 
 /** `earshot sensor status`: asks every sensor how it is, all at once. */
@@ -17,6 +17,7 @@ export default class SensorStatus extends BaseCommand {
   static override examples = [
     "<%= config.bin %> <%= command.id %> --store 'mysql://earshot@db/voipmonitor'",
     '<%= config.bin %> <%= command.id %> 127.0.0.1 voipmonitor://10.0.0.5 -o json',
+    { description: 'One of the list', command: '<%= config.bin %> <%= command.id %> --sensor Prague' },
   ]
   static override strict = false
   static override args = {
@@ -25,12 +26,25 @@ export default class SensorStatus extends BaseCommand {
     }),
   }
   static override configurable = () => readsStore
-  static override flags = { ...storeFlags, ...accessFlags, output: outputFlag, json: jsonFlag }
+  static override flags = {
+    sensor: Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'NAME|HOST',
+      summary: 'Only this one: a name or a number of the list, or an address as above. Repeatable.',
+    }),
+    ...storeFlags,
+    ...accessFlags,
+    output: outputFlag,
+    json: jsonFlag,
+  }
 
   async run(): Promise<void> {
     const { flags, argv } = await this.parse(SensorStatus)
-    const named = (argv as string[]).map((address) => ({ id: null, name: null, address }))
-    const sensors = named.length > 0 ? named : await this.#listed(flags.store ?? readableState().store)
+    const store = flags.store ?? readableState().store
+    const named = (argv as string[]).map(byAddress)
+    const chosen = flags.sensor === undefined ? [] : await this.#chosen(flags.sensor, store)
+    const sensors = named.length + chosen.length > 0 ? [...named, ...chosen] : await this.#listed(store)
     const rows = (await Promise.all(sensors.map((sensor) => askSensor(sensor, flags)))).flat()
     await printRows(outputFormat(flags), process.stdout, sensorColumns, rows)
     const silent = rows.filter(({ error }) => error !== null)
@@ -38,7 +52,13 @@ export default class SensorStatus extends BaseCommand {
     if (silent.length > 0) process.exitCode = silent.length === rows.length ? exitCodes.unreachable : exitCodes.partial
   }
 
-  async #listed(store: string): Promise<{ id: number; name: string | null; address: string | null }[]> {
+  /** Of the list when it is there; what is not on it is an address. */
+  async #chosen(wanted: readonly string[], store: string): Promise<AskedSensor[]> {
+    const listed = await this.#listed(store).catch(() => [])
+    return wanted.map((one) => listed.find(({ id, name }) => one === name || one === String(id)) ?? byAddress(one))
+  }
+
+  async #listed(store: string): Promise<AskedSensor[]> {
     const admin = await openAdmin(store)
     const sensors = await admin.sensors().finally(() => admin.close())
     if (sensors.length === 0) {
@@ -54,3 +74,5 @@ export default class SensorStatus extends BaseCommand {
     }))
   }
 }
+
+const byAddress = (address: string): AskedSensor => ({ id: null, name: null, address })

@@ -16,7 +16,7 @@ import { knownServers } from '../../terminal/manager-access.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { recordSource } from '../../terminal/record-source.js'
 import { reload } from '../../terminal/service/reload.js'
-import { logReload } from '../../terminal/service/reload-parts.js'
+import { logReload, metricsReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 
@@ -59,7 +59,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
     const far = tcp.some(({ host }) => !isLoopback(host))
     const cert = settings.tls_cert
     const directory = join(stateDir(), 'manager')
-    const certificate = far || cert !== undefined ? await serverCertificate(directory, pairOf(settings)) : undefined
+    let certificate = far || cert !== undefined ? await serverCertificate(directory, pairOf(settings)) : undefined
     const state = readableState()
     const storeUrl = settings.store ?? state.store
     const store = storeUrl === 'none' ? undefined : await this.#openStore(storeUrl, settings.store === undefined, say)
@@ -79,7 +79,7 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
       spool: spool === undefined ? undefined : spoolSource(spool),
       records: store && recordSource(store),
       known: knownServers(),
-      certificates: certificate && [{ use: 'manager', notAfterMs: certificate.notAfterMs }],
+      certificates: () => certificate && [{ use: 'manager', notAfterMs: certificate.notAfterMs }],
       startedMs: performance.now(),
     })
     const start = (): ReturnType<typeof startManager> =>
@@ -132,9 +132,11 @@ Every fetch of packets is written to manager/audit.log in the state directory.`
               if (certificate === undefined) return undefined
               const renewed = await serverCertificate(directory, pairOf(valuesOf(serveManagerServiceSettings, flags)))
               manager.show(renewed)
+              certificate = renewed
               return `Certificate: ${renewed.fingerprint}`
             },
           },
+          metricsReload(flags, metrics && ((to) => metrics.renew(to?.certificate))),
           logReload(flags, service.log),
         ]),
       status: () => ({

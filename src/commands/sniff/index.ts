@@ -19,7 +19,7 @@ import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count, progressLine } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
 import { reload } from '../../terminal/service/reload.js'
-import { filterReload, logReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
+import { filterReload, logReload, metricsReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
 import { statusTeller } from '../../terminal/service/status.js'
 import { serviceManager, snifferStats } from '../../terminal/service-manager.js'
@@ -127,6 +127,7 @@ Ctrl-C writes every open call before it ends.`
             reload(this.configuration as Configuration, service.log, [
               filterReload(flags, argv as string[], source, change),
               sipPortReload(flags, change),
+              metricsReload(flags, manager?.renewMetrics),
               ...(spool === undefined ? [] : [spoolLimitsReload(flags, spool)]),
               logReload(flags, service.log),
             ]),

@@ -3,7 +3,7 @@ import { flagName } from '../../lib/settings/table.js'
 import { diskOf } from '../../lib/spool/disk.js'
 import { Ledger } from '../../lib/spool/ledger.js'
 import { isLimited, limitNames, type SpoolLimits } from '../../lib/spool/limits.js'
-import { planOf, readMinutes } from '../../lib/spool/usage.js'
+import { type Forecast, forecastOf, planOf, readMinutes } from '../../lib/spool/usage.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { configFlags } from '../../terminal/config-flags.js'
 import { readableState } from '../../terminal/defaults.js'
@@ -19,7 +19,8 @@ import { readsSpool, spoolFlag } from '../../terminal/store-flags.js'
 export default class SpoolPlan extends BaseCommand {
   static override summary = 'Show what would be deleted from the spool now, and why. Deletes nothing.'
   static override description = `Without limits on the command line, those of the process that writes to the spool.
-Given some, what they would take, were they in force: a way to try limits before they bite. Calls in progress stay.`
+Given some, what they would take, were they in force: a way to try limits before they bite. Calls in progress stay.
+Below: how the spool grew within the last day, when a limit is reached if that goes on, and how many days of calls then stay.`
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     { description: 'Were media kept for a week', command: '<%= config.bin %> <%= command.id %> --maxpoolrtpdays 7' },
@@ -41,7 +42,9 @@ Given some, what they would take, were they in force: a way to try limits before
     const inForce = new Ledger(dir).limits()
     const limits = given || inForce === undefined ? spoolLimitsOf(valuesOf(spoolLimitSettings, flags)) : inForce
     const before = { bytes: minutes.bytes, files: minutes.files }
-    const steps = planOf(minutes, limits, Date.now() / 1000, diskOf(dir))
+    const nowSeconds = Date.now() / 1000
+    const forecast = forecastOf(minutes, limits, nowSeconds, diskOf(dir))
+    const steps = planOf(minutes, limits, nowSeconds, diskOf(dir))
     const format = outputFormat(flags)
     await printRows(format, process.stdout, {
       name: 'steps',
@@ -61,12 +64,34 @@ Given some, what they would take, were they in force: a way to try limits before
         { title: 'Size', right: true, value: (r) => sizeText(r.bytes) },
         { title: 'Why', value: (r) => `${r.why} ${valueText(limits, r.why)}` },
       ],
-      totals: { bytes_before: Math.round(before.bytes), bytes_after: Math.round(minutes.bytes), limits },
+      totals: {
+        bytes_before: Math.round(before.bytes),
+        bytes_after: Math.round(minutes.bytes),
+        limits,
+        forecast: forecast && forecastJson(forecast),
+      },
     })
     if (format !== 'table') return
     process.stdout.write(`${sentence(limits, steps.length, before, minutes)}\n`)
+    if (forecast !== undefined) process.stdout.write(`${forecastText(forecast)}\n`)
   }
 }
+
+const forecastJson = ({ bytesPerDay, first, keepsDays }: Forecast): object => ({
+  bytes_per_day: Math.round(bytesPerDay),
+  first_limit: first?.why ?? null,
+  reached_in_days: first === undefined ? null : Number(first.inDays.toFixed(2)),
+  keeps_days: keepsDays === undefined ? null : Number(keepsDays.toFixed(2)),
+})
+
+function forecastText({ bytesPerDay, first, keepsDays }: Forecast): string {
+  const rate = `It grows by ${sizeText(bytesPerDay)} a day`
+  if (first === undefined || keepsDays === undefined) return `${rate}.`
+  const reached = first.inDays === 0 ? `${first.why} is reached` : `${first.why} is reached in ${daysText(first.inDays)}`
+  return `${rate}: ${reached}; at this rate the limits keep ${daysText(keepsDays)} of calls.`
+}
+
+const daysText = (days: number): string => (days < 2 ? `${(days * 24).toFixed(1)} hours` : `${days.toFixed(1)} days`)
 
 function sentence(limits: SpoolLimits, steps: number, before: { bytes: number; files: number }, after: { bytes: number }): string {
   const has = `The spool holds ${sizeText(before.bytes)} in ${count(before.files)} files`

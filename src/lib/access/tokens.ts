@@ -19,6 +19,8 @@ export interface Client {
   readonly tokenHash?: string
   /** SHA-256 of the certificate, `sha256:hex`. */
   readonly certificate?: string
+  /** Of who sends packets: the one sensor that it may send as. */
+  readonly sensorId?: number
 }
 
 /** How a token begins, so that one found in a log or a repository is recognised. */
@@ -41,14 +43,14 @@ export class Tokens {
   }
 
   /** Answers the new token; it is shown once and kept nowhere. */
-  addToken(name: string, role: Role, now: Date): string {
+  addToken(name: string, role: Role, now: Date, sensorId?: number): string {
     const token = TOKEN_MARK + randomBytes(32).toString('base64url')
-    this.#add({ name, role, created: now.toISOString(), tokenHash: hashOf(token) })
+    this.#add({ name, role, created: now.toISOString(), tokenHash: hashOf(token), ...(sensorId !== undefined && { sensorId }) })
     return token
   }
 
   /** A client that shows this certificate (PEM). Answers its fingerprint. */
-  addCertificate(name: string, role: Role, pem: string, now: Date): string {
+  addCertificate(name: string, role: Role, pem: string, now: Date, sensorId?: number): string {
     let certificate: string
     try {
       certificate = fingerprintOf(new X509Certificate(pem).raw)
@@ -59,7 +61,7 @@ export class Tokens {
         suggestions: ['Give the client’s certificate in PEM form (-----BEGIN CERTIFICATE-----), not its key.'],
       })
     }
-    this.#add({ name, role, created: now.toISOString(), certificate })
+    this.#add({ name, role, created: now.toISOString(), certificate, ...(sensorId !== undefined && { sensorId }) })
     return certificate
   }
 

@@ -1,5 +1,6 @@
-import { appendFile, rename, stat } from 'node:fs/promises'
+import { appendFile, readFile, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { OperatorError } from '../base/errors.js'
 import { makeDirectory } from '../native/make-directory.js'
 
 /** Who got which packets, and when: a line of JSON for every fetch, refused ones too. Two files of ten megabytes at most. */
@@ -48,4 +49,27 @@ export function auditLog(file: string, onTrouble: (error: Error) => void): Audit
     queue = queue.then(() => write(line))
   }
   return Object.assign(log, { settled: () => queue })
+}
+
+/** Both files, oldest first; a line that is cut or damaged is passed over. Empty when nothing was ever fetched; throws an OperatorError when it may not be read. */
+export async function readAudit(file: string): Promise<(AuditEntry & { readonly time: string })[]> {
+  const entries: (AuditEntry & { readonly time: string })[] = []
+  for (const path of [`${file}.1`, file]) {
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return ''
+      throw new OperatorError('AUDIT', `Cannot read "${path}": ${error.message}.`, {
+        cause: error,
+        suggestions: ['Run as the user of the service (or root), or name its state directory: --state DIR'],
+      })
+    })
+    for (const line of text.split('\n')) {
+      try {
+        const entry = JSON.parse(line) as AuditEntry & { time: string }
+        if (typeof entry.time === 'string' && typeof entry.path === 'string') entries.push(entry)
+      } catch {
+        // Cut by a crash, or the end of the file.
+      }
+    }
+  }
+  return entries
 }

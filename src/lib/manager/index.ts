@@ -1,6 +1,6 @@
 // The manager: what a service tells and gives to others, in VoIPmonitor's plain protocol and in our own.
 export { addressText, type ManagerAddress, managerPort, parseAddress } from './address.js'
-export { type Audit, auditLog } from './audit.js'
+export { type Audit, auditLog, readAudit } from './audit.js'
 export type {
   About,
   Answer,

@@ -29,7 +29,7 @@ export interface HostOptions {
   readonly records: RecordSource | undefined
   readonly known: KnownServers
   readonly startedMs: number
-  readonly certificates?: ServiceStats['certificates']
+  readonly certificates?: () => ServiceStats['certificates']
 }
 
 /** A service that has not said so soon what it counts is left out. */
@@ -57,7 +57,7 @@ export function hostBackend(options: HostOptions): ManagerBackend & { askToGiveW
         ),
       )
       unanswered = silent
-      return [{ ...ownStats(options.about, options.startedMs), certificates: options.certificates }, ...theirs.flat()]
+      return [{ ...ownStats(options.about, options.startedMs), certificates: options.certificates?.() }, ...theirs.flat()]
     },
     unanswered: () => unanswered,
     /** Asks every service to leave its TCP port; answers whether one did. */

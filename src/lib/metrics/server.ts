@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
+import { type TLSSocket, Server as TlsServer } from 'node:tls'
 import { fingerprintOf, mayDo, type Role, type ServerCertificate, type Tokens } from '../access/index.js'
 import { Counters } from '../base/counters.js'
 import { OperatorError } from '../base/errors.js'
@@ -46,6 +46,8 @@ export interface MetricsServer {
   /** `http://127.0.0.1:5031`. */
   readonly url: string
   readonly counters: Counters
+  /** Another certificate, for clients that come from now on. */
+  show(certificate: ServerCertificate): void
   close(): Promise<void>
 }
 
@@ -125,6 +127,10 @@ class Metrics implements MetricsServer {
     const address = this.#server.address() as { address: string; port: number }
     const name = address.address.includes(':') ? `[${address.address}]` : address.address
     this.url = `${certificate === undefined ? 'http' : 'https'}://${name}:${address.port}`
+  }
+
+  show({ certificate, key }: ServerCertificate): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' })
   }
 
   async close(): Promise<void> {

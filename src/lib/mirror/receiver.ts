@@ -30,7 +30,7 @@ export interface ReceiverOptions {
   /** Streams without TLS also from other machines. */
   readonly allowPlain: boolean
   /** Undefined: anyone may come in. */
-  readonly secrets: SensorSecrets | undefined
+  readonly secrets: (() => SensorSecrets) | undefined
   /** VoIPmonitor's stream has no secrets: with `secrets` it comes in only when this says so. */
   readonly allowClassic: boolean
   /** Put into all records instead of the senders' numbers. */
@@ -308,7 +308,7 @@ export class Receiver implements PacketSource {
 
   #secure(socket: Socket, secureContext: SecureContext): void {
     const { tls, secrets } = this.#options
-    const askCertificate = tls?.ca !== undefined || (secrets?.fingerprints.size ?? 0) > 0
+    const askCertificate = tls?.ca !== undefined || (secrets?.().fingerprints.size ?? 0) > 0
     const secure = new TLSSocket(socket, {
       isServer: true,
       secureContext,
@@ -352,7 +352,7 @@ export class Receiver implements PacketSource {
     if (secrets !== undefined) {
       const fingerprint =
         connection.socket instanceof TLSSocket ? (connection.socket.getPeerCertificate().fingerprint256 as string | undefined) : undefined
-      if (!admits(secrets, sensorId, nonce, answer.proof, fingerprint)) {
+      if (!admits(secrets(), sensorId, nonce, answer.proof, fingerprint)) {
         this.oddities.add('sender with a wrong token')
         onNotice(`Refused ${label} from ${connection.address}: its token is not that of id_sensor ${sensorId}.`, 'warning')
         return { code: 'TOKEN', reason: `the token is not that of id_sensor ${sensorId}` }

@@ -46,7 +46,7 @@ export function readIni(text: string): IniText {
       sections.push({ name: section, line })
       continue
     }
-    const m = /^([A-Za-z][\w.-]*)\s*=\s*(.*)$/.exec(trimmed)
+    const m = /^(\w[\w.-]*)\s*=\s*(.*)$/.exec(trimmed)
     if (m === null) {
       problems.push({
         line,

@@ -24,8 +24,9 @@ export const metricsSettings = {
     type: 'path',
     helpGroup: 'METRICS',
     helpValue: 'FILE',
+    reload: true,
     needs: ['metrics_tls_key'],
     help: 'Certificate (PEM, with its chain) to show there; one is made when none is given.',
   },
-  metrics_tls_key: { type: 'path', helpGroup: 'METRICS', helpValue: 'FILE', needs: ['metrics_tls_cert'], help: 'Its key.' },
+  metrics_tls_key: { type: 'path', reload: true, helpGroup: 'METRICS', helpValue: 'FILE', needs: ['metrics_tls_cert'], help: 'Its key.' },
 } as const satisfies SettingTable

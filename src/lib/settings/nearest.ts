@@ -1,7 +1,7 @@
 /** The name that somebody probably meant: the nearest by edits (Damerau's, adjacent letters may be swapped), if it is near at all. */
-export function nearest(word: string, names: Iterable<string>): string | undefined {
+export function nearest(word: string, names: Iterable<string>, editsMax = Math.max(1, Math.floor(word.length / 3))): string | undefined {
   let best: string | undefined
-  let least = Math.max(1, Math.floor(word.length / 3)) + 0.5
+  let least = editsMax + 0.5
   for (const name of names) {
     if (Math.abs(name.length - word.length) > least) continue
     const edits = distance(word, name)

@@ -32,8 +32,12 @@ export interface MetricsPlan {
 
 export interface ManagerThread {
   readonly addresses: readonly string[]
+  /** The certificate that metrics are served with, read anew. What is wrong with it is a notice. */
+  renewMetrics(certificate: MetricsPlan['certificate']): void
   close(): Promise<void>
 }
+
+export type ToThread = { readonly close: true } | { readonly renew: Pick<MetricsPlan, 'certificate'> }
 
 export type FromThread =
   | { readonly ready: readonly string[] }
@@ -71,10 +75,11 @@ export async function startManagerThread(
   worker.unref()
   return {
     addresses,
+    renewMetrics: (certificate) => worker.postMessage({ renew: { certificate } } satisfies ToThread),
     async close() {
       // Nothing else may be left that keeps the process.
       worker.ref()
-      worker.postMessage({ close: true })
+      worker.postMessage({ close: true } satisfies ToThread)
       const patience = setTimeout(() => void worker.terminate(), CLOSE_MS)
       await exited
       clearTimeout(patience)

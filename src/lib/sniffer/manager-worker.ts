@@ -4,7 +4,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Tokens } from '../access/index.js'
 import { OperatorError } from '../base/errors.js'
 import { askLive, auditLog, callsOf, startManager } from '../manager/index.js'
-import type { FromThread, ThreadOptions } from './manager-thread.js'
+import type { FromThread, MetricsPlan, ThreadOptions } from './manager-thread.js'
 import { startServiceMetrics, withDisk } from './service-metrics.js'
 import { spoolSource } from './spool-source.js'
 
@@ -44,7 +44,11 @@ async function start({ about, spool, sipPorts, socket, tcp, stateDirectory, metr
       say({ notice: [error.message, ...(error.suggestions ?? [])].join(' '), level: 'error' })
       return undefined
     }))
-  port.on('message', (message: { close?: true }) => {
+  port.on('message', (message: Partial<{ close: true; renew: Pick<MetricsPlan, 'certificate'> }>) => {
+    if (message.renew !== undefined)
+      served
+        ?.renew(message.renew.certificate)
+        .catch((error: Error) => say({ notice: `Metrics keep their certificate: ${error.message}`, level: 'error' }))
     if (message.close === true) void Promise.all([manager.close(), served?.close()]).then(() => port.close())
   })
   say({ ready: [...manager.addresses, ...(served === undefined ? [] : [`${served.url}/metrics`])] })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError } from '../base/errors.js'
 import { Backlog, type Journal, openJournal } from '../journal/index.js'
+import { processIdentity } from '../native/process-identity.js'
 import { checkStoreUrl, openWriter } from '../store/index.js'
 import type { RecordingPlan } from './record-queue.js'
 import { Recorder } from './recorder.js'
@@ -29,7 +30,7 @@ export interface Told {
 }
 
 const LET_GO_MS = 1000
-const instance = randomUUID()
+const instance = `${processIdentity()}.${randomUUID().slice(0, 8)}`
 const plan = workerData as RecordingPlan
 const tell = (message: FromRecorder): void => parentPort?.postMessage(message)
 const notice = (kind: RecordsNotice['kind'], message: string, suggestions: string[] = []): void =>

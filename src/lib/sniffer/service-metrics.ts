@@ -11,13 +11,12 @@ export async function startServiceMetrics(
   { host, port, certificate }: MetricsPlan,
   stateDirectory: string,
   backend: Pick<ManagerBackend, 'stats' | 'unanswered'>,
-): Promise<MetricsServer> {
+): Promise<ServiceMetrics> {
   const { startMetrics } = await import('../metrics/index.js')
   const directory = join(stateDirectory, 'manager')
   const secure = certificate !== undefined || !isLoopback(host)
-  const shown = secure ? await serverCertificate(directory, certificate) : undefined
-  const own = shown && [{ use: 'metrics', notAfterMs: shown.notAfterMs }]
-  return startMetrics({
+  let shown = secure ? await serverCertificate(directory, certificate) : undefined
+  const server = await startMetrics({
     host,
     port,
     certificate: shown,
@@ -26,10 +25,25 @@ export async function startServiceMetrics(
     async stats() {
       const [first, ...others] = await backend.stats()
       // Its own come first.
-      return first === undefined ? [] : [{ ...first, certificates: [...(first.certificates ?? []), ...(own ?? [])] }, ...others]
+      if (first === undefined || shown === undefined) return first === undefined ? [] : [first, ...others]
+      return [{ ...first, certificates: [...(first.certificates ?? []), { use: 'metrics', notAfterMs: shown.notAfterMs }] }, ...others]
     },
     unanswered: () => backend.unanswered?.() ?? [],
   })
+  return {
+    url: server.url,
+    close: () => server.close(),
+    async renew(files) {
+      if (shown === undefined) return
+      shown = await serverCertificate(directory, files)
+      server.show(shown)
+    },
+  }
+}
+
+export interface ServiceMetrics extends Pick<MetricsServer, 'url' | 'close'> {
+  /** Reads the certificate anew, from these files or from its own: what is shown to clients that come from now on. */
+  renew(files: MetricsPlan['certificate']): Promise<void>
 }
 
 /** With the room on the spool's disk, which is asked here and not in the thread of the packets. */

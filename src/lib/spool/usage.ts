@@ -3,8 +3,8 @@ import { OperatorError } from '../base/errors.js'
 import { countMinute } from './count.js'
 import { diskOf, minutesOnDisk } from './disk.js'
 import { Ledger } from './ledger.js'
-import { type Disk, type Going, type LimitName, nextToGo, type SpoolLimits } from './limits.js'
-import type { Minutes } from './minutes.js'
+import { type Disk, freeMin, type Going, type LimitName, limitNames, nextToGo, type SpoolLimits } from './limits.js'
+import type { Minute, Minutes } from './minutes.js'
 
 /** What a spool holds, day by day, and what its limits would take next: for people, beside the process that writes to it. */
 export interface SpoolUsage {
@@ -81,5 +81,54 @@ export function planOf(minutes: Minutes, limits: SpoolLimits, nowSeconds: number
       minute.untrimmed = 0
       minutes.trim(minute, true)
     }
+  }
+}
+
+export interface Forecast {
+  /** At which the spool grew lately, over at most the last day. */
+  readonly bytesPerDay: number
+  /** The limit that is reached first at this rate, and in how many days; undefined when none ever is. */
+  readonly first: { readonly why: LimitName; readonly inDays: number } | undefined
+  /** How many days of calls fit within the limits at this rate; undefined without a limit. */
+  readonly keepsDays: number | undefined
+}
+
+const DAY_SECONDS = 86_400
+/** Less says nothing about a day. */
+const SPAN_SECONDS_MIN = 600
+
+/** When limits begin to take, were calls to go on as in the last day. Undefined when the spool is too young or too quiet to tell. */
+export function forecastOf(minutes: Minutes, limits: SpoolLimits, nowSeconds: number, disk: Disk | undefined): Forecast | undefined {
+  const recent = minutes.all.filter((minute) => minute.seconds >= nowSeconds - DAY_SECONDS)
+  const oldest = minutes.all[0]
+  if (recent.length === 0 || oldest === undefined) return undefined
+  const spanSeconds = Math.min(DAY_SECONDS, nowSeconds - oldest.seconds)
+  if (spanSeconds < SPAN_SECONDS_MIN) return undefined
+  const perDay = (bytes: (minute: Minute) => number): number =>
+    (recent.reduce((sum, minute) => sum + bytes(minute), 0) / spanSeconds) * DAY_SECONDS
+  const [sip, media] = [perDay((m) => m.sipBytes), perDay((m) => m.mediaBytes)]
+  const ageDays = (nowSeconds - oldest.seconds) / DAY_SECONDS
+  const free = disk === undefined ? undefined : disk.free - freeMin(limits, disk.bytes).bytes
+  // Each limit: days until it bites, days of calls that it holds.
+  const all: [why: LimitName, inDays: number, keepsDays: number][] = []
+  const bySize = (why: LimitName, max: number, now: number, rate: number): void => {
+    if (max > 0 && rate > 0) all.push([why, (max - now) / rate, max / rate])
+  }
+  const byAge = (why: LimitName, days: number): void => {
+    if (days > 0) all.push([why, days - ageDays, days])
+  }
+  bySize(limitNames.bytes, limits.bytes, minutes.bytes, sip + media)
+  bySize(limitNames.sipBytes, limits.sipBytes, minutes.sipBytes, sip)
+  bySize(limitNames.mediaBytes, limits.mediaBytes, minutes.mediaBytes, media)
+  if (disk !== undefined && free !== undefined && (limits.freeBytes > 0 || limits.freePercent > 0))
+    bySize(freeMin(limits, disk.bytes).why, minutes.bytes + free, minutes.bytes, sip + media)
+  byAge(limitNames.days, limits.days)
+  byAge(limitNames.sipDays, limits.sipDays)
+  byAge(limitNames.mediaDays, limits.mediaDays)
+  const [first] = all.sort((a, b) => a[1] - b[1])
+  return {
+    bytesPerDay: sip + media,
+    first: first && { why: first[0], inDays: Math.max(0, first[1]) },
+    keepsDays: all.length === 0 ? undefined : Math.min(...all.map(([, , days]) => days)),
   }
 }

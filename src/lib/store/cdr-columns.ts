@@ -62,6 +62,15 @@ const whose = (side: Side): string => (side === 'a' ? "caller's" : "callee's")
 const DELAYS = ['d50', 'd70', 'd90', 'd120', 'd150', 'd200', 'd300']
 const dscpBits = (value: number | undefined): number => (value ?? 0) & 0x3f
 
+/** Why a column stays NULL. */
+const NEEDS = {
+  jitterBuffer: 'needs a jitter buffer played through; our MOS is in mos_min_mult10',
+  rtcp: 'needs the contents of RTCP reports; we count them only (flags, bit 17)',
+  audio: 'needs the audio decoded',
+  billing: 'left to who rates calls: a row that is written anew keeps it',
+}
+const mosNeeds = (kind: string): string => (kind === 'xr' ? NEEDS.rtcp : kind === 'silence' ? NEEDS.audio : NEEDS.jitterBuffer)
+
 const rows: readonly ColumnRow<Row>[] = [
   ['calldate', 'datetime(3)', 'first INVITE', ({ r }) => dateTime(r.started)],
   ['callend', 'datetime(3)', 'calldate + duration', ({ end }) => dateTime(end)],
@@ -151,25 +160,25 @@ const rows: readonly ColumnRow<Row>[] = [
         (row) => mediumint(of(row)?.delays[i]),
       ],
     ),
-    [`${side}_mos_lqo_mult10`, 'tinyint(3) unsigned'],
+    [`${side}_mos_lqo_mult10`, 'tinyint(3) unsigned', NEEDS.audio],
     ...['f1', 'f2', 'adapt', 'xr', 'silence'].flatMap((kind): ColumnRow<Row>[] => [
-      [`${side}_mos_${kind}_mult10`, 'tinyint(3) unsigned'],
-      [`${side}_mos_${kind}_min_mult10`, 'tinyint(3) unsigned'],
+      [`${side}_mos_${kind}_mult10`, 'tinyint(3) unsigned', mosNeeds(kind)],
+      [`${side}_mos_${kind}_min_mult10`, 'tinyint(3) unsigned', mosNeeds(kind)],
     ]),
-    [`${side}_rtcp_loss`, 'mediumint(9)'],
-    [`${side}_rtcp_maxfr`, 'smallint(5) unsigned'],
-    [`${side}_rtcp_avgfr_mult10`, 'smallint(5) unsigned'],
-    [`${side}_rtcp_maxjitter`, 'smallint(5) unsigned'],
-    [`${side}_rtcp_avgjitter_mult10`, 'smallint(5) unsigned'],
-    [`${side}_rtcp_avgrtd_mult10`, 'smallint(5) unsigned'],
-    [`${side}_rtcp_maxrtd_mult10`, 'smallint(5) unsigned'],
+    [`${side}_rtcp_loss`, 'mediumint(9)', NEEDS.rtcp],
+    [`${side}_rtcp_maxfr`, 'smallint(5) unsigned', NEEDS.rtcp],
+    [`${side}_rtcp_avgfr_mult10`, 'smallint(5) unsigned', NEEDS.rtcp],
+    [`${side}_rtcp_maxjitter`, 'smallint(5) unsigned', NEEDS.rtcp],
+    [`${side}_rtcp_avgjitter_mult10`, 'smallint(5) unsigned', NEEDS.rtcp],
+    [`${side}_rtcp_avgrtd_mult10`, 'smallint(5) unsigned', NEEDS.rtcp],
+    [`${side}_rtcp_maxrtd_mult10`, 'smallint(5) unsigned', NEEDS.rtcp],
     [
       `${side}_last_rtp_from_end`,
       'decimal(9,3)',
       's, end of the call less the last RTP packet',
       (row) => secondsBetween(of(row)?.last, row.end),
     ],
-    [`${side}_rtcp_fraclost_pktcount`, 'int(10) unsigned'],
+    [`${side}_rtcp_fraclost_pktcount`, 'int(10) unsigned', NEEDS.rtcp],
     [`${side}_rtp_ptime`, 'tinyint(3) unsigned', 'packetization seen, ms', (row) => tinyint(of(row)?.ptimeMs)],
     [`${side}_mos_min_mult10`, 'tinyint(3) unsigned', 'MOS-LQ of the stream × 10', (row) => times(of(row)?.mos, 10, tinyint)],
     [`${side}_packet_loss_perc_mult1000`, 'mediumint(8) unsigned', '% × 1000', (row) => times(mapped(of(row), lossShare), 1000, mediumint)],
@@ -222,15 +231,15 @@ const rows: readonly ColumnRow<Row>[] = [
     (row) => times(average(overBoth(row, delaySum), overBoth(row, delayCount)), 100, mediumint),
   ],
   ['delay_cnt', 'mediumint(8) unsigned', '', (row) => mediumint(overBoth(row, delayCount))],
-  ['rtcp_avgfr_mult10', 'smallint(5) unsigned'],
-  ['rtcp_avgjitter_mult10', 'smallint(5) unsigned'],
+  ['rtcp_avgfr_mult10', 'smallint(5) unsigned', NEEDS.rtcp],
+  ['rtcp_avgjitter_mult10', 'smallint(5) unsigned', NEEDS.rtcp],
   ['lost', 'mediumint(8) unsigned', 'more lost of the two directions', (row) => mediumint(worst(row, (s) => s.lost, Math.max))],
-  ['caller_clipping_div3', 'smallint(5) unsigned'],
-  ['called_clipping_div3', 'smallint(5) unsigned'],
-  ['caller_silence', 'tinyint(3) unsigned'],
-  ['called_silence', 'tinyint(3) unsigned'],
-  ['caller_silence_end', 'smallint(5) unsigned'],
-  ['called_silence_end', 'smallint(5) unsigned'],
+  ['caller_clipping_div3', 'smallint(5) unsigned', NEEDS.audio],
+  ['called_clipping_div3', 'smallint(5) unsigned', NEEDS.audio],
+  ['caller_silence', 'tinyint(3) unsigned', NEEDS.audio],
+  ['called_silence', 'tinyint(3) unsigned', NEEDS.audio],
+  ['caller_silence_end', 'smallint(5) unsigned', NEEDS.audio],
+  ['called_silence_end', 'smallint(5) unsigned', NEEDS.audio],
   [
     'response_time_100',
     'smallint(5) unsigned',
@@ -260,10 +269,10 @@ const rows: readonly ColumnRow<Row>[] = [
   ],
   ['vlan', 'smallint(6)', '', ({ r }) => r.vlan ?? null],
   ['id_sensor', 'smallint(5) unsigned', '', ({ r }) => r.sensorId ?? null],
-  ['price_operator_mult1000000', 'bigint(20) unsigned'],
-  ['price_operator_currency_id', 'tinyint(3) unsigned'],
-  ['price_customer_mult1000000', 'bigint(20) unsigned'],
-  ['price_customer_currency_id', 'tinyint(3) unsigned'],
+  ['price_operator_mult1000000', 'bigint(20) unsigned', NEEDS.billing],
+  ['price_operator_currency_id', 'tinyint(3) unsigned', NEEDS.billing],
+  ['price_customer_mult1000000', 'bigint(20) unsigned', NEEDS.billing],
+  ['price_customer_currency_id', 'tinyint(3) unsigned', NEEDS.billing],
 ]
 
 function mapped<T>(value: StreamRecord | undefined, of: (s: StreamRecord) => T): T | undefined {

@@ -7,7 +7,7 @@ import type { Column } from './table.js'
 /** docs/schema.md, from the column table. */
 export function schemaMarkdown(): string {
   const row = ({ name, type, help, value }: Column<never>): string =>
-    `| \`${name}\` | ${type.replaceAll('|', '\\|')} | ${(help ?? '').replaceAll('|', '\\|')}${value === undefined ? ' *(not filled yet: NULL)*' : ''} |`
+    `| \`${name}\` | ${type.replaceAll('|', '\\|')} | ${value === undefined ? '*NULL:* ' : ''}${(help ?? (value === undefined ? 'nothing of ours yet' : '')).replaceAll('|', '\\|')} |`
   const section = (title: string, help: string, columns: readonly Column<never>[]): string =>
     [`## ${title}`, '', help, '', '| column | type (MySQL) | meaning |', '|---|---|---|', ...columns.map(row)].join('\n')
   const parts = [cdrTable, ...childTables].map((table) =>

@@ -2,11 +2,14 @@ import { OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import type { TrackerChange } from '../../lib/call/tracker.js'
 import { captureSettings } from '../../lib/settings/capture.js'
+import { metricsSettings } from '../../lib/settings/metrics.js'
 import { sipSettings } from '../../lib/settings/sip.js'
 import { spoolLimitSettings, spoolSettings } from '../../lib/settings/spool.js'
+import type { MetricsPlan } from '../../lib/sniffer/manager-thread.js'
 import type { Spool } from '../../lib/spool/index.js'
 import { filterOf } from '../input-flags.js'
 import type { Log } from '../log/log.js'
+import { metricsPlan } from '../metrics-plan.js'
 import { valuesOf } from '../setting-flags.js'
 import { limitsOf } from '../spool-flags.js'
 import type { ReloadPart } from './reload.js'
@@ -52,6 +55,16 @@ export const spoolLimitsReload = (flags: RunFlags, spool: Spool): ReloadPart => 
     spool.limitTo(limitsOf(valuesOf({ ...spoolSettings, ...spoolLimitSettings }, flags), true))
       ? undefined
       : 'Another process keeps the spool within its limits; those of this one are not used.',
+})
+
+/** The certificate of metrics: the files may be others, or say something else. Tokens need nobody: their file is looked at whenever a client comes. */
+export const metricsReload = (flags: RunFlags, renew: ((plan: MetricsPlan | undefined) => Promise<void>) | undefined): ReloadPart => ({
+  keys: ['metrics_tls_cert', 'metrics_tls_key'],
+  always: true,
+  async apply() {
+    await renew?.(metricsPlan(valuesOf(metricsSettings, flags)))
+    return undefined
+  },
 })
 
 export const logReload = (flags: RunFlags, log: Log): ReloadPart => ({

@@ -4,8 +4,9 @@ import { request as httpsRequest } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type ServerCertificate, serverCertificate, Tokens } from '../../../src/lib/access/index.js'
+import { fingerprintOf, type ServerCertificate, serverCertificate, Tokens } from '../../../src/lib/access/index.js'
 import { parseListenAddress, usualMetricsAddress } from '../../../src/lib/base/listen-address.js'
 import type { ServiceStats } from '../../../src/lib/manager/index.js'
 import { type MetricsOptions, type MetricsServer, startMetrics } from '../../../src/lib/metrics/server.js'
@@ -179,6 +180,21 @@ describe('off loopback', () => {
     const gone = tokens.addToken('gone', 'metrics', new Date())
     tokens.remove('gone')
     expect((await get(port, '/metrics', { tls: true, token: gone })).status).toBe(401)
+  })
+
+  test('another certificate is shown to clients that come later, and there is no gap', async () => {
+    const { server, port } = await serve({ host: '0.0.0.0', certificate })
+    const shown = (): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+          resolve(fingerprintOf(socket.getPeerCertificate().raw))
+          socket.destroy()
+        }).once('error', reject)
+      })
+    expect(await shown()).toBe(certificate.fingerprint)
+    server.show(client)
+    expect(await shown()).toBe(client.fingerprint)
+    server.show(certificate)
   })
 
   test('or a certificate that is known', async () => {

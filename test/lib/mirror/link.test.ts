@@ -332,7 +332,7 @@ describe('our protocol', () => {
   })
 
   test('tokens: the right one, a wrong one, none', async () => {
-    const got = await receive({ secrets: { keys: new Map([[7, [keyOf('open sesame')]]]), fingerprints: new Map() } })
+    const got = await receive({ secrets: () => ({ keys: new Map([[7, [keyOf('open sesame')]]]), fingerprints: new Map() }) })
     await send(got.receiver.port, batchesOf(1, 10), { token: 'open sesame' }).done
     expect(got.packets).toHaveLength(10)
     for (const o of [{ token: 'guess' }, {}, { token: 'open sesame', sensor: 8 }]) {
@@ -343,7 +343,7 @@ describe('our protocol', () => {
   })
 
   test('tokens that change while it runs: for who connects from then on', async () => {
-    const secretsOf = (token: string) => ({ keys: new Map([[7, [keyOf(token)]]]), fingerprints: new Map() })
+    const secretsOf = (token: string) => () => ({ keys: new Map([[7, [keyOf(token)]]]), fingerprints: new Map() })
     const got = await receive({ secrets: secretsOf('old') })
     await send(got.receiver.port, batchesOf(1, 10), { token: 'old' }).done
     got.receiver.admitWith({ tls: undefined, secrets: secretsOf('new') })
@@ -470,7 +470,7 @@ describe('VoIPmonitor’s protocol', () => {
   })
 
   test('has no token, so it is turned away where tokens are wanted', async () => {
-    const got = await receive({ secrets: { keys: new Map(), fingerprints: new Map() } })
+    const got = await receive({ secrets: () => ({ keys: new Map(), fingerprints: new Map() }) })
     const sender = send(got.receiver.port, batchesOf(1, 10), { parts: { protocol: 'voipmonitor' } })
     await until('the refusal', () => got.notices.some((text) => /cannot prove who it is/.test(text)))
     sender.stop()
@@ -576,7 +576,7 @@ describe('TLS', () => {
       .trim()
       .replaceAll(':', '')
       .toLowerCase()
-    const got = await receive({ tls: server(), secrets: { keys: new Map(), fingerprints: new Map([[7, [fingerprint]]]) } })
+    const got = await receive({ tls: server(), secrets: () => ({ keys: new Map(), fingerprints: new Map([[7, [fingerprint]]]) }) })
     const tls = { ca: file('receiver.pem'), cert: file('sensor.pem'), key: file('sensor.key') }
     await send(got.receiver.port, batchesOf(1, 10), { parts: { tls } }).done
     expect(got.packets).toHaveLength(10)

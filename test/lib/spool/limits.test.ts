@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type Disk, exceeded, nextToGo, noLimits, type SpoolLimits } from '../../../src/lib/spool/limits.js'
 import { Minutes } from '../../../src/lib/spool/minutes.js'
 import { minuteSeconds } from '../../../src/lib/spool/names.js'
-import { planOf } from '../../../src/lib/spool/usage.js'
+import { forecastOf, planOf } from '../../../src/lib/spool/usage.js'
 
 // What goes first, and why: stories of a spool of a few minutes. Each holds 10 bytes of SIP and 90 of media in 4 files.
 
@@ -113,4 +113,39 @@ test('a plan goes on until the limits hold, and joins what goes for one reason o
   const plan = planOf(minutes, { ...noLimits, bytes: 650, mediaBytes: 500 }, NOW, undefined)
   expect(plan).toEqual([{ what: 'media', why: 'maxpoolrtpsize', from: '2026-11-01/10/00', to: '2026-11-01/10/04', files: 20, bytes: 450 }])
   expect([minutes.bytes, minutes.mediaBytes]).toEqual([550, 450])
+})
+
+describe('when a limit is reached, if all goes on as in the last day', () => {
+  // 24 minutes of 10 bytes of SIP and 90 of media within the last day, as much in each of four days before.
+  const filled = (days: number): Minutes => {
+    const minutes = new Minutes()
+    for (let hour = 24 * days; hour > 0; hour--) {
+      const key = new Date((NOW - hour * 3600) * 1000).toISOString().slice(0, 16).replace('T', '/').replace(':', '/')
+      minutes.set(minutes.make(key), 10, 90, 4)
+    }
+    return minutes
+  }
+  test.each<[name: string, limits: Partial<SpoolLimits>, first: object | undefined, keepsDays: number | undefined]>([
+    ['no limit', {}, undefined, undefined],
+    ['size', { bytes: 24_000 }, { why: 'maxpoolsize', inDays: 5 }, 10],
+    ['size of signalling, sooner than all', { bytes: 24_000, sipBytes: 1440 }, { why: 'maxpoolsipsize', inDays: 1 }, 6],
+    ['age', { days: 7 }, { why: 'maxpooldays', inDays: 2 }, 7],
+    ['over it already', { mediaBytes: 2160 }, { why: 'maxpoolrtpsize', inDays: 0 }, 1],
+  ])('%s', (_, limits, first, keepsDays) => {
+    const forecast = forecastOf(filled(5), { ...noLimits, ...limits }, NOW, undefined)
+    expect(forecast).toEqual({ bytesPerDay: 2400, first, keepsDays })
+  })
+  test('the space of the disk', () => {
+    const disk: Disk = { bytes: 100_000, free: 14_800 }
+    expect(forecastOf(filled(5), { ...noLimits, freeBytes: 1e12 }, NOW, disk)).toMatchObject({
+      first: { why: 'autocleanmingb', inDays: 2 },
+    })
+  })
+  test('a spool of half a day grows at twice what it holds', () => {
+    expect(forecastOf(filled(0.5), noLimits, NOW, undefined)?.bytesPerDay).toBe(2400)
+  })
+  test('too young, or nothing within the last day: nobody can tell', () => {
+    expect(forecastOf(new Minutes(), noLimits, NOW, undefined)).toBeUndefined()
+    expect(forecastOf(filled(5), noLimits, NOW + 2 * DAY, undefined)).toBeUndefined()
+  })
 })

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Micros } from '../../../src/lib/base/units.js'
 import type { CallRecord } from '../../../src/lib/call/record.js'
@@ -161,6 +161,29 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
     await server.sql('DROP TABLE earshot_rtp', 'cut')
     expect(await (await open('cut')).insert([good])).toMatchObject({ stored: 1 })
     expect(await one('SELECT count(*) FROM calls', 'cut')).toBe(1)
+  })
+
+  test('files that a killed server left in the way: a partition gets another name, of a table it is said', async () => {
+    await server.sql('CREATE DATABASE leftover')
+    await server.sql(
+      "CREATE TABLE t (d datetime not null) PARTITION BY RANGE COLUMNS(d) (PARTITION p VALUES LESS THAN ('2026-01-01'))",
+      'leftover',
+    )
+    const data = join(dirname(server.socket), 'data', 'leftover')
+    const partition = (table: string, days: number): string =>
+      `${table}#P#p${new Date(now / 1000 + days * 86_400_000).toISOString().slice(2, 10).replaceAll('-', '')}`
+    const leave = (file: string): void => copyFileSync(join(data, 't#P#p.ibd'), join(data, `${file}.ibd`))
+    for (const file of [partition('cdr', 0), partition('cdr_rtp', 2), partition('cdr_next', 5), 'cdr_ua']) leave(file)
+    await server.sql('DROP TABLE t', 'leftover')
+    const error = await failure(open('leftover'))
+    expect(error).toMatchObject({ code: 'STORE_LEFTOVER', kind: 'store' })
+    expect(error.message).toMatch(/table "cdr_ua"/)
+    expect(error.suggestions[0]).toContain('cdr_ua.ibd')
+    rmSync(join(data, 'cdr_ua.ibd'))
+    expect(await (await open('leftover')).insert([at(now)])).toMatchObject({ stored: 1 })
+    const later = await open('leftover', { nowMicros: () => now + 3 * DAY })
+    expect(await later.insert([at(now + 3 * DAY)])).toMatchObject({ stored: 1 })
+    expect(await one('SELECT count(*) FROM cdr_next', 'leftover')).toBe(2)
   })
 
   describe('plain SQL', () => {
@@ -507,6 +530,29 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
       ])
       await admin.close()
       expect(again).toEqual([])
+    })
+
+    test('one that was killed on this machine is not another', async () => {
+      const heard: string[] = []
+      const gone = spawnSync(process.execPath, [
+        '--import',
+        'tsx',
+        '--input-type=module',
+        '-e',
+        `import { newInstance } from './src/lib/store/mysql/lease.ts'; process.stdout.write(newInstance())`,
+      ]).stdout.toString()
+      expect(gone).toMatch(/^[\da-f]{16}\.\d+\.\d+\.\d+\.[\da-f]{8}$/)
+      await open('killed', { sensorId: 9 }).then((w) => w.close())
+      const lease = (instance: string): Promise<unknown> =>
+        server.sql(`INSERT INTO earshot_lease VALUES (9, '${instance}', 'here', UTC_TIMESTAMP(), UTC_TIMESTAMP())`, 'killed')
+      await lease(gone)
+      await open('killed', { sensorId: 9, onNotice: (text) => heard.push(text) }).then((w) => w.close())
+      expect(heard).toEqual([])
+      expect(await one(`SELECT count(*) FROM earshot_lease WHERE instance = '${gone}'`, 'killed')).toBe(0)
+      // The same numbers on another machine say nothing about ours.
+      await lease(gone.replace(/^..../, (start) => (start === 'ffff' ? '0000' : 'ffff')))
+      await open('killed', { sensorId: 9, onNotice: (text) => heard.push(text) })
+      expect(heard.join()).toMatch(/Sensor 9 is also written/)
     })
 
     test('the list: add, change, remove', async () => {

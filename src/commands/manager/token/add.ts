@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Args, Flags } from '@oclif/core'
 import { type Role, roleNames, roles } from '../../../lib/access/index.js'
-import { OperatorError } from '../../../lib/base/errors.js'
+import { exitCodes, OperatorError } from '../../../lib/base/errors.js'
 import { BaseCommand } from '../../../terminal/base-command.js'
 import { openTokens, stateFlag } from '../../../terminal/tokens.js'
 
@@ -15,11 +15,20 @@ Roles: ${Object.entries(roles)
   static override examples = [
     '<%= config.bin %> <%= command.id %> laptop --role fetch',
     '<%= config.bin %> <%= command.id %> central --role fetch --certificate central.pem',
+    {
+      description: 'A sensor that sends its packets to mirror-recv here',
+      command: '<%= config.bin %> <%= command.id %> prague --role send --id-sensor 7',
+    },
   ]
   static override args = { name: Args.string({ required: true, description: 'Name of the client, as the audit log will show it.' }) }
   static override flags = {
     role: Flags.option({ options: roleNames })({ required: true, summary: 'What it may do.' }),
     certificate: Flags.string({ helpValue: 'FILE', summary: 'Know it by this certificate (PEM) instead of a token.' }),
+    'id-sensor': Flags.integer({
+      min: 1,
+      max: 65_535,
+      summary: 'With --role send: the id_sensor that it sends as, and no other.',
+    }),
     state: stateFlag,
   }
 
@@ -27,8 +36,15 @@ Roles: ${Object.entries(roles)
     const { args, flags } = await this.parse(ManagerTokenAdd)
     const tokens = openTokens(flags.state)
     const role = flags.role as Role
+    const sensorId = flags['id-sensor']
+    if ((role === 'send') !== (sensorId !== undefined)) {
+      throw new OperatorError('ID_SENSOR', role === 'send' ? 'As which sensor does it send?' : '--id-sensor belongs to --role send.', {
+        exit: exitCodes.usage,
+        suggestions: [`earshot manager token add ${args.name} --role send --id-sensor 7`],
+      })
+    }
     if (flags.certificate === undefined) {
-      process.stdout.write(`${tokens.addToken(args.name, role, new Date())}\n`)
+      process.stdout.write(`${tokens.addToken(args.name, role, new Date(), sensorId)}\n`)
       process.stderr.write(
         `That is the token of "${args.name}" (${role}); it is not shown again. On the client: EARSHOT_TOKEN, or a file for --token-file.\n`,
       )
@@ -44,6 +60,6 @@ Roles: ${Object.entries(roles)
         suggestions: ['Check the path.'],
       })
     }
-    process.stderr.write(`"${args.name}" (${role}) is known by ${tokens.addCertificate(args.name, role, pem, new Date())}\n`)
+    process.stderr.write(`"${args.name}" (${role}) is known by ${tokens.addCertificate(args.name, role, pem, new Date(), sensorId)}\n`)
   }
 }

@@ -13,7 +13,13 @@ export default class ManagerTokenList extends BaseCommand {
     const { flags } = await this.parse(ManagerTokenList)
     const rows = openTokens(flags.state)
       .list()
-      .map(({ name, role, created, certificate }) => ({ name, role, created, known_by: certificate ?? 'token' }))
-    await printRows(outputFormat(flags), process.stdout, ['name', 'role', 'created', 'known_by'], rows)
+      .map(({ name, role, sensorId, created, certificate }) => ({
+        name,
+        role,
+        id_sensor: sensorId ?? null,
+        created,
+        known_by: certificate ?? 'token',
+      }))
+    await printRows(outputFormat(flags), process.stdout, ['name', 'role', 'id_sensor', 'created', 'known_by'], rows)
   }
 }

@@ -160,7 +160,10 @@ export const options: Readonly<Record<string, Option>> = {
   silencedetect: { ignored: 'media are not decoded' },
   clippingdetect: { ignored: 'media are not decoded' },
   fasdetect: { ignored: 'media are not decoded' },
+  faxdetect: { ignored: 'media are not decoded' },
   jitterbuffer_f1: { ignored: 'MOS follows the E-model from loss and jitter; no buffers are simulated' },
+  jitterbuffer_f2: { ignored: 'MOS follows the E-model from loss and jitter; no buffers are simulated' },
+  jitterbuffer_adapt: { ignored: 'MOS follows the E-model from loss and jitter; no buffers are simulated' },
 
   // The spool.
   spooldir: { to: 'spooldir' },
@@ -270,6 +273,7 @@ export const families: readonly (readonly [pattern: RegExp, reason: string])[] =
     'a matter of its own machinery',
   ],
   [/^upgrade|^curl|^keycheck|^vmcodecs|^local_|^international|^country|^geo|^gui|config/, 'this belongs to its GUI, updates and licence'],
+  [/^allow_missing_header/, 'VoIPmonitor itself has it no more'],
   [/^manager/, 'see docs/manager.md'],
   [/./, 'no such setting here'],
 ]

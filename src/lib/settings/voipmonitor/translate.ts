@@ -1,9 +1,9 @@
 import type { Entry, IniText } from '../ini.js'
 import { nearest } from '../nearest.js'
-import { yesNo } from '../read-value.js'
+import { readValue, yesNo } from '../read-value.js'
 import { settingNamed } from '../resolve.js'
 import { allSettings } from '../services.js'
-import { plainKey } from '../table.js'
+import { plainKey, type Setting } from '../table.js'
 import { aliases, families, type Option, options } from './options.js'
 
 /** A voipmonitor.conf as it is → entries of ours, each with the line it came from, and a word on every option. */
@@ -52,17 +52,24 @@ export function optionNamed(name: string): { readonly option: Option; readonly o
 }
 
 export function translate(files: readonly { readonly entries: readonly Entry[] }[]): Translation {
-  const given = files.flatMap(({ entries }) => entries).filter(({ section }) => section === 'general')
-  const last = new Map<string, Entry>()
-  for (const entry of given) last.set(canonical(entry.key), entry)
-  const value = (key: string): string | undefined => last.get(key)?.value || undefined
+  const read = files.map(({ entries }) => entries.filter(({ section }) => section === 'general').map(withoutComment))
+  const given = read.flat()
+  // Of repeated lines the first counts; of several files the last that has the option; a list is that of one file.
+  const holders = new Map<string, readonly Entry[]>()
+  for (const lines of read) {
+    const own = new Map<string, Entry[]>()
+    for (const entry of lines) own.set(canonical(entry.key), [...(own.get(canonical(entry.key)) ?? []), entry])
+    for (const [key, lines] of own) holders.set(key, lists.has(key) ? lines : lines.slice(0, 1))
+  }
+  const counts = (entry: Entry): boolean => holders.get(canonical(entry.key))?.includes(entry) === true
+  const value = (key: string): string | undefined => holders.get(key)?.[0]?.value || undefined
   const isYes = (key: string): boolean | undefined => (value(key) === undefined ? undefined : yesNo(value(key) as string))
 
   const entries: Entry[] = []
   const told: Told[] = []
   const put = (key: string, text: string, at: { readonly line: number; readonly path?: string }): void => {
     const entry = { section: 'general', key, name: key, value: text, line: at.line, ...(at.path !== undefined && { path: at.path }) }
-    // Two of its options may be one of ours: the later one counts, as with one option that is repeated.
+    // Two of its options may be one of ours: the later one counts.
     const before = isList(key) ? -1 : entries.findIndex((other) => other.key === key)
     if (before >= 0) entries[before] = entry
     else entries.push(entry)
@@ -97,9 +104,14 @@ export function translate(files: readonly { readonly entries: readonly Entry[] }
     const key = canonical(entry.key)
     const { option, own } = optionNamed(entry.key)
     if ('ignored' in option) {
-      const near = own ? undefined : nearest(key, options_.keys())
-      const unlisted = !own && near !== undefined && families.at(-1)?.[1] === option.ignored
-      tell(entry, unlisted ? 'unknown' : 'ignored', '', unlisted ? `not known; did you mean ${near}?` : option.ignored)
+      // One letter beside an option that has a row is a slip (no other of its options is that near to one); no group at all is one, too.
+      const stranger = families.at(-1)?.[1] === option.ignored
+      const near = own ? undefined : nearest(key, options_.keys(), stranger ? undefined : 1)
+      if (near !== undefined) tell(entry, 'unknown', '', `not known; did you mean ${near}?`)
+      else tell(entry, stranger ? 'unknown' : 'ignored', '', stranger ? 'not known' : option.ignored)
+    } else if (!counts(entry)) {
+      const [{ path, line }] = holders.get(key) as [Entry]
+      tell(entry, 'ignored', '', `${path === undefined ? 'line ' : `${path}:`}${line} counts`)
     } else if ('part' in option) {
       const { key: ours, text } = composed[option.part] as { key: string; text: string | undefined }
       tell(entry, 'changed', text === undefined ? '' : `${ours} = ${text}`, option.note)
@@ -110,12 +122,6 @@ export function translate(files: readonly { readonly entries: readonly Entry[] }
     } else if (entry.value === '') {
       tell(entry, 'ignored', '', 'it is empty')
     } else {
-      // It takes the last one of repeated lines, except for lists.
-      if (!isList(option.to) && last.get(key) !== entry) {
-        const { path, line } = last.get(key) as Entry
-        tell(entry, 'ignored', '', `${path === undefined ? 'line ' : `${path}:`}${line} says it again`)
-        continue
-      }
       const text = option.value === undefined ? entry.value : option.value(entry.value)
       if (text === undefined) tell(entry, option.changed === undefined ? 'ignored' : 'changed', '', option.changed ?? 'our default fits')
       else {
@@ -126,6 +132,12 @@ export function translate(files: readonly { readonly entries: readonly Entry[] }
               .filter((item) => item !== '')
               .join(',')
           : text
+        // What does not fit ours stops nobody who moves here: it is told, and our default holds.
+        const read = readValue(allSettings[option.to] as Setting, whole)
+        if ('problem' in read) {
+          tell(entry, 'ignored', '', `${read.problem}: our default holds`)
+          continue
+        }
         put(option.to, whole, entry)
         const same = option.changed === undefined || text === entry.value
         tell(entry, same && option.changed === undefined ? 'same' : 'changed', `${option.to} = ${whole}`, option.changed ?? '')
@@ -144,6 +156,19 @@ export function translate(files: readonly { readonly entries: readonly Entry[] }
   }
   if (value('mirror_bind_ip') !== undefined) assume('anyone', 'yes', 'its senders have no tokens')
   return { entries, told, password: isYes('nocdr') === true ? undefined : value('mysqlpassword') }
+}
+
+/** Its options that many lines may give. Others that hold several have them in one line. */
+const lists = new Set(['sipport'])
+
+/** It reads numbers and yes/no as far as they go: what stands behind them is not seen. Texts are taken whole. */
+function withoutComment(entry: Entry): Entry {
+  const word = /^(\S+)\s+[#;]/.exec(entry.value)?.[1]
+  const option = options_.get(canonical(entry.key))
+  const type = option !== undefined && 'to' in option ? allSettings[option.to]?.type : undefined
+  const text =
+    type === 'text' || type === 'path' || type === 'list' || (option !== undefined && 'part' in option && /^mysql/.test(entry.key))
+  return word === undefined || text ? entry : { ...entry, value: word }
 }
 
 const isList = (key: string): boolean => ['list', 'integers'].includes(allSettings[key]?.type ?? '')

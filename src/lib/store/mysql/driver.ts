@@ -22,11 +22,9 @@ export interface Connection {
 }
 
 /** Text is what we send, whatever the server would choose; an over-long text is cut with a warning rather than stopping all that follow. */
-const session = [
-  "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'",
-  // No gap locks between sensors that write next to each other.
-  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
-]
+const session = "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'"
+/** No gap locks between sensors that write next to each other. */
+const isolation = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
 
 export interface ConnectionWants {
   readonly readonly: boolean
@@ -142,14 +140,17 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
   }
   try {
     await watched((done) => raw.connect((error) => done(error, undefined)))
-    for (const statement of session) await connection.run(statement)
+    await connection.run(session)
+    // A person waits for the answer of a reader, and each question costs a way to the server and back.
+    if (want.readonly) return connection
+    await connection.run(isolation)
     const [about] = await connection.rows<{ version: string; readonly: number; loads: number }>(
       'SELECT VERSION() AS version, @@read_only AS readonly, @@local_infile AS loads',
     )
-    loads = !want.readonly && about?.loads === 1
+    loads = about?.loads === 1
     mariadb = /mariadb/i.test(about?.version ?? '')
     // A replica, or a host that is being taken out of service: the next one may be the one that writes.
-    if (!want.readonly && about?.readonly === 1) throw Object.assign(new Error('the server is read-only'), { code: 'ER_READ_ONLY_MODE' })
+    if (about?.readonly === 1) throw Object.assign(new Error('the server is read-only'), { code: 'ER_READ_ONLY_MODE' })
     return connection
   } catch (error) {
     raw.destroy()

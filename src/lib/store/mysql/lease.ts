@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import { processIdentity, processState } from '../../native/process-identity.js'
 import type { Connection } from './driver.js'
 
 /**
@@ -9,6 +10,9 @@ import type { Connection } from './driver.js'
 export const BEAT_MS = 10_000
 /** Silent for longer: it has ended without a word. */
 const LOST_SECONDS = 30
+
+/** One writer of this process, at most 64 characters: two writers of one process are two. */
+export const newInstance = (): string => `${processIdentity()}.${randomUUID().slice(0, 8)}`
 
 export interface LeaseOptions {
   /** 0 when none was given. */
@@ -24,7 +28,7 @@ export class Lease {
   readonly #told = new Set<string>()
 
   constructor({ sensorId, instance, onNotice }: LeaseOptions) {
-    this.#instance = instance ?? randomUUID()
+    this.#instance = instance ?? newInstance()
     this.#sensorId = sensorId
     this.#onNotice = onNotice
   }
@@ -42,6 +46,11 @@ export class Lease {
     )
     for (const { instance, host, started } of others) {
       if (this.#told.has(instance)) continue
+      // One that was killed on this machine, ourselves a moment ago: nobody writes there any more.
+      if (processState(instance) === 'gone') {
+        await db.run('DELETE FROM earshot_lease WHERE id_sensor = ? AND instance = ?', [this.#sensorId, instance])
+        continue
+      }
       this.#told.add(instance)
       this.#onNotice(
         this.#sensorId === 0

@@ -3,6 +3,7 @@ import { StoreFailure } from '../failure.js'
 import { dateTime } from '../values.js'
 import { partitionedTables } from './ddl.js'
 import type { Connection, MysqlError } from './driver.js'
+import { runPastLeftovers } from './leftover.js'
 import { name } from './sql.js'
 
 /**
@@ -92,7 +93,7 @@ export class Partitions {
       Math.min(...partitionedTables.filter((t) => (this.#ours || t.owner === 'earshot') === ours).map((t) => ends.get(t.name) ?? Infinity))
     let ends = lastEnds(await readPartitions(db))
     if (end(ends, true) < dayStart(nowMicros) + 2 * DAY) {
-      await addPartitions(db, ends, nowMicros, this.#ours)
+      await addPartitions(db, ends, nowMicros, this.#ours, this.#shown)
       ends = lastEnds(await readPartitions(db))
     }
     this.#oursEndMicros = end(ends, true)
@@ -106,7 +107,13 @@ function lastEnds(partitions: readonly Partition[]): Map<string, number> {
   return ends
 }
 
-async function addPartitions(db: Connection, ends: ReadonlyMap<string, number>, nowMicros: number, all: boolean): Promise<void> {
+async function addPartitions(
+  db: Connection,
+  ends: ReadonlyMap<string, number>,
+  nowMicros: number,
+  all: boolean,
+  shown: string,
+): Promise<void> {
   for (const table of partitionedTables) {
     const end = ends.get(table.name)
     if (end === undefined || (!all && table.owner !== 'earshot')) continue
@@ -114,7 +121,7 @@ async function addPartitions(db: Connection, ends: ReadonlyMap<string, number>, 
     const list = partitionList(nowMicros, Math.max(end, dayStart(nowMicros)))
     if (list === '') continue
     try {
-      await db.run(`ALTER TABLE ${name(table.name)} ADD PARTITION (${list})`)
+      await runPastLeftovers(db, shown, `ALTER TABLE ${name(table.name)} ADD PARTITION (${list})`)
     } catch (error) {
       // 1517, 1493: another sensor was quicker.
       if (![1517, 1493].includes((error as MysqlError).errno ?? 0)) throw error

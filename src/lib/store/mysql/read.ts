@@ -1,6 +1,7 @@
 import { ipv4Text, ipv6Text } from '../../base/address.js'
 import { exitCodes, OperatorError } from '../../base/errors.js'
 import type { Micros } from '../../base/units.js'
+import { localMicros } from '../../native/local-time.js'
 import type { AddressValue } from '../../query/network.js'
 import { folded, type Pattern } from '../../query/pattern.js'
 import type { CdrReader } from '../cdr-store.js'
@@ -38,10 +39,10 @@ function mysqlEngine(at: MysqlLocation, first: Connection, form: Form): ReadEngi
       throw readFailure(at, error)
     }
   }
-  const translate = form.madeBy === 'voipmonitor' ? theirCalls(form).translate : (sql: string): string => sql
+  const translate = form.madeBy === 'voipmonitor' ? theirCalls(form, at.localTime).translate : (sql: string): string => sql
   const sent = (values: readonly SqlValue[]): unknown[] => values.map((v) => (v instanceof Uint8Array ? Buffer.from(v) : v))
   return {
-    dialect: dialectOf(form),
+    dialect: dialectOf(form, at.localTime),
     rows: (sql, values = []) => told(async () => (await ready()).rows<Row>(translate(sql), sent(values))),
     each: (sql, values, take) =>
       told(async () => {
@@ -66,7 +67,7 @@ function readFailure(at: MysqlLocation, error: unknown): OperatorError {
   })
 }
 
-function dialectOf(form: Form): Dialect {
+function dialectOf(form: Form, localTime: boolean): Dialect {
   /** VoIPmonitor's tables compare without regard to case (latin1_swedish_ci); ours, and those we make, by their bytes. */
   const caseless = (column: string): boolean => form.madeBy === 'voipmonitor' && /^(c|cdr_ua)\./.test(column)
   return {
@@ -103,28 +104,34 @@ function dialectOf(form: Form): Dialect {
     calldate: !form.partitioned ? undefined : (ours) => (form.milliseconds ? ours : `date_format(${ours}, '%Y-%m-%d %H:%i:%s')`),
     joinCdr: 'STRAIGHT_JOIN cdr c FORCE INDEX (PRIMARY)',
     byTime: 'earshot_cdr e FORCE INDEX (once)',
-    ...(form.madeBy === 'voipmonitor' && { shared: sharedCalls(form) }),
+    ...(form.madeBy === 'voipmonitor' && { shared: sharedCalls(form, localTime) }),
   }
 }
 
-function sharedCalls(form: Form): SharedCalls {
-  const { from, isTheirs } = theirCalls(form)
+function sharedCalls(form: Form, localTime: boolean): SharedCalls {
+  const { from, isTheirs } = theirCalls(form, localTime)
   // Theirs may hold whole seconds, cut.
-  const second = (micros: number): string => dateTime(Math.max(0, Math.min(micros, LAST_MICROS)) as Micros).slice(0, 19)
+  /** The hours beside an hour that comes twice are let in, too: what was asked is asked exactly of the time in UTC. */
+  const second = (micros: number, beside: number): string => {
+    const sane = Math.max(0, Math.min(micros, LAST_MICROS)) as Micros
+    const written = localTime ? Math.max(0, Math.min(localMicros(sane) + beside, LAST_MICROS)) : sane
+    return dateTime(written as Micros).slice(0, 19)
+  }
   return {
     from,
     isTheirs,
     hasOwn: form.beside,
     within(low, high) {
       const limits = [
-        ...(low === undefined ? [] : [{ sql: 'c.calldate >= ?', values: [second(low)] }]),
-        ...(high === undefined ? [] : [{ sql: 'c.calldate <= ?', values: [`${second(high)}.999`] }]),
+        ...(low === undefined ? [] : [{ sql: 'c.calldate >= ?', values: [second(low, -HOUR)] }]),
+        ...(high === undefined ? [] : [{ sql: 'c.calldate <= ?', values: [`${second(high, HOUR)}.999`] }]),
       ]
       return joinSql(limits, 'AND')
     },
   }
 }
 
+const HOUR = 3600e6
 /** The year 9999: later times have no text that a server reads. */
 const LAST_MICROS = 253_402_300_799e6
 

@@ -1,7 +1,8 @@
 import { OperatorError } from '../../base/errors.js'
 import { callTables, schemaNumber } from '../all-tables.js'
 import { besideTheirs, ourDatabase, schemaTable } from './ddl.js'
-import type { Connection } from './driver.js'
+import type { Connection, MysqlError } from './driver.js'
+import { runPastLeftovers } from './leftover.js'
 import { partitionList } from './partitions.js'
 import type { MysqlLocation } from './url.js'
 
@@ -43,13 +44,27 @@ export async function existingForm(db: Connection, at: MysqlLocation): Promise<F
   return readForm(db)
 }
 
-/** For who only asks for calls: a database of VoIPmonitor that holds nothing of ours will do. */
+/**
+ * For who only asks for calls. A person waits for this, so a database of ours is known from two small questions; one of
+ * VoIPmonitor's own will do that holds nothing of ours.
+ */
 export async function readableForm(db: Connection, at: MysqlLocation): Promise<Form> {
-  const there = await db.rows<{ t: string }>(
-    "SELECT TABLE_NAME AS t FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('earshot_schema', 'cdr', 'cdr_sip_response', 'cdr_ua')",
-  )
-  const theirsAlone = there.length === 3 && !there.some(({ t }) => t === 'earshot_schema')
-  return theirsAlone ? readForm(db, false) : existingForm(db, at)
+  let state: ReadonlyMap<string, string>
+  try {
+    state = await readState(db)
+  } catch (error) {
+    // 1146: no such table.
+    if ((error as MysqlError).errno !== 1146) throw error
+    const there = await db.rows(
+      "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('cdr', 'cdr_next', 'cdr_sip_response', 'cdr_ua')",
+    )
+    return there.length === 4 ? readForm(db, false) : existingForm(db, at)
+  }
+  if (state.get('made_by') !== 'earshot' || Number(state.get('version')) !== schemaNumber) return existingForm(db, at)
+  const [made] = await db.rows<{ 'Create Table': string }>('SHOW CREATE TABLE cdr')
+  const ddl = made?.['Create Table'] ?? ''
+  const types = new Map(Array.from(ddl.matchAll(/^\s*`(\w+)` (\S+)/gm), (m) => [m[1] as string, m[2] as string]))
+  return formOf({ madeBy: 'earshot', beside: true, partitioned: /PARTITION BY/.test(ddl), columns: new Map([['cdr', types]]) })
 }
 
 export async function readState(db: Connection): Promise<Map<string, string>> {
@@ -87,7 +102,7 @@ async function makeTables(
   await remember(db, 'made_by', beside ? 'voipmonitor' : 'earshot')
   const form = beside ? await readForm(db) : { ipv6: at.ipv6, partitioned: true }
   const options = { ipv6: form.ipv6, partitions: form.partitioned ? partitionList(nowMicros) : undefined }
-  for (const statement of beside ? besideTheirs(options) : ourDatabase(options)) await db.run(statement)
+  for (const statement of beside ? besideTheirs(options) : ourDatabase(options)) await runPastLeftovers(db, at.shown, statement)
   await remember(db, 'version', String(schemaNumber))
 }
 
@@ -109,13 +124,20 @@ async function readForm(db: Connection, beside = true): Promise<Form> {
   const [partitions] = await db.rows<{ n: number }>(
     "SELECT count(*) AS n FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'cdr' AND PARTITION_NAME IS NOT NULL",
   )
-  const cdr = columns.get('cdr')
-  return {
+  return formOf({
     madeBy: !beside || (await readState(db)).get('made_by') === 'voipmonitor' ? 'voipmonitor' : 'earshot',
     beside,
     partitioned: (partitions?.n ?? 0) > 0,
+    columns,
+  })
+}
+
+/** The rest shows in the types of cdr. */
+function formOf(known: Omit<Form, 'milliseconds' | 'ipv6'>): Form {
+  const cdr = known.columns.get('cdr')
+  return {
+    ...known,
     milliseconds: /\([1-6]\)/.test(cdr?.get('calldate') ?? ''),
     ipv6: /^varbinary/.test(cdr?.get('sipcallerip') ?? ''),
-    columns,
   }
 }

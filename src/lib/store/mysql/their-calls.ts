@@ -1,5 +1,8 @@
+import type { Micros } from '../../base/units.js'
 import { problems } from '../../call/problems.js'
+import { zoneSteps } from '../../native/local-time.js'
 import { codecNumbers } from '../../rtp/codecs.js'
+import { dateTime } from '../values.js'
 import type { Form } from './schema.js'
 import { isAddress, name } from './sql.js'
 
@@ -8,11 +11,15 @@ import { isAddress, name } from './sql.js'
  * says of a call is worked out from `cdr`, as far as it can be; what only we know is NULL. The SQL of the reading half says
  * `e.COLUMN`; for such a database each of these is replaced by what stands here. `own` is earshot_cdr, joined where it has a row.
  */
-export function theirCalls({ columns, beside }: Form): { from: string; isTheirs: string; translate(sql: string): string } {
+export function theirCalls(
+  { columns, beside }: Form,
+  localTime: boolean,
+): { from: string; isTheirs: string; translate(sql: string): string } {
   const there = columns.get('cdr')
   /** An older VoIPmonitor may lack a column. */
   const c = (column: string): string => (there?.has(column) === false ? 'NULL' : `c.${name(column)}`)
-  const micros = (time: string): string => `timestampdiff(MICROSECOND, '1970-01-01', ${time})`
+  const said = (time: string): string => `timestampdiff(MICROSECOND, '1970-01-01', ${time})`
+  const micros = (time: string): string => (localTime ? `(${said(time)} - ${aheadSql(time)})` : said(time))
   const after = (seconds: string): string => `CAST(${micros('c.calldate')} + (${seconds}) * 1000000 AS SIGNED)`
   const part = (column: string, factor: number): string => `(${c(column)} / ${factor}.0)`
   const address = (column: string): string => {
@@ -74,4 +81,16 @@ export function theirCalls({ columns, beside }: Form): { from: string; isTheirs:
         return beside ? `IF(own.cdr_ID IS NULL, ${their}, own.${name(column)})` : their
       }),
   }
+}
+
+/** Older calls come from old captures only; they have the offset of its first day. */
+const FIRST_YEAR = 2000
+
+/** By how many µs the clock on the wall was ahead when it showed `time`: the zone is that of this machine, the server need not know it. */
+function aheadSql(time: string): string {
+  const [first, ...steps] = zoneSteps(FIRST_YEAR, new Date().getFullYear() + 2)
+  const ahead = first?.aheadMicros ?? 0
+  if (steps.length === 0) return String(ahead)
+  const when = steps.reverse().map((step) => `WHEN ${time} >= '${dateTime(step.from as Micros)}' THEN ${step.aheadMicros}`)
+  return `CASE ${when.join(' ')} ELSE ${ahead} END`
 }

@@ -25,7 +25,13 @@ describe('VoIPmonitor’s options become ours', () => {
     ['interfaces with commas', '[general]\ninterface = eth0,eth1', { interface: ['eth0,eth1'] }],
     ['repeated ports and ranges', 'sipport = 5060\nsipport = 5080-5090', { sipport: ['5060', '5080-5090'] }],
     ['lists with semicolons', 'sipport = 5060;5061', { sipport: ['5060,5061'] }],
-    ['a repeated single value: the last one', 'rtptimeout = 10\nrtptimeout = 20', { rtptimeout: ['20'] }],
+    ['a repeated single value: the first one, as SimpleIni gives it', 'rtptimeout = 10\nrtptimeout = 20', { rtptimeout: ['10'] }],
+    [
+      'what stands behind a number or a yes is not seen',
+      'rtptimeout = 10 # s\ncleanspool = no ; never\nsipport = 5060 # usual',
+      { rtptimeout: ['10'], cleanspool: ['no'], sipport: ['5060'] },
+    ],
+    ['a text is taken whole', 'filter = port 5060 # or not', { filter: ['port 5060 # or not'] }],
     ['the database', 'mysqlhost = db\nmysqlusername = vm\nmysqldb = calls\nmysqlport = 3307', { store: ['mysql://vm@db:3307/calls'] }],
     ['its defaults, when some of it is said', 'mysqlhost = db', { store: ['mysql://root@db/voipmonitor'] }],
     ['port 0 and 3306 are the usual one', 'mysqlhost = db\nmysqlport = 0', { store: ['mysql://root@db/voipmonitor'] }],
@@ -46,10 +52,24 @@ describe('VoIPmonitor’s options become ours', () => {
     ['no number of the sensor', 'id_sensor = -1', { id_sensor: ['0'] }],
     ['automatic snaplen', 'snaplen = 0', {}],
     ['days of records', 'cleandatabase = 90\ncleandatabase_cdr = 30', { older_than: ['30d'] }],
+    ['a value that ours cannot have: our default holds', 'sdp_multiplication = 0\nrtptimeout = soon', {}],
     ['names in any case', 'SpoolDir = /var/spool/vm', { spooldir: ['/var/spool/vm'] }],
     ['another spelling of a name', 'autocleanspoolmingb = 7', { autocleanmingb: ['7'] }],
   ])('%s', (_, text, want) => {
     expect(said(text)).toEqual(want)
+  })
+
+  test('of several files the last that has an option counts; a list is that of one file', () => {
+    const { entries } = translate([
+      readIni('rtptimeout = 10\nsipport = 5060\nsipport = 5061\nid_sensor = 3'),
+      readIni('rtptimeout = 20\nsipport = 5070'),
+    ])
+    const all = entries.filter(({ line }) => line > 0).map(({ key, value }) => [key, value])
+    expect(all.sort()).toEqual([
+      ['id_sensor', '3'],
+      ['rtptimeout', '20'],
+      ['sipport', '5070'],
+    ])
   })
 
   test('the password goes its own way', () => {
@@ -75,11 +95,13 @@ describe('VoIPmonitor’s options become ours', () => {
   })
 
   test('each option is told once a line: what it is here, or why it is not', () => {
-    const { told } = of('rtptimeout = 20\nsavegraph = yes\nabsolut_timeout = 3\nhep = yes\nid_sensor = -1')
+    const { told } = of('rtptimeout = 20\nsavegraph = yes\nabsolut_timeout = 3\nmysqlhos = db\nzzz = 1\nhep = yes\nid_sensor = -1')
     expect(told.filter(({ line }) => line > 0).map(({ name, fate }) => [name, fate])).toEqual([
       ['rtptimeout', 'same'],
       ['savegraph', 'ignored'],
       ['absolut_timeout', 'unknown'],
+      ['mysqlhos', 'unknown'],
+      ['zzz', 'unknown'],
       ['hep', 'ignored'],
       ['id_sensor', 'changed'],
     ])
@@ -135,6 +157,9 @@ savertp = yes\nmaxpoolsize = 102400\nmanagerip = 127.0.0.1\nmanagerport = 5029\n
   })
 
   test.skipIf(!there)(`every other one has a reason${there ? '' : ' [needs the reference pages]'}`, () => {
+    // None of its own is taken for a slip of the pen.
+    const { told } = of(rows.map(([name]) => `${name} = 1`).join('\n'))
+    expect(told.filter(({ fate }) => fate === 'unknown').map(({ name }) => name)).toEqual([])
     const last = 'no such setting here'
     expect(rows.filter(([name]) => JSON.stringify(optionNamed(name).option).includes(last)).map(([name]) => name)).toEqual([])
     // And no row is for an option that VoIPmonitor does not have.
