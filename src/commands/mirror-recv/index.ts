@@ -6,8 +6,6 @@ import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson } from '../../lib/call/json.js'
 import type { SenderStats, ServiceStats } from '../../lib/manager/index.js'
-import type { SensorSecrets } from '../../lib/mirror/auth.js'
-import { readSecrets, readTls } from '../../lib/mirror/auth-files.js'
 import { destinationText, isLoopback } from '../../lib/mirror/dial.js'
 import { memoryBound } from '../../lib/mirror/memory.js'
 import { directoryTarget, fileTarget, PacketWriter, streamTarget, type Target } from '../../lib/mirror/packet-writer.js'
@@ -27,10 +25,10 @@ import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import type { Configuration } from '../../terminal/configuration.js'
 import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
+import { admissionOf, sensorsOf } from '../../terminal/mirror-admission.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
-import { hasSenders, sensorSecrets } from '../../terminal/sensor-secrets.js'
 import { type ReloadPart, reload } from '../../terminal/service/reload.js'
 import { logReload, metricsReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
@@ -40,7 +38,6 @@ import { ServiceObserver } from '../../terminal/service-observer.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
 import { openSpoolOf, spoolFlags, spoolLine } from '../../terminal/spool-flags.js'
-import { openTokens } from '../../terminal/tokens.js'
 import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
 
 /** Only the receiver needs it, and it never packs. */
@@ -334,22 +331,6 @@ With -w packets are only written: one stream, or files in a directory. Without -
     if (notKept + (stored ? stored.dropped + stored.refused : 0) > 0) process.exitCode = exitCodes.failure
   }
 }
-
-/**
- * Certificate and secrets: from the files that settings name, and from the manager's list of clients, which is read anew for each sender.
- * Whether secrets are asked for is decided here: the last sender that is removed from the list does not open the door to everyone.
- */
-function admissionOf({ tls_cert, tls_key, tls_ca, tokens }: Settings): Pick<ReceiverOptions, 'tls' | 'secrets'> {
-  const { cert, key, ca } = tls_cert === undefined ? {} : readTls({ ca: tls_ca, cert: tls_cert, key: tls_key })
-  const file = tokens === undefined ? undefined : readSecrets(tokens)
-  const clients = openTokens(undefined)
-  return {
-    tls: cert && key && { cert, key, ...(ca && { ca }) },
-    secrets: file === undefined && !hasSenders(clients) ? undefined : () => sensorSecrets(clients, file),
-  }
-}
-
-const sensorsOf = ({ keys, fingerprints }: SensorSecrets): Set<number> => new Set([...keys.keys(), ...fingerprints.keys()])
 
 /** What this command reads of its flags by hand. */
 interface RecvFlags {
