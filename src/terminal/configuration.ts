@@ -3,7 +3,7 @@ import { homedir } from 'node:os'
 import { dirname, join, resolve as resolvePath } from 'node:path'
 import { OperatorError } from '../lib/base/errors.js'
 import { type IniText, readIni } from '../lib/settings/ini.js'
-import { readStoreSettings } from '../lib/settings/records.js'
+import { readStoreSettings, timeSettings } from '../lib/settings/records.js'
 import {
   changesBetween,
   type Problem,
@@ -61,6 +61,8 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
   for (const { key, setting, value, origin } of first.resolution.settings.values()) {
     if (origin.kind !== 'flag' && origin.kind !== 'default') put(key, setting, value)
   }
+  const store = inZone(parsed.flags['store'] as string | undefined, parsed.flags['utc'])
+  if (store !== undefined) parsed.flags['store'] = store
   for (const { path, translation } of first.files) {
     if (translation === undefined) continue
     // Threads of this process inherit it; the command line and the logs never see it.
@@ -96,12 +98,21 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
   }
 }
 
+/** A thread and every other opener of the store learn from its URL which time it keeps. Only VoIPmonitor's tables know two. */
+const inZone = (url: string | undefined, utc: unknown): string | undefined =>
+  utc === 'no' && url !== undefined && /^(mysql|mariadb):/.test(url) && !/[?&]utc=/.test(url)
+    ? `${url}${url.includes('?') ? '&' : '?'}utc=no`
+    : url
+
 /** Where records and pcaps are for a command that has no flags for files of settings: as configured, else what is there. */
 export function configuredState(): { store: string; spool: string } {
-  const { settings } = configure({ table: { ...readStoreSettings, ...readSpoolSettings } }, { flags: {}, raw: [] }).resolution
+  const { settings } = configure(
+    { table: { ...readStoreSettings, ...timeSettings, ...readSpoolSettings } },
+    { flags: {}, raw: [] },
+  ).resolution
   const found = readableState()
   const of = (key: string): string | undefined => settings.get(key)?.value as string | undefined
-  return { store: of('store') ?? found.store, spool: of('spooldir') ?? found.spool }
+  return { store: inZone(of('store'), of('utc')) ?? found.store, spool: of('spooldir') ?? found.spool }
 }
 
 /** What of this process a resolution depends on. */

@@ -20,11 +20,11 @@ export async function openRecordsOf(
 ): Promise<RecordQueue | undefined> {
   if (storeUrl === 'none') return undefined
   const { openRecordQueue } = await import('../lib/sniffer/record-queue.js')
-  const settings = valuesOf({ ...recordSettings, ...storeSettings, ...timeSettings }, flags)
+  const settings = valuesOf({ ...recordSettings, ...storeSettings }, flags)
   // A file can be read again: its records wait on disk only when somebody names a place.
   const dir = settings.query_cache === 'no' ? undefined : (settings.queue ?? (options.live ? defaultQueue() : undefined))
   return openRecordQueue({
-    storeUrl: inZone(storeUrl, settings.utc),
+    storeUrl,
     sensorId: options.sensorId,
     live: options.live,
     queue: dir === undefined ? undefined : { dir, bytesMax: settings.queue_max * 2 ** 20, drop: settings.queue_drop },
@@ -37,10 +37,6 @@ export async function openRecordsOf(
     },
   })
 }
-
-/** A thread and every other opener of the store learn from its URL which time it keeps. Only VoIPmonitor's tables know two. */
-export const inZone = (url: string, utc: 'yes' | 'no'): string =>
-  utc === 'no' && /^(mysql|mariadb):/.test(url) && !/[?&]utc=/.test(url) ? `${url}${url.includes('?') ? '&' : '?'}utc=no` : url
 
 const recordsTold = [
   ['updated', 'updated'],

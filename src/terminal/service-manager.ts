@@ -61,10 +61,7 @@ export function serviceManager(options: ServiceManagerOptions): ServiceManager {
           },
           live,
           stats,
-          (text, level) => {
-            say(`Manager: ${text}`, level)
-            if (level === 'error' && options.metrics !== undefined) process.exitCode = 1
-          },
+          (text, level) => say(`Manager: ${text}`, level),
         )
       })()
       try {

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -108,6 +108,13 @@ test('ready when it listens, alive while it does; ended in mid-call it loses nei
   await sniff.notify.until(/^WATCHDOG=1$/)
   sniff.child.kill('SIGUSR2')
   await sniff.says(/^<5>Status: .* packets=\d+ .*open=1\b/m)
+  // Without systemd, what has a socket in the run directory is what there is. (Others of this machine may be there, too.)
+  const { stdout } = spawnSync(process.execPath, [join(root, 'bin', 'run.js'), 'service', 'status', '-o', 'json'], {
+    env: { ...process.env, HOME: sniff.home, RUNTIME_DIRECTORY: join(sniff.home, 'run') },
+    encoding: 'utf8',
+  })
+  const row = (JSON.parse(stdout) as { service: string }[]).find(({ service }) => service === 'sniff@wire0')
+  expect(row).toMatchObject({ state: 'running, no unit', calls: 1, dropped: 0, problem: null })
   replay(second)
   // The last packets are in the kernel's ring still.
   const code = await sniff.end()

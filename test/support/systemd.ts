@@ -19,7 +19,7 @@ mkdir etc etc.work var var.work units
 mount -t overlay overlay -o lowerdir=/etc,upperdir=etc,workdir=etc.work /etc
 mount -t overlay overlay -o lowerdir=/var,upperdir=var,workdir=var.work /var
 mount --bind units /etc/systemd/system
-mount -t tmpfs tmpfs /run
+mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock
 sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 ip link set lo up

@@ -3,13 +3,11 @@ import { OperatorError } from '../../lib/base/errors.js'
 import type { Micros } from '../../lib/base/units.js'
 import { isoTime } from '../../lib/call/json.js'
 import { pruneSettings } from '../../lib/settings/prune.js'
-import { timeSettings } from '../../lib/settings/records.js'
 import { cdrPruneSettings } from '../../lib/settings/services.js'
 import { openAdmin } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { readableState } from '../../terminal/defaults.js'
 import { count } from '../../terminal/progress.js'
-import { inZone } from '../../terminal/record-flags.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { storeFlags } from '../../terminal/store-flags.js'
 import { parseDuration } from '../../terminal/time-span.js'
@@ -27,14 +25,14 @@ In a database that VoIPmonitor made only Earshot’s own tables are pruned. Pcap
   static override configurable = () => ({ service: 'cdr-prune' as const, table: cdrPruneSettings })
   static override flags = {
     ...storeFlags,
-    ...flagsFor({ ...pruneSettings, ...timeSettings }),
+    ...flagsFor(pruneSettings),
     'dry-run': Flags.boolean({ summary: 'Say what would go, remove nothing.' }),
     quiet: Flags.boolean({ char: 'q', summary: 'Say nothing of what was done.' }),
   }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(CdrPrune)
-    const { older_than, utc } = valuesOf(cdrPruneSettings, flags)
+    const { older_than } = valuesOf(cdrPruneSettings, flags)
     if (older_than === undefined)
       throw new OperatorError('PRUNE', 'Nobody said how old a record may become.', {
         exit: 2,
@@ -44,7 +42,7 @@ In a database that VoIPmonitor made only Earshot’s own tables are pruned. Pcap
     const say = (text: string): void => {
       if (!flags.quiet) process.stderr.write(`${text}\n`)
     }
-    const store = await openAdmin(inZone(flags.store ?? readableState().store, utc))
+    const store = await openAdmin(flags.store ?? readableState().store)
     try {
       const plan = await store.prunePlan(before as Micros)
       if (plan.steps.length === 0) say(`Nothing began before ${isoTime(before as Micros)}.`)

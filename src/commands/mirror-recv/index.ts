@@ -6,7 +6,7 @@ import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
 import { callJson } from '../../lib/call/json.js'
 import type { SenderStats, ServiceStats } from '../../lib/manager/index.js'
-import { destinationText, isLoopback } from '../../lib/mirror/dial.js'
+import { destinationText } from '../../lib/mirror/dial.js'
 import { memoryBound } from '../../lib/mirror/memory.js'
 import { directoryTarget, fileTarget, PacketWriter, streamTarget, type Target } from '../../lib/mirror/packet-writer.js'
 import { Receiver, type SensorState } from '../../lib/mirror/receiver.js'
@@ -25,7 +25,7 @@ import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import type { Configuration } from '../../terminal/configuration.js'
 import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
-import { admissionOf, sensorsOf } from '../../terminal/mirror-admission.js'
+import { admissionOf, checkSafety, sensorsOf } from '../../terminal/mirror-admission.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
@@ -197,7 +197,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
       const { tls, secrets } = admissionOf(settings)
       checkSafety(settings.mirror_bind_ip, settings, tls !== undefined, secrets !== undefined)
       source.admitWith({ tls, secrets })
-      return `Who may come in was read again: ${tls === undefined ? 'no certificate' : 'certificate'}, ${secrets === undefined ? 'no tokens' : `tokens of ${count(sensorsOf(secrets()).size)} sensors`}.`
+      return `Who may come in was read again: ${tls === undefined ? 'no certificate' : 'certificate'}, ${secrets === undefined ? 'no tokens' : `tokens of ${count(sensorsOf(secrets()))} sensors`}.`
     }
     return [{ keys: ['tokens', 'tls_cert', 'tls_key', 'tls_ca'], apply, always: true }, logging]
   }
@@ -345,29 +345,6 @@ interface RecvFlags {
 }
 type OutputFormat = Parameters<typeof outputFormat>[0]['output']
 type Settings = ValuesOf<typeof mirrorRecvServiceSettings>
-
-/** A port open to other machines must be safe, or its owner must have said that it need not be. */
-function checkSafety(host: string, settings: Settings, tls: boolean, secret: boolean): void {
-  if (isLoopback(host)) return
-  if (!tls && !settings.plain)
-    throw new OperatorError('MIRROR_PLAIN', `Other machines could send to ${host} without encryption.`, {
-      exit: 2,
-      suggestions: [
-        'With TLS: --tls-cert FILE --tls-key FILE. A certificate for a try: openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=$(hostname) -addext subjectAltName=DNS:$(hostname) -keyout key.pem -out cert.pem',
-        'If the network is safe: --plain',
-      ],
-    })
-  if (!secret && settings.tls_ca === undefined && !settings.anyone)
-    throw new OperatorError('MIRROR_ANYONE', `Anyone who reaches ${host} could send packets as any sensor.`, {
-      exit: 2,
-      suggestions: [
-        'A token for each sensor: earshot manager token add NAME --role send --id-sensor 7',
-        'Or a file of them: --tokens FILE',
-        'Or certificates: --tls-ca FILE',
-        'Or, if that is meant: --anyone',
-      ],
-    })
-}
 
 function sensorList(text: string): number[] {
   const ids = text.split(',').map(Number)

@@ -188,9 +188,17 @@ export const checks = {
   },
   senders: {
     help: 'the sensors that send to this receiver are connected and lose nothing',
-    of({ senders }) {
+    of({ senders, lately }) {
       if (senders === undefined) return undefined
       const away = senders.filter(({ connected }) => !connected)
+      const lost = lately?.atSenders ?? 0
+      if (away.length === 0 && lost > 0)
+        return {
+          level: 'warning',
+          what: `Senders say that they lost ${number(lost)} packets in the last ${lately?.seconds} s.`,
+          why: 'In their kernels, or in buffers that were full: earshot_mirror_sender_packets_dropped_total tells which sensor and where.',
+          next: 'On the sensor: a larger ring (ringbuffer), larger buffers, or less to send (--send rtp-headers).',
+        }
       if (away.length === 0) return { level: 'ok', what: `All senders are connected (${number(senders.length)}).` }
       const names = away.slice(0, 5).map(({ sensorId, name }) => `${sensorId ?? '(no id)'} ${name}`)
       return {

@@ -4,7 +4,7 @@ import { type CheckName, checks, type Level, type Verdict } from './checks.js'
 // The health of services: one word for each, and the checks it comes from.
 export { type CheckName, checks, healthLimits, type Level, type Verdict } from './checks.js'
 export { LoopDelay } from './loop-delay.js'
-export { LossWindow, lossesOf, type Stage, stages } from './losses.js'
+export { LossWindow, lossesOf, type Stage, senderStages, stages } from './losses.js'
 
 export interface Health {
   readonly service: string

@@ -1,4 +1,4 @@
-import type { RecentLosses, ServiceStats } from '../manager/index.js'
+import type { RecentLosses, SenderStats, ServiceStats } from '../manager/index.js'
 
 /** Which packets a service has lost, by stage, and how many of them in about the last minute. */
 
@@ -12,7 +12,7 @@ export const stages = {
 export type Stage = keyof typeof stages
 
 /** Reasons for which a packet goes no further although it may have been SIP or RTP. What every wire carries besides (ARP, other UDP) is none. */
-const parseReasons: readonly string[] = [
+export const parseReasons: readonly string[] = [
   'link type not supported',
   'cut before the IP header ends',
   'broken IP header',
@@ -25,6 +25,26 @@ const parseReasons: readonly string[] = [
   'broken IP fragment',
   'overlapping IP fragments',
 ]
+
+/** A sender tells reasons in its words; they come from the network, so only those we know become labels. */
+export const senderStages: Readonly<Record<string, string>> = {
+  kernel: 'kernel',
+  filter: 'filter',
+  'not SIP': 'filter',
+  'rate cap': 'filter',
+  'memory buffer full': 'link',
+  'disk buffer full': 'link',
+  'disk buffer: write failed': 'link',
+  'disk buffer: too slow': 'link',
+  'never sent': 'link',
+}
+
+/** Packets that the senders of a receiver have lost; not those that they leave out because their operators said so. */
+export const lostAtSenders = (senders: readonly SenderStats[] = []): number =>
+  senders.reduce(
+    (sum, { dropped }) => sum + Object.entries(dropped).reduce((of, [reason, n]) => (senderStages[reason] === 'filter' ? of : of + n), 0),
+    0,
+  )
 
 type Counted = Pick<ServiceStats, 'kernel' | 'odd' | 'spool' | 'link'>
 
@@ -44,6 +64,7 @@ interface Sample {
   readonly packets: number
   readonly dropped: Partial<Record<Stage, number>>
   readonly records: number
+  readonly atSenders: number
 }
 
 const WINDOW_MS = 60_000
@@ -55,12 +76,18 @@ export class LossWindow {
   readonly #samples: Sample[]
 
   constructor(startMs: number) {
-    this.#samples = [{ atMs: startMs, packets: 0, dropped: {}, records: 0 }]
+    this.#samples = [{ atMs: startMs, packets: 0, dropped: {}, records: 0, atSenders: 0 }]
   }
 
-  lately(stats: Counted & Pick<ServiceStats, 'packets' | 'records'>, nowMs: number): RecentLosses {
+  lately(stats: Counted & Pick<ServiceStats, 'packets' | 'records' | 'senders'>, nowMs: number): RecentLosses {
     const samples = this.#samples
-    const now = { atMs: nowMs, packets: stats.packets, dropped: lossesOf(stats), records: recordsLost(stats) }
+    const now = {
+      atMs: nowMs,
+      packets: stats.packets,
+      dropped: lossesOf(stats),
+      records: recordsLost(stats),
+      atSenders: lostAtSenders(stats.senders),
+    }
     // The first of them lies a minute back, or a little more.
     while (samples.length > 1 && nowMs - samples[1]!.atMs >= WINDOW_MS) samples.shift()
     const then = samples[0]!
@@ -70,6 +97,8 @@ export class LossWindow {
       packets: now.packets - then.packets,
       dropped: Object.fromEntries(Object.entries(now.dropped).map(([stage, n]) => [stage, n - (then.dropped[stage as Stage] ?? 0)])),
       records: now.records - then.records,
+      // A sender that begins anew counts from 0.
+      atSenders: Math.max(0, now.atSenders - then.atSenders),
     }
   }
 }

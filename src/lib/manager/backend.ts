@@ -195,6 +195,8 @@ export interface RecentLosses {
   readonly dropped: Readonly<Record<string, number>>
   /** Records lost. */
   readonly records: number
+  /** Packets that senders say they have lost. */
+  readonly atSenders?: number | undefined
 }
 
 /** One sensor that sends to this service. */

@@ -133,7 +133,7 @@ class ManagerServer implements Manager {
     makeDirectory(dirname(path))
     if (await answers(path)) throw inUse(`unix:${path}`)
     // Born where nobody else can reach it, and moved to its name with its permissions; what a killed process left there gives way.
-    const cradle = mkdtempSync(join(dirname(path), '.'))
+    const cradle = mkdtempSync(join(dirname(path), '.new-'))
     try {
       const born = join(cradle, 's')
       await this.#listen({ path: born }, `unix:${path}`, true)

@@ -1,6 +1,6 @@
 import type { BucketCounts } from '../base/buckets.js'
 import { callHistograms, streamHistograms } from '../call/tally.js'
-import { healthOf, type Level, lossesOf, stages } from '../health/index.js'
+import { healthOf, type Level, lossesOf, senderStages, stages } from '../health/index.js'
 import type { LinkStats, RecordsStats, SenderStats, ServiceStats, SpoolStats } from '../manager/index.js'
 import { knownStatuses } from './statuses.js'
 
@@ -126,19 +126,6 @@ function senderLosses({ senders: all }: ServiceStats): Sample[] {
     }
   })
   return [...sums.values()]
-}
-
-/** A sender tells reasons in its words; they come from the network, so only those we know become labels. */
-const senderStages: Readonly<Record<string, string>> = {
-  kernel: 'kernel',
-  filter: 'filter',
-  'not SIP': 'filter',
-  'rate cap': 'filter',
-  'memory buffer full': 'link',
-  'disk buffer full': 'link',
-  'disk buffer: write failed': 'link',
-  'disk buffer: too slow': 'link',
-  'never sent': 'link',
 }
 
 const levels: Readonly<Record<Level, number>> = { ok: 0, warning: 1, failing: 2 }

@@ -21,3 +21,32 @@ let lastHour = Number.NaN
 let lastOffset: number | undefined
 
 const offsetMicros = (micros: number): number => -new Date(micros / 1000).getTimezoneOffset() * 60e6
+
+/** From this reading of the local clock on it is so many µs ahead of UTC. */
+export interface ZoneStep {
+  /** As if it were UTC, like the answer of `localMicros`. */
+  readonly from: Micros
+  readonly aheadMicros: number
+}
+
+/** All changes of the local clock between two years, the first step being that before the first of them. Of an hour that comes twice, the first is meant. */
+export function zoneSteps(fromYear: number, untilYear: number): ZoneStep[] {
+  const end = Date.UTC(untilYear, 0) * 1000
+  let at = Date.UTC(fromYear, 0) * 1000
+  const steps: ZoneStep[] = [{ from: localMicros(at as Micros), aheadMicros: offsetMicros(at) }]
+  for (; at < end; at += DAY) {
+    const [before, after] = [offsetMicros(at), offsetMicros(at + DAY)]
+    if (before === after) continue
+    let [low, high] = [at, at + DAY]
+    while (high - low > MINUTE) {
+      const middle = low + Math.floor((high - low) / 2 / MINUTE) * MINUTE
+      if (offsetMicros(middle) === before) low = middle
+      else high = middle
+    }
+    steps.push({ from: (high + Math.max(before, after)) as Micros, aheadMicros: after })
+  }
+  return steps
+}
+
+const MINUTE = 60e6
+const DAY = 24 * HOUR

@@ -71,6 +71,7 @@ export const serveManagerServiceSettings = {
   ...serveManagerSettings,
   id_sensor: sipSettings.id_sensor,
   ...readStoreSettings,
+  ...timeSettings,
   ...readSpoolSettings,
   ...metricsSettings,
   ...logSettings,
@@ -90,7 +91,12 @@ export const services = {
 export type ServiceName = keyof typeof services
 
 /** What a person's commands take from [general]: where records and pcaps are, and who asks. */
-export const readerSettings = { ...readStoreSettings, ...readSpoolSettings, ...accessSettings } as const satisfies SettingTable
+export const readerSettings = {
+  ...readStoreSettings,
+  ...timeSettings,
+  ...readSpoolSettings,
+  ...accessSettings,
+} as const satisfies SettingTable
 
 /** Every key there is; where services differ (a ring's default), the sniffer's row. */
 export const allSettings: SettingTable = {

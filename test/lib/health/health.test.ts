@@ -1,5 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type CheckName, healthOf, type Level, LossWindow, lossesOf, worstOf } from '../../../src/lib/health/index.js'
+import { parseReasons, senderStages } from '../../../src/lib/health/losses.js'
 import type { LinkStats, SenderStats, ServiceStats } from '../../../src/lib/manager/index.js'
 import { statsOf } from '../../support/service-stats.js'
 
@@ -217,6 +220,13 @@ const stories: Story[] = [
     level: 'warning',
     says: /1 of 2 senders are away: 2 s2/,
   },
+  {
+    name: 'all are there, and lose',
+    stats: { senders: [sender(1, true)], lately: { ...lately, atSenders: 12 } },
+    check: 'senders',
+    level: 'warning',
+    says: /lost 12 packets/,
+  },
 
   {
     name: 'a certificate that lasts',
@@ -272,6 +282,16 @@ describe('a service that', () => {
   test('counts nothing but itself is well', () => expect(healthOf(statsOf(), nowMs)).toMatchObject({ level: 'ok', checks: [] }))
 })
 
+test('reasons that count as losses are those that the program gives', () => {
+  const src = join(import.meta.dirname, '..', '..', '..', 'src', 'lib')
+  const text = (...folders: string[]): string =>
+    folders.flatMap((folder) => readdirSync(join(src, folder)).map((file) => readFileSync(join(src, folder, file), 'utf8'))).join('\n')
+  const given = text('wire', 'call')
+  for (const reason of parseReasons) expect(given).toContain(`'${reason}'`)
+  const sent = text('mirror')
+  for (const reason of Object.keys(senderStages)) expect(sent).toContain(`'${reason}'`)
+})
+
 describe('losses', () => {
   test('stage by stage; what every wire carries besides is no loss', () => {
     const odd = { 'not IP': 1000, 'other UDP': 1000, 'broken IP header': 2, 'IP datagram never whole': 3 }
@@ -285,11 +305,20 @@ describe('losses', () => {
     ).toEqual({ kernel: 7, parse: 0, link: 2 })
   })
 
+  test('of senders: what they leave out is none; one that begins anew takes nothing back', () => {
+    const window = new LossWindow(0)
+    const at = (seconds: number, ...dropped: Record<string, number>[]): number | undefined =>
+      window.lately(statsOf({ senders: dropped.map((d, i) => ({ ...sender(i, true), dropped: d })) }), 1000 * seconds).atSenders
+    expect(at(10, { kernel: 5, filter: 100, 'rate cap': 7 }, { 'disk buffer full': 2 })).toBe(7)
+    expect(at(20, { kernel: 0 }, { 'disk buffer full': 2 })).toBe(2)
+    expect(at(65, { kernel: 0 })).toBe(0)
+  })
+
   test('of the last minute: what was lost before is forgotten', () => {
     const window = new LossWindow(0)
     const at = (seconds: number, packets: number, dropped: number) =>
       window.lately(statsOf({ packets, kernel: { received: packets, dropped } }), 1000 * seconds)
-    expect(at(10, 100, 5)).toEqual({ seconds: 10, packets: 100, dropped: { kernel: 5, parse: 0 }, records: 0 })
+    expect(at(10, 100, 5)).toEqual({ seconds: 10, packets: 100, dropped: { kernel: 5, parse: 0 }, records: 0, atSenders: 0 })
     for (let s = 20; s <= 60; s += 10) at(s, 10 * s, 5)
     expect(at(61, 610, 5)).toMatchObject({ seconds: 61, dropped: { kernel: 5 } })
     expect(at(71, 710, 5)).toMatchObject({ seconds: 61, packets: 610, dropped: { kernel: 0 } })

@@ -68,6 +68,24 @@ describe('a file that is none', () => {
     expect(read.problems.length).toBeLessThan(60)
   })
 
+  test('breaks nothing, whatever is in it', () => {
+    // A generator of its own, so that a failure comes again.
+    let seed = 1
+    const random = (n: number): number => {
+      seed = (seed * 48_271) % 2_147_483_647
+      return seed % n
+    }
+    const pieces = ['[', ']', '=', ';', '#', '"', '\n', '\r\n', ' ', 'a', 'sniff', '@', '\u0000', '\uffff', '-', '9', '\t']
+    for (let i = 0; i < 2000; i++) {
+      const text = Array.from({ length: random(60) }, () => pieces[random(pieces.length)]).join('')
+      const lines = text.split(/\r?\n/)
+      for (const { key, value, line } of readIni(text).entries) {
+        expect(key).toMatch(/^\w[\w.]*$/)
+        expect(lines[line - 1]).toContain(value)
+      }
+    }
+  })
+
   test('a problem repeats no secret and no control character', () => {
     const [problem] = readIni('pass\u001b[31mword hunter2').problems
     expect(problem?.message).not.toContain('hunter2')

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -186,6 +187,36 @@ describe.skipIf(!haveMariadb || !haveCaptures)('calls that VoIPmonitor wrote [ne
     )
     const stream = theirs.flatMap(({ id, rtp }) => rtp.map((r) => ({ id, ssrc: r['ssrc'] })))[0]
     expect(own(await ids(from, `ssrc = ${stream?.ssrc}`))).toContain(stream?.id)
+  })
+
+  test('written in local time (utc=no): told in UTC, as `date` says, and found by it', async () => {
+    const zone = process.env['TZ']
+    process.env['TZ'] = 'Europe/Prague'
+    try {
+      const from = await openReader(server.url('alone', 'utc=no'))
+      readers.push(from)
+      const calls = await all(from)
+      const recent = theirs.filter(({ cdr }) => String(cdr['calldate']) >= '2000-01-02')
+      expect(recent.length).toBeGreaterThan(20)
+      const dates = recent.map(({ cdr }) => `TZ="Europe/Prague" ${cdr['calldate']}`).join('\n')
+      const truth = execFileSync('date', ['-u', '-f', '-', '+%Y-%m-%dT%H:%M:%S'], { encoding: 'utf8', input: `${dates}\n` })
+        .trim()
+        .split('\n')
+      expect(recent.map(({ id }) => calls.find((c) => c.id === id)?.started.slice(0, 19))).toEqual(truth)
+      // Winter and summer.
+      expect(
+        new Set(
+          recent.map(({ cdr }, i) => Date.parse(`${String(cdr['calldate']).slice(0, 19).replace(' ', 'T')}Z`) - Date.parse(`${truth[i]}Z`)),
+        ).size,
+      ).toBe(2)
+      for (const [i, { id }] of recent.entries())
+        expect(
+          await ids(from, `started >= ${truth[i]} and started < ${new Date(Date.parse(`${truth[i]}Z`) + 1000).toISOString().slice(0, 19)}`),
+        ).toContain(id)
+    } finally {
+      if (zone === undefined) delete process.env['TZ']
+      else process.env['TZ'] = zone
+    }
   })
 
   test('statistics count them', async () => {

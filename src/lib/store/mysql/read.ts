@@ -1,6 +1,7 @@
 import { ipv4Text, ipv6Text } from '../../base/address.js'
 import { exitCodes, OperatorError } from '../../base/errors.js'
 import type { Micros } from '../../base/units.js'
+import { localMicros } from '../../native/local-time.js'
 import type { AddressValue } from '../../query/network.js'
 import { folded, type Pattern } from '../../query/pattern.js'
 import type { CdrReader } from '../cdr-store.js'
@@ -109,23 +110,28 @@ function dialectOf(form: Form, localTime: boolean): Dialect {
 
 function sharedCalls(form: Form, localTime: boolean): SharedCalls {
   const { from, isTheirs } = theirCalls(form, localTime)
-  // Theirs may hold whole seconds, cut; and local time, which is never a day from ours.
-  const slack = localTime ? 86_400e6 : 0
-  const second = (micros: number): string => dateTime(Math.max(0, Math.min(micros, LAST_MICROS)) as Micros).slice(0, 19)
+  // Theirs may hold whole seconds, cut.
+  /** The hours beside an hour that comes twice are let in, too: what was asked is asked exactly of the time in UTC. */
+  const second = (micros: number, beside: number): string => {
+    const sane = Math.max(0, Math.min(micros, LAST_MICROS)) as Micros
+    const written = localTime ? Math.max(0, Math.min(localMicros(sane) + beside, LAST_MICROS)) : sane
+    return dateTime(written as Micros).slice(0, 19)
+  }
   return {
     from,
     isTheirs,
     hasOwn: form.beside,
     within(low, high) {
       const limits = [
-        ...(low === undefined ? [] : [{ sql: 'c.calldate >= ?', values: [second(low - slack)] }]),
-        ...(high === undefined ? [] : [{ sql: 'c.calldate <= ?', values: [`${second(high + slack)}.999`] }]),
+        ...(low === undefined ? [] : [{ sql: 'c.calldate >= ?', values: [second(low, -HOUR)] }]),
+        ...(high === undefined ? [] : [{ sql: 'c.calldate <= ?', values: [`${second(high, HOUR)}.999`] }]),
       ]
       return joinSql(limits, 'AND')
     },
   }
 }
 
+const HOUR = 3600e6
 /** The year 9999: later times have no text that a server reads. */
 const LAST_MICROS = 253_402_300_799e6
 

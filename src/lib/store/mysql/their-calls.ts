@@ -1,5 +1,8 @@
+import type { Micros } from '../../base/units.js'
 import { problems } from '../../call/problems.js'
+import { zoneSteps } from '../../native/local-time.js'
 import { codecNumbers } from '../../rtp/codecs.js'
+import { dateTime } from '../values.js'
 import type { Form } from './schema.js'
 import { isAddress, name } from './sql.js'
 
@@ -15,9 +18,8 @@ export function theirCalls(
   const there = columns.get('cdr')
   /** An older VoIPmonitor may lack a column. */
   const c = (column: string): string => (there?.has(column) === false ? 'NULL' : `c.${name(column)}`)
-  // Local time is that of the machine of the database: ours may be another, and only the server can turn it back row by row.
-  const universal = (time: string): string => (localTime ? `convert_tz(${time}, 'SYSTEM', '+00:00')` : time)
-  const micros = (time: string): string => `timestampdiff(MICROSECOND, '1970-01-01', ${universal(time)})`
+  const said = (time: string): string => `timestampdiff(MICROSECOND, '1970-01-01', ${time})`
+  const micros = (time: string): string => (localTime ? `(${said(time)} - ${aheadSql(time)})` : said(time))
   const after = (seconds: string): string => `CAST(${micros('c.calldate')} + (${seconds}) * 1000000 AS SIGNED)`
   const part = (column: string, factor: number): string => `(${c(column)} / ${factor}.0)`
   const address = (column: string): string => {
@@ -79,4 +81,16 @@ export function theirCalls(
         return beside ? `IF(own.cdr_ID IS NULL, ${their}, own.${name(column)})` : their
       }),
   }
+}
+
+/** Older calls come from old captures only; they have the offset of its first day. */
+const FIRST_YEAR = 2000
+
+/** By how many µs the clock on the wall was ahead when it showed `time`: the zone is that of this machine, the server need not know it. */
+function aheadSql(time: string): string {
+  const [first, ...steps] = zoneSteps(FIRST_YEAR, new Date().getFullYear() + 2)
+  const ahead = first?.aheadMicros ?? 0
+  if (steps.length === 0) return String(ahead)
+  const when = steps.reverse().map((step) => `WHEN ${time} >= '${dateTime(step.from as Micros)}' THEN ${step.aheadMicros}`)
+  return `CASE ${when.join(' ')} ELSE ${ahead} END`
 }
