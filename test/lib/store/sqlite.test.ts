@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CallRecord } from '../../../src/lib/call/record.js'
+import { recordText } from '../../../src/lib/call/record-text.js'
 import { cdrTable } from '../../../src/lib/store/cdr-columns.js'
 import { childTables } from '../../../src/lib/store/child-columns.js'
 import { openReader, openWriter } from '../../../src/lib/store/index.js'
@@ -260,4 +261,41 @@ test('another program reads it', () => {
     { encoding: 'utf8' },
   )
   expect(Number(out)).toBe(sampleRecords().length)
+})
+
+describe('the writer of two threads', () => {
+  const [model] = sampleRecords() as [CallRecord]
+  const many = (n: number, revision = 255): CallRecord[] =>
+    Array.from({ length: n }, (_, i) => ({ ...model, callId: `chunk-${i}`, revision }))
+
+  test('a batch of several chunks is one: all of it or nothing', async () => {
+    const path = join(dir, 'chunks.db')
+    const writer = await openWriter(`sqlite:${path}`)
+    const texts = many(900).map(recordText)
+    const calls = (): unknown => query(path, 'SELECT count(*) AS n FROM cdr')[0]?.['n']
+    // The first chunks are on their way when the trouble shows.
+    await expect(writer.insertTexts?.([...texts.slice(0, 700), 'no record', ...texts.slice(700)])).rejects.toMatchObject({ kind: 'record' })
+    expect(calls()).toBe(0)
+    const noText = { ...(many(1)[0] as CallRecord), streams: null as never }
+    await expect(writer.insert([...many(700), noText])).rejects.toMatchObject({ kind: 'record' })
+    expect(calls()).toBe(0)
+    expect(await writer.insertTexts?.(texts)).toEqual({ stored: 900, updated: 0, duplicates: 0 })
+    expect(calls()).toBe(900)
+    await writer.close()
+  })
+
+  test('a later word in a later chunk takes the place of the earlier one; batches given at once do not mix', async () => {
+    const path = join(dir, 'later.db')
+    const writer = await openWriter(`sqlite:${path}`)
+    const [early, late] = [many(300, 1), many(300, 255)]
+    const done = await Promise.all([writer.insert([...early, ...late]), writer.insert(late), writer.insert([])])
+    expect(done).toEqual([
+      { stored: 300, updated: 300, duplicates: 0 },
+      { stored: 0, updated: 0, duplicates: 300 },
+      { stored: 0, updated: 0, duplicates: 0 },
+    ])
+    expect(query(path, 'SELECT count(*) AS n, min(revision) AS r FROM earshot_cdr')).toEqual([{ n: 300, r: 255 }])
+    expect(query(path, 'SELECT count(*) AS n FROM cdr_rtp')).toEqual([{ n: 600 }])
+    await writer.close()
+  })
 })

@@ -1,6 +1,7 @@
+import type { CallRecord } from '../../call/record.js'
 import type { CdrStore } from '../cdr-store.js'
 import { readerOver } from '../read/reader.js'
-import { chunkOf } from './chunk.js'
+import { type Chunk, chunkOf } from './chunk.js'
 import { type Database, openDatabase, writeFailure } from './driver.js'
 import { type Inserter, inserter } from './insert.js'
 import { sqliteEngine } from './read.js'
@@ -22,11 +23,20 @@ export function openSqlite(path: string, options: { readonly: boolean }): CdrSto
   const store = writing(db, path)
   return {
     async insert(records) {
+      const chunk = valuesOf(records, path)
       store.begin()
-      store.add(chunkOf(records))
+      store.add(chunk)
       return store.commit()
     },
     ...readerOver(sqliteEngine(db)),
+  }
+}
+
+function valuesOf(records: readonly CallRecord[], path: string): Chunk {
+  try {
+    return chunkOf(records)
+  } catch (error) {
+    throw writeFailure(path, error as Error)
   }
 }
 
