@@ -3,7 +3,8 @@ import type { Micros } from '../src/lib/base/units.js'
 import type { CallRecord } from '../src/lib/call/record.js'
 import { sampleRecords } from '../test/contract/records.js'
 
-export const BATCH = Number(process.env['BATCH'] ?? 1000)
+/** What a run gives a store at once while many records wait (sniffer/recorder.ts). */
+export const BATCH = 4000
 
 const [model] = sampleRecords() as [CallRecord]
 const pick = (n: number, of: number): number => (Math.imul(n, 2654435761) >>> 8) % of

@@ -158,8 +158,8 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
   }
 }
 
-/** A packet each. */
-const PIECE_CHARS = 1 << 20
+/** A packet each: far below any max_allowed_packet. */
+const PIECE_CHARS = 1 << 17
 
 function* pieces(text: string): Generator<Buffer> {
   // Cut where no character can be split: behind a line.

@@ -134,13 +134,17 @@ export class Inserter {
       if (id === undefined) missing.push(value)
       return id ?? null
     }
-    const write = (prepared: Prepared): Written => ({
-      ...prepared,
-      cdr: this.#cdr[way](this.#cdr.rowsOf(prepared.theirs)[0], prepared.calldate, idOf),
-      children: this.#children.map(({ rowsOf, ours, [way]: text }) =>
-        rowsOf(ours ? prepared.record : prepared.theirs).map((row) => text(row, prepared.calldate, idOf)),
-      ),
-    })
+    const cdr = this.#cdr
+    const write = (prepared: Prepared): Written => {
+      const { record, theirs, calldate } = prepared
+      const children: string[][] = []
+      for (const { rowsOf, ours, [way]: text } of this.#children) {
+        const rows: string[] = []
+        for (const row of rowsOf(ours ? record : theirs)) rows.push(text(row, calldate, idOf))
+        children.push(rows)
+      }
+      return { ...prepared, cdr: cdr[way](cdr.rowsOf(theirs)[0], calldate, idOf), children }
+    }
     const written: Written[] = []
     for (const prepared of batch) {
       let rows = write(prepared)
@@ -224,7 +228,7 @@ export class Inserter {
     )
     if (affected !== 2) throw new Unsettled('The server took other rows than it was given.')
     const ids = fresh.map((_, i) => insertId + i)
-    const between = fresh.slice(1, -1).map((p, i) => `${insertId + 1 + i}\t${p.cdr}\n`)
+    const between = fresh.slice(1, -1).map((p, i) => `${insertId + 1 + i}\t${p.cdr}`)
     await load(db, this.#cdr.load(['ID']), between)
     return ids
   }
@@ -255,10 +259,13 @@ export class Inserter {
       if (!there) continue
       const lead = ['cdr_ID', 'calldate', ...(keyed ? ['call_key'] : [])]
       if (way === 'field') {
-        const lines = placed.flatMap(({ id, calldate, written }) => {
+        const lines: string[] = []
+        for (const { id, calldate, written } of placed) {
+          const rows = written.children[at] as readonly string[]
+          if (rows.length === 0) continue
           const start = `${id}\t${calldate}\t${keyed ? `${written.key.slice(-32)}\t` : ''}`
-          return (written.children[at] as readonly string[]).map((row) => `${start}${row}\n`)
-        })
+          for (const row of rows) lines.push(start + row)
+        }
         await load(db, loadInto(lead), lines)
         continue
       }
@@ -280,7 +287,7 @@ const idStep = async (db: Connection): Promise<number> =>
 /** LOCAL passes over rows whose key is there: that is a collision as it is with INSERT. */
 async function load(db: Connection, sql: string, lines: readonly string[]): Promise<void> {
   if (lines.length === 0 || db.load === undefined) return
-  const { affected } = await db.load(sql, lines.join(''))
+  const { affected } = await db.load(sql, `${lines.join('\n')}\n`)
   if (affected !== lines.length) throw Object.assign(new Error('A row with this key is there already.'), { errno: 1062 })
 }
 

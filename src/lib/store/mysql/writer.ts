@@ -1,4 +1,5 @@
 import type { CallRecord } from '../../call/record.js'
+import { recordOfText } from '../record-of-text.js'
 import { CodeBooks } from './code-books.js'
 import { type Connection, connect, isAway, type MysqlError, writeFailure } from './driver.js'
 import { Inserter, type InsertResult } from './insert.js'
@@ -23,7 +24,7 @@ const STATEMENT_TIMEOUT_MS = 60_000
 
 /** A batch is cut for the connections, but not smaller than this. */
 const CHUNK_MIN = 50
-const CHUNK_MAX = 1000
+const CHUNK_MAX = 500
 
 export async function openMysqlWriter(url: string, options: MysqlWriterOptions = {}): Promise<MysqlWriter> {
   const writer = new MysqlWriter(parseMysqlUrl(url), options)
@@ -84,11 +85,20 @@ export class MysqlWriter {
   }
 
   /** Stores what is not there yet, and what is there in a lower revision. Chunks are all or nothing each; the same batch may be given again after an error. */
-  async insert(records: readonly CallRecord[]): Promise<InsertResult> {
-    const size = Math.min(CHUNK_MAX, Math.max(CHUNK_MIN, Math.ceil(records.length / this.#at.connections)))
-    const chunks: (readonly CallRecord[])[] = []
-    for (let i = 0; i < records.length; i += size) chunks.push(records.slice(i, i + size))
-    const done = await Promise.allSettled(chunks.map((chunk) => this.#insertChunk(chunk)))
+  insert(records: readonly CallRecord[]): Promise<InsertResult> {
+    return this.#insertAll(records, (record) => record)
+  }
+
+  /** Texts are read a chunk at a time: meanwhile the server is at work on the chunk before. */
+  insertTexts(texts: readonly string[]): Promise<InsertResult> {
+    return this.#insertAll(texts, recordOfText)
+  }
+
+  async #insertAll<T>(items: readonly T[], read: (item: T) => CallRecord): Promise<InsertResult> {
+    const size = Math.min(CHUNK_MAX, Math.max(CHUNK_MIN, Math.ceil(items.length / this.#at.connections)))
+    const chunks: (readonly T[])[] = []
+    for (let i = 0; i < items.length; i += size) chunks.push(items.slice(i, i + size))
+    const done = await Promise.allSettled(chunks.map((chunk) => this.#insertChunk(chunk, read)))
     const total = { stored: 0, updated: 0, duplicates: 0, clamped: 0 }
     for (const one of done) {
       if (one.status === 'rejected') throw one.reason
@@ -117,9 +127,10 @@ export class MysqlWriter {
     }
   }
 
-  async #insertChunk(records: readonly CallRecord[]): Promise<InsertResult> {
+  async #insertChunk<T>(items: readonly T[], read: (item: T) => CallRecord): Promise<InsertResult> {
     const lane = await this.#take()
     try {
+      const records = items.map(read)
       const { connection, inserter } = await this.#ready(lane)
       return await inserter.insert(connection, records, this.#now())
     } catch (error) {
