@@ -1,4 +1,5 @@
 // The manager's own thread: serves clients, and asks the thread of the packets about the running calls.
+import { getPriority, setPriority } from 'node:os'
 import { join } from 'node:path'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Tokens } from '../access/index.js'
@@ -10,6 +11,14 @@ import { spoolSource } from './spool-source.js'
 
 const port = parentPort as MessagePort
 const say = (message: FromThread): void => port.postMessage(message)
+
+/** Where cores are scarce, clients wait and packets do not. On Linux a priority is that of the thread that asks, not of its process. */
+const NICER = 10
+try {
+  setPriority(Math.min(19, getPriority() + NICER))
+} catch {
+  // Not allowed here: it serves all the same.
+}
 
 async function start({ about, spool, sipPorts, socket, tcp, stateDirectory, metrics }: ThreadOptions): Promise<void> {
   const live = askLive(port)
