@@ -6,7 +6,7 @@ import type { ReceiverOptions } from '../lib/mirror/receiver.js'
 import type { mirrorRecvServiceSettings } from '../lib/settings/services.js'
 import type { ValuesOf } from '../lib/settings/table.js'
 import { hasSenders, sensorSecrets } from './sensor-secrets.js'
-import { openTokens } from './tokens.js'
+import { openOwnTokens } from './tokens.js'
 
 /** Who may send to a mirror receiver, from its settings, and whether that is safe where it listens. */
 type Settings = ValuesOf<typeof mirrorRecvServiceSettings>
@@ -15,7 +15,7 @@ type Settings = ValuesOf<typeof mirrorRecvServiceSettings>
 export function admissionOf({ tls_cert, tls_key, tls_ca, tokens }: Settings): Pick<ReceiverOptions, 'tls' | 'secrets'> {
   const { cert, key, ca } = tls_cert === undefined ? {} : readTls({ ca: tls_ca, cert: tls_cert, key: tls_key })
   const file = tokens === undefined ? undefined : readSecrets(tokens)
-  const given = openTokens(undefined)
+  const given = openOwnTokens()
   return {
     tls: cert && key && { cert, key, ...(ca && { ca }) },
     // Decided here for the whole run: the last sender that is removed must not open the door to everyone.

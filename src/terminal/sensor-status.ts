@@ -16,7 +16,9 @@ export const sensorColumns = [
   'stored',
   'waiting',
   'lag_s',
+  'buffer_mb',
   'rss_mb',
+  'lost',
   'error',
 ] as const
 
@@ -68,7 +70,14 @@ const rowOf = (s: ServiceStats): PlainRow => ({
   stored: s.records?.stored ?? null,
   waiting: s.records?.waiting ?? null,
   rss_mb: Math.round(s.rssBytes / 1e6),
+  lost: byStage({ kernel: s.kernel?.dropped, records: s.records?.dropped, spool: s.spool?.dropped }),
 })
+
+/** What was lost, and where: "kernel 12, memory buffer full 300"; null when nothing was. */
+function byStage(dropped: Readonly<Record<string, number | undefined>>): string | null {
+  const stages = Object.entries(dropped).filter(([, n]) => n !== undefined && n > 0)
+  return stages.length === 0 ? null : stages.map(([stage, n]) => `${stage} ${n}`).join(', ')
+}
 
 /** A sensor behind a mirror has no manager of its own to ask here: its receiver tells of it. */
 const senderRow = (s: SenderStats): Row => ({
@@ -79,5 +88,7 @@ const senderRow = (s: SenderStats): Row => ({
   packets: s.packets,
   dropped: Object.values(s.dropped).reduce((sum, n) => sum + n, 0),
   lag_s: s.lagMs === undefined ? null : Math.round(s.lagMs / 1000),
+  buffer_mb: s.bufferBytes === undefined ? null : Number((s.bufferBytes / 1e6).toFixed(1)),
+  lost: byStage(s.dropped),
   error: s.connected ? null : 'not connected',
 })

@@ -142,6 +142,8 @@ test.concurrent('the sender is killed while the receiver is there: only what was
   await n.has(half, PATIENCE)
   const traffic = n.traffic(half, PACKETS, RATE)
   await n.has(half + 200, PATIENCE)
+  // Sizes count remarks as well; this counts packets.
+  await until('they are there', () => n.got().length >= half + 200, PATIENCE)
   await first.end('SIGKILL')
   await traffic
   const second = await n.sender()

@@ -127,7 +127,14 @@ test('what it sends over the captured interface is not sent again; its receiverâ
   )
   await sender.end('SIGINT')
   await receiver.end('SIGINT')
-  expect(sensor).toMatchObject({ name: 'loop', service: 'mirror-send', dropped: 0, error: null })
+  expect(sensor).toMatchObject({
+    name: 'loop',
+    service: 'mirror-send',
+    dropped: 0,
+    buffer_mb: expect.any(Number),
+    lost: null,
+    error: null,
+  })
   // Twenty datagrams, as many answers, and what the manager was asked; an echo of itself would be hundreds by now.
   const sent = Number(/([\d,]+) packets in/.exec(sender.said)![1]!.replaceAll(',', ''))
   expect(sent).toBeGreaterThanOrEqual(20)

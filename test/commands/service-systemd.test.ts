@@ -133,9 +133,11 @@ describe.skipIf(why !== '')(`under systemd${why}`, () => {
   })
 
   test('uninstalled: nothing runs, nothing is left but the data', () => {
+    expect(systemd.run('systemctl', 'enable', '--now', 'earshot-sniff@wire1').status).toBe(0)
     const ran = earshot('service', 'uninstall', 'all')
     expect(ran.status, ran.stderr).toBe(0)
-    expect(systemd.run('sh', '-c', 'ls /etc/systemd/system | grep earshot | grep -v "\\.d$"').stdout).toBe('')
+    expect(property('earshot-sniff@wire1', 'ActiveState')).toBe('inactive')
+    expect(systemd.run('sh', '-c', 'find /etc/systemd/system -name "earshot*" ! -type d').stdout).toBe('')
     expect(systemd.run('test', '-e', '/var/lib/earshot/calls.db').status).toBe(0)
   })
 })

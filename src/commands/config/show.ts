@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core'
 import { OperatorError } from '../../lib/base/errors.js'
-import { nearest } from '../../lib/settings/nearest.js'
+import { nearest } from '../../lib/query/nearest.js'
 import { resolve, valueText } from '../../lib/settings/resolve.js'
 import { type ServiceName, services } from '../../lib/settings/services.js'
 import { aligned } from '../../terminal/aligned.js'

@@ -12,7 +12,6 @@ import { directoryTarget, fileTarget, PacketWriter, streamTarget, type Target } 
 import { Receiver, type SensorState } from '../../lib/mirror/receiver.js'
 import { StateFile } from '../../lib/mirror/state-file.js'
 import { MirrorStreamSource } from '../../lib/mirror/stream-file.js'
-import { ownManagerSettings } from '../../lib/settings/manager.js'
 import { metricsSettings } from '../../lib/settings/metrics.js'
 import { mirrorRecvSettings, mirrorSenderSettings, mirrorSettings } from '../../lib/settings/mirror.js'
 import { mirrorRecvServiceSettings } from '../../lib/settings/services.js'
@@ -105,7 +104,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
       helpGroup: 'OUTPUT',
       summary: 'Keep so many files, the oldest go; 0 keeps all.',
     }),
-    ...flagsFor({ ...ownManagerSettings, manager: mirrorRecvServiceSettings.manager }),
+    ...flagsFor({ manager: mirrorRecvServiceSettings.manager, managerport: mirrorRecvServiceSettings.managerport }),
     ...flagsFor(metricsSettings),
     output: outputFlag,
     json: jsonFlag,

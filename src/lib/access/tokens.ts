@@ -3,6 +3,7 @@ import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, st
 import { dirname } from 'node:path'
 import { OperatorError } from '../base/errors.js'
 import { makeDirectory } from '../native/make-directory.js'
+import { ownedAsParent } from '../native/owner.js'
 import { type Role, roleNames } from './roles.js'
 
 /**
@@ -108,6 +109,7 @@ export class Tokens {
   #write(clients: readonly Client[]): void {
     try {
       makeDirectory(dirname(this.#file))
+      ownedAsParent(dirname(this.#file))
       writeSecret(this.#file, `${JSON.stringify({ version: 1, clients }, null, 2)}\n`)
     } catch (error) {
       throw new OperatorError('TOKENS_FILE', `Cannot write "${this.#file}": ${(error as Error).message}.`, {
@@ -157,6 +159,7 @@ export function writeSecret(file: string, text: string): void {
     closeSync(fd)
   }
   chmodSync(temporary, 0o600)
+  ownedAsParent(temporary)
   renameSync(temporary, file)
 }
 

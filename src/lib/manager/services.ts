@@ -56,7 +56,7 @@ export function hostBackend(options: HostOptions): ManagerBackend & { askToGiveW
           }),
         ),
       )
-      unanswered = silent
+      unanswered = [...silent, ...services.refused]
       return [{ ...ownStats(options.about, options.startedMs), certificates: options.certificates?.() }, ...theirs.flat()]
     },
     unanswered: () => unanswered,
@@ -141,6 +141,8 @@ export function remoteCalls(client: ManagerClient): CallSource {
 
 /** Connections to the sockets of the run directory, opened when needed and kept. */
 class Services {
+  /** Sockets at which nobody answers: of services that were killed. What a person has started and killed is nobody's concern. */
+  refused: readonly string[] = []
   readonly #options: HostOptions
   readonly #clients = new Map<string, ManagerClient>()
 
@@ -152,6 +154,7 @@ class Services {
     const { runDirectory, ownSocket, known } = this.#options
     const names = await readdir(runDirectory).catch(() => [])
     const paths = names.filter((name) => name.endsWith('.sock')).map((name) => join(runDirectory, name))
+    const refused: string[] = []
     await Promise.all(
       paths.map(async (path) => {
         if (path === ownSocket || this.#clients.get(path)?.open === true) return
@@ -160,9 +163,12 @@ class Services {
           this.#clients.set(path, await connectManager({ kind: 'unix', path }, { known, trust: async () => false, timeoutMs: 2000 }))
         } catch {
           // A socket that a killed process left behind, or a service that only now begins.
+          const name = basename(path, '.sock')
+          if (!/-\d+$/.test(name)) refused.push(name)
         }
       }),
     )
+    this.refused = refused
     for (const [path, client] of this.#clients) if (!client.open || !paths.includes(path)) this.#clients.delete(path)
     return this.#clients
   }

@@ -1,8 +1,12 @@
 /** The name a person most likely meant: the fewest letters away, when that is few enough to be a slip. */
-export function nearest(typed: string, names: Iterable<string>): string | undefined {
+export function nearest(
+  typed: string,
+  names: Iterable<string>,
+  lettersMax = Math.max(1, Math.floor(typed.length / 3)),
+): string | undefined {
   const word = typed.toLowerCase()
   let best: string | undefined
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1
+  let bestDistance = lettersMax + 1
   for (const name of names) {
     // The beginning of a name (`dur`) is as good as a slip of one letter.
     const distance = word.length >= 3 && name.startsWith(word) ? 1 : editDistance(word, name)

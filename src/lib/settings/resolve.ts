@@ -1,5 +1,5 @@
+import { nearest } from '../query/nearest.js'
 import type { Entry, IniText } from './ini.js'
-import { nearest } from './nearest.js'
 import { readValue } from './read-value.js'
 import { readerSettings, type ServiceName, services } from './services.js'
 import { defaultText, environmentName, flagName, namesOf, type Setting, type SettingTable } from './table.js'
@@ -255,7 +255,13 @@ export function strangersIn(environment: Readonly<Record<string, string | undefi
   ])
   return Object.keys(environment)
     .filter((name) => name.startsWith('EARSHOT_') && !known.has(name))
-    .map((name) => ({ name, near: nearest(name, known) }))
+    .map((name) => ({
+      name,
+      near: nearest(
+        name,
+        [...known].map((one) => one.toLowerCase()),
+      )?.toUpperCase(),
+    }))
 }
 
 /** In the environment, but no settings. */

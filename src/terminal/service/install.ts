@@ -1,5 +1,16 @@
 import { type ExecFileSyncOptions, execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import { configSkeleton, credentials, jobRows, type Program, serviceRows, sysusers, unitNames, unitsOf } from './units.js'
@@ -99,15 +110,30 @@ export function installSteps(names: readonly string[], program: Program, { root,
 
 export function uninstallSteps(names: readonly string[], { root, unitDirectory }: Place, running: boolean): Step[] {
   const files = names.flatMap((name) => unitsOf(name, []).map((unit) => unit.name))
+  const systemctl = (...words: string[]): Step => ({ kind: 'run', command: ['systemctl', ...words], unlessFails: true })
+  const single = files.filter((file) => !file.includes('@') && existsSync(join(root, unitDirectory, file)))
+  const instances = names.flatMap((name) => enabledInstances(name, join(root, unitDirectory)))
   return [
     ...(running
-      ? files
-          .filter((file) => file.endsWith('.timer') || existsSync(join(root, unitDirectory, file)))
-          .map((file): Step => ({ kind: 'run', command: ['systemctl', 'disable', '--now', file.replace('@.', '@*.')], unlessFails: true }))
+      ? [
+          ...single.map((file) => systemctl('disable', '--now', file)),
+          ...instances.map((unit) => systemctl('disable', '--now', unit)),
+          // And those that run without being enabled: `stop` knows patterns, `disable` does not.
+          ...files.filter((file) => file.includes('@')).map((file) => systemctl('stop', file.replace('@.', '@*.'))),
+        ]
       : []),
     ...files.map((file): Step => ({ kind: 'remove', path: join(root, unitDirectory, file) })),
     ...(running ? [{ kind: 'run', command: ['systemctl', 'daemon-reload'] } as const] : []),
   ]
+}
+
+/** Instances are enabled by links beside the units: multi-user.target.wants/earshot-sniff@eth1.service. */
+function enabledInstances(name: string, directory: string): string[] {
+  const names = (path: string): string[] => (existsSync(path) ? readdirSync(path) : [])
+  return names(directory)
+    .filter((entry) => entry.endsWith('.wants'))
+    .flatMap((wants) => names(join(directory, wants)))
+    .filter((unit) => unit.startsWith(`earshot-${name}@`))
 }
 
 /** Does the steps; tells each that changed something. Throws an OperatorError. */

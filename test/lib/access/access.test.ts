@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -40,6 +40,17 @@ describe('tokens', () => {
     const token = new Tokens(file).addToken('a', 'admin', at)
     expect(readFileSync(file, 'utf8')).not.toContain(token.slice(10))
     expect(statSync(file).mode & 0o777).toBe(0o600)
+  })
+
+  test.skipIf(process.getuid?.() !== 0)('what root writes belongs to the service whose directory it is [needs root]', () => {
+    const state = mkdtempSync(join(dir, 'state-'))
+    chownSync(state, 4711, 4712)
+    new Tokens(join(state, 'manager', 'tokens.json')).addToken('a', 'view', at)
+    const owners = ['manager', 'manager/tokens.json'].map((name) => statSync(join(state, name)))
+    expect(owners.map(({ uid, gid }) => [uid, gid])).toEqual([
+      [4711, 4712],
+      [4711, 4712],
+    ])
   })
 
   test.each(['', '../x', 'a b', 'ä', '-x', 'x'.repeat(65)])('the name "%s" is refused', (name) => {

@@ -97,6 +97,12 @@ describe('one that speaks for all services of the host', () => {
     client.close()
   })
 
+  test('a service that was killed is missed; what a person killed is not', async () => {
+    writeFileSync(join(run, 'sniff-4711.sock'), '')
+    await backend.stats()
+    expect(backend.unanswered?.()).toEqual(['dead'])
+  })
+
   test('packets that another service keeps in a spool of its own', async () => {
     const client = await connectManager({ kind: 'tcp', host: '127.0.0.1', port, tls: false }, clientOptions(root))
     const chunks: Uint8Array[] = []

@@ -41,6 +41,7 @@ export const options: Readonly<Record<string, Option>> = {
   mysqlsslcapath: { ignored: 'name the one file with mysqlsslcacert' },
   mysqlsslciphers: { ignored: 'the ciphers of the runtime are used' },
   query_cache: { to: 'query_cache' },
+  save_query_to_files: { ignored: 'query_cache says it' },
   save_query_to_files_directory: { to: 'queue' },
   utc: { to: 'utc' },
   timezone: { ignored: 'the time zone of the system (TZ) counts' },

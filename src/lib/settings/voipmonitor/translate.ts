@@ -1,5 +1,5 @@
+import { nearest } from '../../query/nearest.js'
 import type { Entry, IniText } from '../ini.js'
-import { nearest } from '../nearest.js'
 import { readValue, yesNo } from '../read-value.js'
 import { settingNamed } from '../resolve.js'
 import { allSettings } from '../services.js'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nearest } from '../../../src/lib/settings/nearest.js'
+import { nearest } from '../../../src/lib/query/nearest.js'
 
 const names = ['snaplen', 'spooldir', 'interface', 'rtptimeout', 'save', 'store', 'maxpoolsize', 'maxpoolsipsize']
 
