@@ -29,8 +29,8 @@ const ATTEMPTS = 3
 /** Fewer calls than these are not worth the statements that LOAD DATA needs beside it. */
 const LOAD_CALLS_MIN = 8
 
-/** Records that are written as text before others have a turn: a few milliseconds. */
-const RECORDS_IN_A_ROW = 32
+/** Records that are written as text before others have a turn: a millisecond. */
+const RECORDS_IN_A_ROW = 8
 
 interface Prepared {
   readonly record: CallRecord
