@@ -1,4 +1,4 @@
-// How many complete call records a store takes: `npx tsx bench/store.ts [sqlite|mysql|all] [records] [--connections=2,4] [--innodb-…]`.
+// How many complete call records a store takes: `npx tsx bench/store.ts [sqlite|mysql|all] [records] [--connections=2,4] [--innodb-…] [--local-infile=0]`.
 // As in a run: records come as text, and reading them, building the SQL and the threads in between count. A first third warms up.
 // MariaDB runs on this machine with VoIPmonitor's full index set; then it loads the same rows once more from its own files, alone:
 // what no client can do better. Prints rows for bench/RESULTS.md.
@@ -89,7 +89,7 @@ try {
       '--innodb-log-file-size=2G',
       '--innodb-flush-log-at-trx-commit=2',
       '--performance-schema=OFF',
-      ...process.argv.filter((a) => a.startsWith('--innodb')),
+      ...process.argv.filter((a) => /^--(innodb|local-infile)/.test(a)),
     ])
     try {
       for (const connections of connectionCounts) {

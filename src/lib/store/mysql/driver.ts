@@ -18,6 +18,8 @@ export interface Connection {
   readonly alive: boolean
   readonly host: string
   readonly mariadb: boolean
+  /** innodb_autoinc_lock_mode 2: a LOAD DATA into a table that counts ids does not keep other connections from it. */
+  readonly idsSideBySide: boolean
   close(): Promise<void>
 }
 
@@ -99,6 +101,7 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
       }),
     )
   let mariadb = false
+  let idsSideBySide = false
   let loads = false
   const load = (sql: string, text: string): Promise<{ affected: number }> =>
     watched((done) => {
@@ -124,6 +127,9 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
     get mariadb() {
       return mariadb
     },
+    get idsSideBySide() {
+      return idsSideBySide
+    },
     get load() {
       return loads ? load : undefined
     },
@@ -144,10 +150,11 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
     // A person waits for the answer of a reader, and each question costs a way to the server and back.
     if (want.readonly) return connection
     await connection.run(isolation)
-    const [about] = await connection.rows<{ version: string; readonly: number; loads: number }>(
-      'SELECT VERSION() AS version, @@read_only AS readonly, @@local_infile AS loads',
+    const [about] = await connection.rows<{ version: string; readonly: number; loads: number; ids: number }>(
+      'SELECT VERSION() AS version, @@read_only AS readonly, @@local_infile AS loads, @@innodb_autoinc_lock_mode AS ids',
     )
     loads = about?.loads === 1
+    idsSideBySide = about?.ids === 2
     mariadb = /mariadb/i.test(about?.version ?? '')
     // A replica, or a host that is being taken out of service: the next one may be the one that writes.
     if (about?.readonly === 1) throw Object.assign(new Error('the server is read-only'), { code: 'ER_READ_ONLY_MODE' })

@@ -29,8 +29,8 @@ const ATTEMPTS = 3
 /** Fewer calls than these are not worth the statements that LOAD DATA needs beside it. */
 const LOAD_CALLS_MIN = 8
 
-/** Records that are written as text before others have a turn: a few milliseconds. */
-const RECORDS_IN_A_ROW = 32
+/** Records that are written as text before others have a turn: a millisecond. */
+const RECORDS_IN_A_ROW = 8
 
 interface Prepared {
   readonly record: CallRecord
@@ -135,6 +135,7 @@ export class Inserter {
       return id ?? null
     }
     const cdr = this.#cdr
+    const cdrWay = way === 'field' && loadsCalls(db) ? 'field' : 'sql'
     const write = (prepared: Prepared): Written => {
       const { record, theirs, calldate } = prepared
       const children: string[][] = []
@@ -143,7 +144,7 @@ export class Inserter {
         for (const row of rowsOf(ours ? record : theirs)) rows.push(text(row, calldate, idOf))
         children.push(rows)
       }
-      return { ...prepared, cdr: cdr[way](cdr.rowsOf(theirs)[0], calldate, idOf), children }
+      return { ...prepared, cdr: cdr[cdrWay](cdr.rowsOf(theirs)[0], calldate, idOf), children }
     }
     const written: Written[] = []
     for (const prepared of batch) {
@@ -194,9 +195,10 @@ export class Inserter {
   }
 
   async #insertCalls(db: Connection, fresh: readonly Written[], way: Way): Promise<number[]> {
-    if (way === 'field' && fresh.length >= LOAD_CALLS_MIN && db.mariadb && this.#idStep === 1) return this.#loadCalls(db, fresh)
+    const inFields = way === 'field' && loadsCalls(db)
+    if (inFields && fresh.length >= LOAD_CALLS_MIN && this.#idStep === 1) return this.#loadCalls(db, fresh)
     const ids: number[] = []
-    const rows = fresh.map((p) => `(${way === 'sql' ? p.cdr : this.#cdrSql(p)})`)
+    const rows = fresh.map((p) => `(${inFields ? this.#cdrSql(p) : p.cdr})`)
     for (const statement of statements(this.#cdr.insert(), rows)) {
       const { insertId, affected } = await db.run(statement.sql)
       // The ids of one statement are consecutive steps, in every lock mode, when its rows are counted beforehand, as here.
@@ -280,6 +282,9 @@ export class Inserter {
 
 /** How rows are written: as literals of SQL, or as the fields of LOAD DATA. */
 type Way = keyof Pick<TableRows, 'sql' | 'field'>
+
+/** With one lock for all ids of a table a LOAD DATA into cdr would make the other connections wait for its end. */
+const loadsCalls = (db: Connection): boolean => db.mariadb && db.idsSideBySide
 
 const idStep = async (db: Connection): Promise<number> =>
   (await db.rows<{ step: number }>('SELECT @@auto_increment_increment AS step'))[0]?.step ?? 1

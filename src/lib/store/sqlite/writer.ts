@@ -51,7 +51,10 @@ export async function openSqliteWriter(path: string): Promise<RecordWriter> {
       // What has no values is the record's own trouble.
       throw error instanceof StoreFailure
         ? error
-        : new StoreFailure('record', 'RECORD_VALUES', `A record cannot be stored: ${(error as Error).message}.`, { suggestions: [], cause: error })
+        : new StoreFailure('record', 'RECORD_VALUES', `A record cannot be stored: ${(error as Error).message}.`, {
+            suggestions: [],
+            cause: error,
+          })
     }
     post('store')
     return reply()
