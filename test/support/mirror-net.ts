@@ -42,10 +42,10 @@ export class Running {
   get ended(): boolean {
     return this.child.exitCode !== null || this.child.signalCode !== null
   }
-  /** Kills it as a power cut would, or asks it to end; waits until it has. */
+  /** Kills it as a power cut would, or asks it to end; waits until it has, and its last words are here. */
   async end(signal: NodeJS.Signals): Promise<void> {
     if (this.ended) return
-    const over = once(this.child, 'exit')
+    const over = once(this.child, 'close')
     this.child.kill(signal)
     await over
   }

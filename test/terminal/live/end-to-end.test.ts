@@ -168,10 +168,12 @@ describe('earshot live', () => {
     for (const signal of ['TERM', 'HUP', 'USR2']) {
       tmux('send-keys', '-t', 'live', '-R')
       keys('C-l')
+      rmSync(join(work, 'pid'), { force: true })
       type(
         `cd ${work}; stty -g > before; sh -c 'echo $$ > pid; exec ${process.execPath} --import ${join(work, 'crash.mjs')} ${join(root, 'bin', 'run.js')} live -r ${join(root, 'test', 'fixtures', 'pbx.pcap')}'; stty -g > after-${signal}`,
       )
       keys('Enter')
+      for (let i = 0; i < 200 && !existsSync(join(work, 'pid')); i++) await new Promise((resolve) => setTimeout(resolve, 50))
       await until('over · ')
       process.kill(Number(readFileSync(join(work, 'pid'), 'utf8')), `SIG${signal}`)
       for (let i = 0; i < 100 && !existsSync(join(work, `after-${signal}`)); i++) await new Promise((resolve) => setTimeout(resolve, 100))
