@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream'
 import mysql from 'mysql2'
 import { exitCodes, OperatorError } from '../../base/errors.js'
 import { StoreFailure } from '../failure.js'
@@ -10,16 +9,12 @@ export interface Connection {
   rows<Row = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<Row[]>
   /** A statement that gives no rows. */
   run(sql: string, values?: readonly unknown[]): Promise<{ readonly affected: number; readonly insertId: number }>
-  /** LOAD DATA LOCAL, with this text as the file; it is not empty. Undefined when the server does not allow it. */
-  readonly load: ((sql: string, text: string) => Promise<{ readonly affected: number }>) | undefined
   /** Rows as they come, a bounded number of them in memory. */
   stream<Row = Record<string, unknown>>(sql: string, values?: readonly unknown[]): AsyncIterable<Row>
   /** False once an error has ended it. */
   readonly alive: boolean
   readonly host: string
   readonly mariadb: boolean
-  /** innodb_autoinc_lock_mode 2: a LOAD DATA into a table that counts ids does not keep other connections from it. */
-  readonly idsSideBySide: boolean
   close(): Promise<void>
 }
 
@@ -68,8 +63,8 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
     multipleStatements: false,
     // Only where there are values is `?` looked for: a statement of ours may be long, with any sign in its texts.
     queryFormat: (sql: string, values: mysql.SqlValue[]) => (values.length === 0 ? sql : mysql.format(sql, values)),
-    // The server has no business reading our files: what it may ask for is the text that a `load` brings along, and only then.
-    flags: [want.readonly ? '-LOCAL_FILES' : '+LOCAL_FILES'],
+    // The server has no business reading our files.
+    flags: ['-LOCAL_FILES'],
     ...(at.tls && {
       ssl: {
         ...(at.tls.ca && { ca: at.tls.ca }),
@@ -101,16 +96,6 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
       }),
     )
   let mariadb = false
-  let idsSideBySide = false
-  let loads = false
-  const load = (sql: string, text: string): Promise<{ affected: number }> =>
-    watched((done) => {
-      const infileStreamFactory = (): Readable => Readable.from(pieces(text))
-      raw.query({ sql, timeout, infileStreamFactory } as mysql.QueryOptions, (error, header) => {
-        const { affectedRows = 0 } = (header ?? {}) as { affectedRows?: number }
-        done(error, { affected: affectedRows })
-      })
-    })
   const connection: Connection = {
     rows: (sql, values = []) => watched((done) => raw.query({ sql, timeout }, [...values], (error, rows) => done(error, rows as never))),
     run: (sql, values = []) =>
@@ -126,12 +111,6 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
     },
     get mariadb() {
       return mariadb
-    },
-    get idsSideBySide() {
-      return idsSideBySide
-    },
-    get load() {
-      return loads ? load : undefined
     },
     host: at.socket ?? `${host}:${port}`,
     close: () =>
@@ -150,11 +129,7 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
     // A person waits for the answer of a reader, and each question costs a way to the server and back.
     if (want.readonly) return connection
     await connection.run(isolation)
-    const [about] = await connection.rows<{ version: string; readonly: number; loads: number; ids: number }>(
-      'SELECT VERSION() AS version, @@read_only AS readonly, @@local_infile AS loads, @@innodb_autoinc_lock_mode AS ids',
-    )
-    loads = about?.loads === 1
-    idsSideBySide = about?.ids === 2
+    const [about] = await connection.rows<{ version: string; readonly: number }>('SELECT VERSION() AS version, @@read_only AS readonly')
     mariadb = /mariadb/i.test(about?.version ?? '')
     // A replica, or a host that is being taken out of service: the next one may be the one that writes.
     if (about?.readonly === 1) throw Object.assign(new Error('the server is read-only'), { code: 'ER_READ_ONLY_MODE' })
@@ -162,19 +137,6 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
   } catch (error) {
     raw.destroy()
     throw error
-  }
-}
-
-/** A packet each: far below any max_allowed_packet. */
-const PIECE_CHARS = 1 << 17
-
-function* pieces(text: string): Generator<Buffer> {
-  // Cut where no character can be split: behind a line.
-  for (let at = 0; at < text.length; ) {
-    const cut = at + PIECE_CHARS < text.length ? text.lastIndexOf('\n', at + PIECE_CHARS) + 1 : text.length
-    const end = cut > at ? cut : text.length
-    yield Buffer.from(text.slice(at, end))
-    at = end
   }
 }
 

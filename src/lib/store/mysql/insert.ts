@@ -15,8 +15,8 @@ import { name, writerOf } from './sql.js'
 import { type IdOf, type TableRows, tableRows } from './table-rows.js'
 
 /**
- * Writes records: each once, a higher revision in the place of a lower, all or nothing. Rows go in by LOAD DATA LOCAL where the
- * server allows it (docs/decisions/008-load-data.md), else by plain multi-row INSERTs.
+ * Writes records: each once, a higher revision in the place of a lower, all or nothing, by plain multi-row INSERTs
+ * (docs/decisions/008-load-data.md).
  */
 export interface InsertResult extends InsertCounts {
   /** Records whose start lay outside the sane window; stored at its end. */
@@ -26,9 +26,6 @@ export interface InsertResult extends InsertCounts {
 /** A statement is sent when it is this long: far below any max_allowed_packet, long enough that round trips do not count. */
 const STATEMENT_CHARS = 1 << 18
 const ATTEMPTS = 3
-/** Fewer calls than these are not worth the statements that LOAD DATA needs beside it. */
-const LOAD_CALLS_MIN = 8
-
 /** Records that are written as text before others have a turn: a millisecond. */
 const RECORDS_IN_A_ROW = 8
 
@@ -88,13 +85,12 @@ export class Inserter {
     const windowEnd = this.#partitions === undefined ? nowMicros + 86_400e6 : await this.#partitions.windowEnd(db, nowMicros)
     const all = records.map((record) => this.#prepare(record, windowEnd))
     const batch = newestOf(all)
-    const way = db.load === undefined || batch.length < LOAD_CALLS_MIN ? 'sql' : 'field'
     const done = await retried(db, async () => {
       for (let attempt = 1; ; attempt++) {
-        const written = await this.#rowsOf(db, batch, way)
+        const written = await this.#rowsOf(db, batch)
         await db.run('BEGIN')
         try {
-          const known = await this.#write(db, written, way)
+          const known = await this.#write(db, written)
           await db.run('COMMIT')
           return counts(all, known)
         } catch (error) {
@@ -127,7 +123,7 @@ export class Inserter {
   }
 
   /** Texts that a code book does not know yet are added to it here: outside the transaction, so that ids outlive it and no lock is held. */
-  async #rowsOf(db: Connection, batch: readonly Prepared[], way: Way): Promise<Written[]> {
+  async #rowsOf(db: Connection, batch: readonly Prepared[]): Promise<Written[]> {
     const missing: BookValue[] = []
     const idOf: IdOf = (value) => {
       const id = this.#books.id(value)
@@ -135,16 +131,15 @@ export class Inserter {
       return id ?? null
     }
     const cdr = this.#cdr
-    const cdrWay = way === 'field' && loadsCalls(db) ? 'field' : 'sql'
     const write = (prepared: Prepared): Written => {
       const { record, theirs, calldate } = prepared
       const children: string[][] = []
-      for (const { rowsOf, ours, [way]: text } of this.#children) {
+      for (const { rowsOf, ours, sql } of this.#children) {
         const rows: string[] = []
-        for (const row of rowsOf(ours ? record : theirs)) rows.push(text(row, calldate, idOf))
+        for (const row of rowsOf(ours ? record : theirs)) rows.push(sql(row, calldate, idOf))
         children.push(rows)
       }
-      return { ...prepared, cdr: cdr[cdrWay](cdr.rowsOf(theirs)[0], calldate, idOf), children }
+      return { ...prepared, cdr: cdr.sql(cdr.rowsOf(theirs)[0], calldate, idOf), children }
     }
     const written: Written[] = []
     for (const prepared of batch) {
@@ -164,12 +159,12 @@ export class Inserter {
   }
 
   /** Gives what was there before. */
-  async #write(db: Connection, batch: readonly Written[], way: Way): Promise<ReadonlyMap<string, Stored>> {
+  async #write(db: Connection, batch: readonly Written[]): Promise<ReadonlyMap<string, Stored>> {
     const known = await this.#known(db, batch)
     const fresh = batch.filter((p) => !known.has(p.key))
     const placed: Placed[] = []
     if (fresh.length > 0) {
-      const ids = await this.#insertCalls(db, fresh, way)
+      const ids = await this.#insertCalls(db, fresh)
       fresh.forEach((written, i) => {
         placed.push({ id: ids[i] as number, calldate: written.calldate, written })
       })
@@ -179,7 +174,7 @@ export class Inserter {
       return there === undefined || written.record.revision <= there.revision ? [] : [{ ...there, written }]
     })
     if (newer.length > 0) await this.#replaceCalls(db, newer)
-    await this.#insertChildren(db, [...placed, ...newer], way)
+    await this.#insertChildren(db, [...placed, ...newer])
     return known
   }
 
@@ -194,11 +189,9 @@ export class Inserter {
     return new Map(rows.map((row) => [`${row.s} ${row.k}`, { id: row.id, calldate: row.d, revision: row.r }]))
   }
 
-  async #insertCalls(db: Connection, fresh: readonly Written[], way: Way): Promise<number[]> {
-    const inFields = way === 'field' && loadsCalls(db)
-    if (inFields && fresh.length >= LOAD_CALLS_MIN && this.#idStep === 1) return this.#loadCalls(db, fresh)
+  async #insertCalls(db: Connection, fresh: readonly Written[]): Promise<number[]> {
     const ids: number[] = []
-    const rows = fresh.map((p) => `(${inFields ? this.#cdrSql(p) : p.cdr})`)
+    const rows = fresh.map((p) => `(${p.cdr})`)
     for (const statement of statements(this.#cdr.insert(), rows)) {
       const { insertId, affected } = await db.run(statement.sql)
       // The ids of one statement are consecutive steps, in every lock mode, when its rows are counted beforehand, as here.
@@ -209,29 +202,6 @@ export class Inserter {
       }
       for (let i = 0; i < statement.rows; i++) ids.push(insertId + i * this.#idStep)
     }
-    return ids
-  }
-
-  /**
-   * LOAD DATA takes ids in pieces, and other writers' may lie between them. So the server is made to set a range aside: two rows,
-   * the first call and the last, are inserted by one statement, in steps as wide as the batch. It reserves both steps at once
-   * (handler::update_auto_increment, nb_desired_values), so that what lies between the two belongs to this statement; there the
-   * other calls go, by number. A mistake in this would be a duplicate key, and the batch would be tried again.
-   */
-  async #loadCalls(db: Connection, fresh: readonly Written[]): Promise<number[]> {
-    const width = fresh.length - 1
-    const [first, last] = [fresh[0] as Written, fresh[width] as Written]
-    if ((await idStep(db)) !== 1) {
-      this.#idStep = await idStep(db)
-      throw new Unsettled('The server changes its step of ids.')
-    }
-    const { insertId, affected } = await db.run(
-      `SET STATEMENT auto_increment_increment = ${width} FOR ${this.#cdr.insert()}(${this.#cdrSql(first)}),(${this.#cdrSql(last)})`,
-    )
-    if (affected !== 2) throw new Unsettled('The server took other rows than it was given.')
-    const ids = fresh.map((_, i) => insertId + i)
-    const between = fresh.slice(1, -1).map((p, i) => `${insertId + 1 + i}\t${p.cdr}`)
-    await load(db, this.#cdr.load(['ID']), between)
     return ids
   }
 
@@ -256,21 +226,10 @@ export class Inserter {
     for (const { table } of this.#children) await db.run(`DELETE FROM ${table} WHERE ${which}`)
   }
 
-  async #insertChildren(db: Connection, placed: readonly Placed[], way: Way): Promise<void> {
-    for (const [at, { there, keyed, load: loadInto, insert }] of this.#children.entries()) {
+  async #insertChildren(db: Connection, placed: readonly Placed[]): Promise<void> {
+    for (const [at, { there, keyed, insert }] of this.#children.entries()) {
       if (!there) continue
       const lead = ['cdr_ID', 'calldate', ...(keyed ? ['call_key'] : [])]
-      if (way === 'field') {
-        const lines: string[] = []
-        for (const { id, calldate, written } of placed) {
-          const rows = written.children[at] as readonly string[]
-          if (rows.length === 0) continue
-          const start = `${id}\t${calldate}\t${keyed ? `${written.key.slice(-32)}\t` : ''}`
-          for (const row of rows) lines.push(start + row)
-        }
-        await load(db, loadInto(lead), lines)
-        continue
-      }
       const rows = placed.flatMap(({ id, calldate, written }) => {
         const start = `(${id},'${calldate}',${keyed ? `x'${written.key.slice(-32)}',` : ''}`
         return (written.children[at] as readonly string[]).map((row) => `${start}${row})`)
@@ -280,21 +239,8 @@ export class Inserter {
   }
 }
 
-/** How rows are written: as literals of SQL, or as the fields of LOAD DATA. */
-type Way = keyof Pick<TableRows, 'sql' | 'field'>
-
-/** With one lock for all ids of a table a LOAD DATA into cdr would make the other connections wait for its end. */
-const loadsCalls = (db: Connection): boolean => db.mariadb && db.idsSideBySide
-
 const idStep = async (db: Connection): Promise<number> =>
   (await db.rows<{ step: number }>('SELECT @@auto_increment_increment AS step'))[0]?.step ?? 1
-
-/** LOCAL passes over rows whose key is there: that is a collision as it is with INSERT. */
-async function load(db: Connection, sql: string, lines: readonly string[]): Promise<void> {
-  if (lines.length === 0 || db.load === undefined) return
-  const { affected } = await db.load(sql, `${lines.join('\n')}\n`)
-  if (affected !== lines.length) throw Object.assign(new Error('A row with this key is there already.'), { errno: 1062 })
-}
 
 /** Rows put together to statements of a bounded length. */
 function* statements(head: string, rows: readonly string[]): Generator<{ sql: string; rows: number }> {

@@ -2,7 +2,6 @@ import type { CallRecord } from '../../call/record.js'
 import { type BookValue, isBookValue } from '../books.js'
 import type { Column, Table } from '../table.js'
 import type { SqlValue } from '../values.js'
-import { fieldWriterOf, loadStatement } from './load-text.js'
 import type { Form } from './schema.js'
 import { name, type Write, writerOf } from './sql.js'
 
@@ -19,13 +18,10 @@ export interface TableRows {
   readonly rowsOf: (record: CallRecord) => readonly unknown[]
   /** The columns we fill, quoted; those that the database lacks (an older VoIPmonitor) are left out. */
   readonly columns: readonly string[]
-  /** The values of a row without what leads to its call: literals between commas, or fields between tabs. */
+  /** The values of a row, without what leads to its call. */
   readonly sql: RowText
-  readonly field: RowText
   /** `INSERT INTO … VALUES `, with these columns before ours. */
   insert(lead?: readonly string[]): string
-  /** `LOAD DATA …`, with these columns before ours. */
-  load(lead: readonly string[]): string
 }
 
 export type RowText = (row: unknown, calldate: string, idOf: IdOf) => string
@@ -56,36 +52,25 @@ export function tableRows(table: Table<CallRecord, any>, form: Form): TableRows 
     keyed,
     rowsOf: table.rows,
     columns,
-    sql: rowText(filled, writerOf, ',', (calldate) => `'${calldate}'`),
-    field: rowText(filled, fieldWriterOf, '\t', (calldate) => calldate),
+    sql: rowText(filled),
     insert: (lead = []) => `INSERT INTO ${quoted} (${[...lead.map(name), ...columns].join(', ')}) VALUES `,
-    load: (lead) =>
-      loadStatement(quoted, [
-        ...lead.map((column) => ({ quoted: name(column), type: column === 'call_key' ? 'binary(16)' : '' })),
-        ...filled,
-      ]),
   }
 }
 
-function rowText(
-  columns: readonly Filled[],
-  writer: (type: string) => Write,
-  between: string,
-  dated: (calldate: string) => string,
-): RowText {
-  const writes = columns.map(({ type }) => writer(type))
+function rowText(columns: readonly Filled[]): RowText {
+  const writes = columns.map(({ type }) => writerOf(type))
   const values = columns.map(({ isCalldate, value }) => (isCalldate ? undefined : value))
   // Joined, not added up: a text that is made of hundreds of pieces would be kept as these pieces.
   const parts: string[] = new Array(columns.length).fill('')
   return (row, calldate, idOf) => {
     for (let i = 0; i < values.length; i++) {
       const value = values[i]
-      if (value === undefined) parts[i] = dated(calldate)
+      if (value === undefined) parts[i] = `'${calldate}'`
       else {
         const v = value(row)
         parts[i] = (writes[i] as Write)(isBookValue(v) ? idOf(v) : v)
       }
     }
-    return parts.join(between)
+    return parts.join(',')
   }
 }
