@@ -89,6 +89,7 @@ export class Recorder {
   #stopped = false
   #wake: (() => void) | undefined
   readonly #syncing: NodeJS.Timeout | undefined
+  readonly #takings = new Set<Promise<void>>()
   #running: Promise<void> | undefined
 
   constructor(options: RecorderOptions) {
@@ -118,6 +119,12 @@ export class Recorder {
 
   /** Takes records as text. When it returns they are as safe as they get: on disk, when there is a queue on disk that works. */
   async take(texts: readonly string[]): Promise<void> {
+    const taking = this.#take(texts)
+    this.#takings.add(taking)
+    await taking.finally(() => this.#takings.delete(taking))
+  }
+
+  async #take(texts: readonly string[]): Promise<void> {
     const now = Date.now()
     if (this.#state === 'given up') this.#counts.lost += texts.length
     else {
@@ -155,9 +162,12 @@ export class Recorder {
    * fails is not waited for: the next start goes on from there.
    */
   async close(seconds: number | undefined): Promise<RecordsStatus> {
+    const until = seconds === undefined ? undefined : performance.now() + seconds * 1000
+    // What is still on its way into the queue comes first: until then it is nowhere to be found.
+    await within(seconds === undefined ? undefined : seconds * 1000, Promise.allSettled(this.#takings))
     this.#closing = true
     this.#wakeUp()
-    await within(seconds === undefined ? undefined : seconds * 1000, this.#running ?? Promise.resolve())
+    await within(until === undefined ? undefined : Math.max(0, until - performance.now()), this.#running ?? Promise.resolve())
     this.#stopped = true
     this.#wakeUp()
     const { backlog, journal } = this.#options

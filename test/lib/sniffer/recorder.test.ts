@@ -143,6 +143,20 @@ describe.each(['in memory', 'on disk'])('records that wait %s', (where) => {
     await recorder.close(10)
   })
 
+  test('an end in the middle of a flood, while the store is away: all of it is on disk', async () => {
+    const queue = queueDir()
+    const { store, recorder } = await rig({ queue })
+    store.behave = () => 'transient'
+    await recorder.start(true)
+    const takings = Array.from({ length: 100 }, (_, i) => recorder.take(texts(i * 50, i * 50 + 50)))
+    const status = await recorder.close(10)
+    await Promise.all(takings)
+    expect(status).toMatchObject({ waiting: 5000, dropped: 0 })
+    const again = await openJournal(queue, 'sqlite:/test.db', { bytesMax: 1 << 30, drop: 'oldest' })
+    expect(again.found).toBe(5000)
+    await again.close()
+  })
+
   test('a record that the store refuses is set aside, and holds up nobody', async () => {
     const { store, recorder, notices, refusedPath, until } = await rig(queued())
     const poison = ['call-7', 'call-500', 'call-501']
