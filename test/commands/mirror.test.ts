@@ -143,7 +143,7 @@ test('what it sends over the captured interface is not sent again; its receiverâ
 })
 
 test('a sensor comes in with the token that the managerâ€™s list has for it, as long as it has it', async () => {
-  const env = `env HOME=${dir} XDG_DATA_HOME=${join(dir, 'tokens')} XDG_RUNTIME_DIR=${join(dir, 'run')}`
+  const env = `env HOME=${dir} STATE_DIRECTORY=${join(dir, 'tokens')} XDG_RUNTIME_DIR=${join(dir, 'run')}`
   const earshot = `${env} ${process.execPath} ${program}`
   expect(shell(`${earshot} manager token add prague --role send`).stderr).toMatch(/As which sensor/)
   expect(shell(`${earshot} manager token add prague --role send --id-sensor 7 > prague-token`).status).toBe(0)

@@ -100,7 +100,8 @@ const replay = (...files: string[]): void => {
 }
 
 test('ready when it listens, alive while it does; ended in mid-call it loses neither record nor packet', async () => {
-  const sniff = await start('wire0', 'sniff')
+  // A number of its own: another sniffer of this machine, without one, is no twin.
+  const sniff = await start('wire0', 'sniff', '--id-sensor', '64999')
   await sniff.notify.until(/^READY=1$/)
   // Everything is open by now: the very next packet counts.
   replay(first)

@@ -30,12 +30,12 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/
 const CLIENTS_MAX = 10_000
 
 export class Tokens {
-  readonly #file: string
+  readonly file: string
   #clients: readonly Client[] = []
   #stamp = ''
 
   constructor(file: string) {
-    this.#file = file
+    this.file = file
   }
 
   list(): readonly Client[] {
@@ -108,24 +108,24 @@ export class Tokens {
   /** A new file takes the place of the old one, so that a reader finds one or the other, whole. */
   #write(clients: readonly Client[]): void {
     try {
-      makeDirectory(dirname(this.#file))
-      ownedAsParent(dirname(this.#file))
-      writeSecret(this.#file, `${JSON.stringify({ version: 1, clients }, null, 2)}\n`)
+      makeDirectory(dirname(this.file))
+      ownedAsParent(dirname(this.file))
+      writeSecret(this.file, `${JSON.stringify({ version: 1, clients }, null, 2)}\n`)
     } catch (error) {
-      throw new OperatorError('TOKENS_FILE', `Cannot write "${this.#file}": ${(error as Error).message}.`, {
+      throw new OperatorError('TOKENS_FILE', `Cannot write "${this.file}": ${(error as Error).message}.`, {
         cause: error,
         suggestions: ['Run as the user of the service (or root), or name another directory with --state DIR.'],
       })
     }
     this.#clients = clients
-    this.#stamp = stampOf(this.#file)
+    this.#stamp = stampOf(this.file)
   }
 
   #refresh(): void {
-    const stamp = stampOf(this.#file)
+    const stamp = stampOf(this.file)
     if (stamp === this.#stamp) return
     this.#stamp = stamp
-    this.#clients = stamp === '' ? [] : readClients(this.#file)
+    this.#clients = stamp === '' ? [] : readClients(this.file)
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { type Role, roleNames, roles } from '../../../lib/access/index.js'
 import { exitCodes, OperatorError } from '../../../lib/base/errors.js'
@@ -46,7 +47,7 @@ Roles: ${Object.entries(roles)
     if (flags.certificate === undefined) {
       process.stdout.write(`${tokens.addToken(args.name, role, new Date(), sensorId)}\n`)
       process.stderr.write(
-        `That is the token of "${args.name}" (${role}); it is not shown again. On the client: EARSHOT_TOKEN, or a file for --token-file.\n`,
+        `That is the token of "${args.name}" (${role}); it is not shown again. On the client: EARSHOT_TOKEN, or a file for --token-file.\nServices that keep their state in ${dirname(dirname(tokens.file))} know it from now on.\n`,
       )
       return
     }
