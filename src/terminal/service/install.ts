@@ -99,6 +99,7 @@ export function installSteps(names: readonly string[], program: Program, { root,
       : [{ kind: 'run', command: ['systemd-sysusers', ...(root === '/' ? [] : [`--root=${root}`]), 'earshot.conf'] } as const]),
     { kind: 'directory', path: at(CONFIG), mode: 0o750 },
     { kind: 'file', path: at(`${CONFIG}/earshot.conf`), mode: 0o640, text: configSkeleton, keep: true },
+    { kind: 'directory', path: at(`${CONFIG}/conf.d`), mode: 0o755 },
     { kind: 'directory', path: at(`${CONFIG}/credentials`), mode: 0o700 },
     // An empty file is as good as none, but LoadCredential wants one.
     ...Object.keys(credentials).map(
