@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline/promises'
 import { Flags } from '@oclif/core'
 import { KnownServers } from '../lib/access/index.js'
 import { OperatorError } from '../lib/base/errors.js'
-import type { ClientOptions } from '../lib/manager/index.js'
+import { addressText, type ClientOptions, parseAddress } from '../lib/manager/index.js'
 import { accessSettings } from '../lib/settings/manager.js'
 import { configDir } from './defaults.js'
 import { flagsFor, type TextFlag } from './setting-flags.js'
@@ -39,7 +39,8 @@ export function clientOptionsFor(address: string, flags: AccessFlags): ClientOpt
   }
 }
 
-function tokenFor(address: string, file: string | undefined): string | undefined {
+/** Lines are a token for all, or `ADDRESS TOKEN`. Exported for its test. */
+export function tokenFor(address: string, file: string | undefined): string | undefined {
   const path = file ?? join(configDir(), 'token')
   const given = file === undefined ? process.env['EARSHOT_TOKEN'] : undefined
   if (given !== undefined && given !== '') return given.trim()
@@ -48,7 +49,19 @@ function tokenFor(address: string, file: string | undefined): string | undefined
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
     .filter(([first]) => first !== undefined && first !== '' && !first.startsWith('#'))
-  return lines.find(([a, token]) => a === address && token !== undefined)?.[1] ?? lines.find((words) => words.length === 1)?.[0]
+  const wanted = whole(address)
+  return (
+    lines.find(([a, token]) => token !== undefined && whole(a as string) === wanted)?.[1] ?? lines.find((words) => words.length === 1)?.[0]
+  )
+}
+
+/** However somebody writes an address: with its port. What is none stays what it is. */
+function whole(address: string): string {
+  try {
+    return addressText(parseAddress(address))
+  } catch {
+    return address
+  }
 }
 
 function read(path: string): string {
