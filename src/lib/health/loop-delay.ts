@@ -2,9 +2,9 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 
 /**
  * How late this thread comes to its timers: a thread that is busy for a second comes a second late. Measured below JavaScript,
- * 50 times a second; told of the last one or two half minutes.
+ * five times a second (each look wakes an idle process up); told of the last one or two half minutes.
  */
-const RESOLUTION_MS = 20
+const RESOLUTION_MS = 200
 const WINDOW_MS = 30_000
 
 export interface LoopDelayTimes {
