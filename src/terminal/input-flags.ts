@@ -7,19 +7,19 @@ import type { ValuesOf } from '../lib/settings/table.js'
 import { flagsFor } from './setting-flags.js'
 
 /** Where packets come from: the flags of commands that capture, and the source they name. */
-export const readFlag = Flags.string({
-  char: 'r',
+export const readOptions = {
+  char: 'r' as const,
   aliases: ['input'],
-  charAliases: ['I'],
-  multiple: true,
+  charAliases: ['I' as const],
+  multiple: true as const,
   // Words after the file are the BPF expression, not more files.
-  multipleNonGreedy: true,
+  multipleNonGreedy: true as const,
   helpGroup: 'INPUT',
   helpValue: 'FILE',
   summary: 'Capture file (pcap or pcapng, gzip too), a directory of them, or - for stdin. Repeatable.',
-})
+}
 
-export const inputFlags = { ...flagsFor(captureSettings, 'INPUT'), read: readFlag }
+export const inputFlags = { ...flagsFor(captureSettings, 'INPUT'), read: Flags.string(readOptions) }
 
 export type InputSettings = ValuesOf<typeof captureSettings>
 

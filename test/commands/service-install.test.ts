@@ -29,9 +29,10 @@ test('a package: units, user, configuration, empty credentials', () => {
   )
   expect([
     mode('a', 'etc/earshot/earshot.conf'),
+    mode('a', 'etc/earshot/conf.d'),
     mode('a', 'etc/earshot/credentials'),
     mode('a', 'etc/earshot/credentials/earshot-db-password'),
-  ]).toEqual(['640', '700', '600'])
+  ]).toEqual(['640', '755', '700', '600'])
   expect(existsSync(join(dir, 'a', 'usr/lib/sysusers.d/earshot.conf'))).toBe(true)
   expect(ran.stderr).toMatch(/systemctl enable --now earshot-sniff\.service .* earshot-cdr-prune\.timer/)
   // What it begins with has no problem.

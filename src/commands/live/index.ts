@@ -5,6 +5,7 @@ import { callLimitsOf, callSettings } from '../../lib/settings/call.js'
 import { fragmentLimitsOf, reassemblySettings, tcpLimitsOf } from '../../lib/settings/reassembly.js'
 import { sipSettings } from '../../lib/settings/sip.js'
 import { BaseCommand } from '../../terminal/base-command.js'
+import { readOptions } from '../../terminal/input-flags.js'
 import { themeFor } from '../../terminal/live/capabilities.js'
 import { parseFilter } from '../../terminal/live/filter.js'
 import type { SourceFlags } from '../../terminal/live/open-sources.js'
@@ -45,17 +46,7 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
       summary: 'Interfaces to listen on; "any" means all.',
       exclusive: ['read', 'sensor', 'all-sensors', 'store'],
     }),
-    read: Flags.string({
-      char: 'r',
-      aliases: ['input'],
-      charAliases: ['I'],
-      multiple: true,
-      multipleNonGreedy: true,
-      helpGroup: 'INPUT',
-      helpValue: 'FILE',
-      summary: 'Capture file (pcap or pcapng, gzip too), a directory of them, or - for stdin. Repeatable.',
-      exclusive: ['sensor', 'all-sensors', 'store'],
-    }),
+    read: Flags.string({ ...readOptions, exclusive: ['sensor', 'all-sensors', 'store'] }),
     sensor: Flags.string({
       multiple: true,
       multipleNonGreedy: true,

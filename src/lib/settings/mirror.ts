@@ -1,6 +1,16 @@
 import type { SettingTable } from './table.js'
 
 /** The mirror: what the sender does with packets, its buffers, and how the receiver puts senders together. Names and units are VoIPmonitor's where it has the thing. */
+/** Of a certificate, at either end. */
+const tlsKey = {
+  type: 'path',
+  reload: true,
+  helpGroup: 'SECURITY',
+  helpValue: 'FILE',
+  needs: ['tls_cert'],
+  credential: 'earshot-tls-key',
+  help: 'Its key.',
+} as const
 const yesNo = { type: 'choice', options: ['yes', 'no'] } as const
 
 /** Both ends. */
@@ -120,15 +130,7 @@ export const mirrorDestinationSettings = {
     credential: 'earshot-tls-cert',
     help: 'This sensor’s certificate, where the receiver wants one.',
   },
-  tls_key: {
-    type: 'path',
-    reload: true,
-    helpGroup: 'SECURITY',
-    helpValue: 'FILE',
-    needs: ['tls_cert'],
-    credential: 'earshot-tls-key',
-    help: 'Its key.',
-  },
+  tls_key: tlsKey,
   token_file: {
     type: 'path',
     reload: true,
@@ -233,15 +235,7 @@ export const mirrorSenderSettings = {
     credential: 'earshot-tls-cert',
     help: 'Certificate (PEM) of this receiver.',
   },
-  tls_key: {
-    type: 'path',
-    reload: true,
-    helpGroup: 'SECURITY',
-    helpValue: 'FILE',
-    needs: ['tls_cert'],
-    credential: 'earshot-tls-key',
-    help: 'Its key.',
-  },
+  tls_key: tlsKey,
   tls_ca: {
     type: 'path',
     reload: true,

@@ -285,6 +285,19 @@ describe('media', () => {
     expect(next?.streams[0]?.duplicates).toBe(0)
   })
 
+  test('two senders behind one port, packet by packet: each SSRC is a stream of its own', () => {
+    const call = one([
+      ...setUp(),
+      ...talk(3, MEDIA_A, MEDIA_B, 40, { ssrc: 1 }),
+      ...talk(3.01, MEDIA_A, MEDIA_B, 40, { ssrc: 2, seq: 500 }),
+      ...hangUp(5),
+    ])
+    expect(call.streams.map((s) => [s.ssrc, s.packets, s.lost, s.duplicates])).toEqual([
+      [1, 40, 0, 0],
+      [2, 40, 0, 0],
+    ])
+  })
+
   test('two legs that point their media at each other share the streams', () => {
     const legs = run([...setUp(0), ...setUp(0.01, { callId: 'leg-2' }), ...talk(3, MEDIA_A, MEDIA_B, 40)])
     expect(legs.map((c) => [c.streams[0]?.packets, c.streams[0]?.shared])).toEqual([

@@ -14,7 +14,6 @@ export interface Connection {
   /** False once an error has ended it. */
   readonly alive: boolean
   readonly host: string
-  readonly mariadb: boolean
   close(): Promise<void>
 }
 
@@ -95,7 +94,6 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
         reject(error)
       }),
     )
-  let mariadb = false
   const connection: Connection = {
     rows: (sql, values = []) => watched((done) => raw.query({ sql, timeout }, [...values], (error, rows) => done(error, rows as never))),
     run: (sql, values = []) =>
@@ -108,9 +106,6 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
     stream: (sql, values = []) => raw.query(sql, [...values]).stream({ highWaterMark: 256 }) as AsyncIterable<never>,
     get alive() {
       return alive
-    },
-    get mariadb() {
-      return mariadb
     },
     host: at.socket ?? `${host}:${port}`,
     close: () =>
@@ -129,8 +124,7 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
     // A person waits for the answer of a reader, and each question costs a way to the server and back.
     if (want.readonly) return connection
     await connection.run(isolation)
-    const [about] = await connection.rows<{ version: string; readonly: number }>('SELECT VERSION() AS version, @@read_only AS readonly')
-    mariadb = /mariadb/i.test(about?.version ?? '')
+    const [about] = await connection.rows<{ readonly: number }>('SELECT @@read_only AS readonly')
     // A replica, or a host that is being taken out of service: the next one may be the one that writes.
     if (about?.readonly === 1) throw Object.assign(new Error('the server is read-only'), { code: 'ER_READ_ONLY_MODE' })
     return connection

@@ -24,7 +24,7 @@ export interface TableRows {
   insert(lead?: readonly string[]): string
 }
 
-export type RowText = (row: unknown, calldate: string, idOf: IdOf) => string
+type RowText = (row: unknown, calldate: string, idOf: IdOf) => string
 /** The id of a text in its code book. */
 export type IdOf = (value: BookValue) => number | null
 
