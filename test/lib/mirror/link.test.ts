@@ -11,6 +11,7 @@ import { type Compression, numberBlock, OwnPacker } from '../../../src/lib/mirro
 import { BlockQueue } from '../../../src/lib/mirror/block-queue.js'
 import { Receiver, type ReceiverOptions } from '../../../src/lib/mirror/receiver.js'
 import { runSender, type SenderParts, type SenderResult } from '../../../src/lib/mirror/sender.js'
+import { SpareBuffers } from '../../../src/lib/mirror/spare-buffers.js'
 import { ClassicPacker } from '../../../src/lib/mirror/voipmonitor.js'
 import { Trackers } from '../../../src/lib/sniffer/trackers.js'
 import { trackerOptions } from '../../support/analyse.js'
@@ -107,12 +108,15 @@ function send(port: number, batches: Iterable<PacketBatch>, o: SendOptions = {})
   const compression = o.compression ?? 'lz4'
   const classic = o.parts?.protocol === 'voipmonitor'
   const memoryMax = o.memoryMax ?? 64 << 20
-  const queue = new BlockQueue({ memoryMax, disk: undefined, drop: 'oldest', ...(!classic && { seal: numberBlock }) })
+  const confirm = o.parts?.confirm ?? true
+  const memory = classic && confirm ? undefined : new SpareBuffers()
+  const spare = (bytes: Uint8Array): void => memory?.give(bytes)
+  const queue = new BlockQueue({ memoryMax, disk: undefined, drop: 'oldest', ...(!classic && { seal: numberBlock }), spare })
   const done: Promise<SenderResult> = runSender({
     source: sourceOf(batches, { live: o.live ?? false, ...(o.gate && { gate: o.gate }) }),
     packer: classic
-      ? new ClassicPacker(compression, o.blockBytes ?? 4000, o.sensor ?? 7)
-      : new OwnPacker(compression, o.blockBytes ?? 4000),
+      ? new ClassicPacker(compression, o.blockBytes ?? 4000, o.sensor ?? 7, memory)
+      : new OwnPacker(compression, o.blockBytes ?? 4000, memory),
     queue,
     preFilter: undefined,
     destinations: [{ host: '127.0.0.1', port }],
