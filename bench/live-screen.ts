@@ -136,7 +136,8 @@ async function child(report: string): Promise<void> {
   }
   await runSession({
     sources: [source],
-    theme: { depth: 8, unicode: true },
+    terminal: { env: { LANG: 'C.UTF-8' }, depth: 8 },
+    look: {},
     mouse: false,
     filter: everyCall,
     file: { settings: usualSettings, keys: {} },

@@ -1,5 +1,7 @@
+import type { Typed } from '../edit.js'
+import type { Signs } from '../signs.js'
 import { type Line, type Role, type Span, widthOf } from '../style.js'
-import { cellsOf, clip } from '../text.js'
+import { cellsOf, clip, shown } from '../text.js'
 
 /** Pieces that every page is drawn with. */
 
@@ -44,6 +46,23 @@ export function padLines(lines: readonly Line[], count: number): Line[] {
 export function scrolled(lines: readonly Line[], top: number, height: number): Line[] {
   const from = Math.max(0, Math.min(top, lines.length - height))
   return padLines(lines.slice(from, from + height), height)
+}
+
+/** A text being typed, the part of it around the cursor where it is too long; `cursor` counts cells. */
+export function typedSpans(
+  { text, at }: Typed,
+  width: number,
+  role: Role,
+  { ellipsis }: Signs,
+): { readonly spans: readonly Span[]; readonly cursor: number } {
+  const before = [...shown(text.slice(0, at))]
+  let cells = 0
+  let from = before.length
+  // The cursor has a cell of its own, and so has the sign for what is left out.
+  while (from > 0 && cells + cellsOf(before[from - 1] as string) <= width - 2) cells += cellsOf(before[--from] as string)
+  const head = (from > 0 ? ellipsis : '') + before.slice(from).join('')
+  const cursor = cellsOf(head)
+  return { spans: [[role, head + clip(shown(text.slice(at)), width - cursor, ellipsis)]], cursor }
 }
 
 /** Names and values in two columns. */
