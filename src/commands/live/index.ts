@@ -156,7 +156,7 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
     const { localSource } = await import('../../terminal/live/local-source.js')
     const settings = { ...valuesOf(ownCapture, flags), filter: undefined }
     return localSource({
-      name: (flags.interface ?? flags.read ?? []).map((path) => path.split('/').at(-1) as string).join(','),
+      name: (flags.read ?? settings.interface).map((path) => path.split('/').at(-1) as string).join(','),
       source: await openInput('live', settings, { read: flags.read, expression, onNotice }),
       sipBytes: SIP_BYTES,
       mediaBytes: parseSize(flags.keep),
@@ -187,7 +187,6 @@ function filterOf(where = '', messages?: MessageTexts): Filter {
 const SIP_BYTES = 64 << 20
 
 interface LiveFlags extends SourceFlags {
-  readonly interface?: string[] | undefined
   readonly read?: string[] | undefined
   readonly keep: string
   readonly [setting: string]: unknown

@@ -2,7 +2,7 @@ import { civilTime, hostText } from '../../lib/call/json.js'
 import type { BoardCall, CallView } from '../../lib/live/index.js'
 import type { Signs } from './signs.js'
 import type { Role } from './style.js'
-import { shown } from './text.js'
+import { cellsOf, shown } from './text.js'
 
 /** Columns of the list of calls: one row each. From these rows come the header, the sort orders, the selector and the docs. */
 export interface ColumnContext {
@@ -315,10 +315,11 @@ export const callColumns = {
   sensor: {
     title: 'Sensor',
     help: 'which sensor sees it',
-    min: 6,
-    max: 14,
+    min: 8,
+    max: 20,
     drop: 2,
-    value: (c) => shown(c.source),
+    // Of its services, where there is room for their names.
+    value: ({ source }, _, width) => shown(cellsOf(shown(source)) > width ? (source.split('/')[0] as string) : source),
     role: () => 'dim',
     order: (c) => c.source,
   },

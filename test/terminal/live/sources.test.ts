@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -12,13 +12,14 @@ import type { LiveSource } from '../../../src/terminal/live/source.js'
 import { storeSource } from '../../../src/terminal/live/store-source.js'
 import { scenarios, toXml } from '../../fixtures/record/scenarios.js'
 import { NetworkNamespace } from '../../support/netns.js'
+import { removeDirectory } from '../../support/remove.js'
 
 // The screen's other sources: a running service through its manager, and the records of a store.
 
 const root = join(import.meta.dirname, '..', '..', '..')
 const program = join(root, 'bin', 'run.js')
 const work = mkdtempSync(join(tmpdir(), 'earshot-sources-'))
-afterAll(() => rmSync(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
+afterAll(() => removeDirectory(work))
 
 class Watched {
   readonly board = new CallBoard()
