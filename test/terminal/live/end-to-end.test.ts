@@ -21,7 +21,8 @@ let terminal: TestTerminal
 beforeAll(() => {
   network = new NetworkNamespace()
   for (const address of [phone, pbx]) network.ip('address', 'add', `${address}/32`, 'dev', 'lo')
-  writeMedia(join(work, 'good.pcap'), { packets: 200 })
+  // Three of four seconds: sipp stops its sender of media when the call ends, and under load that is late (200 packets became 195).
+  writeMedia(join(work, 'good.pcap'), { packets: 150 })
   for (const scenario of scenarios.filter((s) => s.name === 'answered' || s.name === 'busy'))
     for (const side of ['uac', 'uas'] as const)
       writeFileSync(
@@ -104,7 +105,7 @@ describe('earshot live', () => {
     terminal.type('call.pcap')
     terminal.keys('Enter')
     await terminal.until(/Saved \d+ packets of the call to call\.pcap/)
-    // What sipp's own account of the call is: seven messages, 200 RTP packets each way.
+    // What sipp's own account of the call is: seven messages, 150 RTP packets each way.
     const read = (filter: string): number =>
       execFileSync('tshark', ['-r', join(work, 'call.pcap'), '-d', 'udp.port==6000,rtp', '-d', 'udp.port==7000,rtp', '-Y', filter], {
         encoding: 'utf8',
@@ -112,7 +113,7 @@ describe('earshot live', () => {
       })
         .split('\n')
         .filter((l) => l !== '').length
-    expect([read('sip'), read('rtp && ip.src == 192.0.2.10'), read('rtp && ip.src == 192.0.2.20')]).toEqual([7, 200, 200])
+    expect([read('sip'), read('rtp && ip.src == 192.0.2.10'), read('rtp && ip.src == 192.0.2.20')]).toEqual([7, 150, 150])
 
     terminal.keys('C-z')
     await terminal.until('Stopped')
