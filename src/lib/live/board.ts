@@ -93,6 +93,8 @@ export class CallBoard {
   at = 0 as Micros
   /** Goes up with every batch. */
   version = 0
+  /** Calls that ring, are set up, or talk. A call that has ended waits for stragglers before its source says that it is over. */
+  running = 0
   readonly #options: BoardOptions
   readonly #over = new Set<BoardCall>()
   /** Calls that ran before their source began anew; most of them are told of again. */
@@ -103,10 +105,6 @@ export class CallBoard {
   constructor(options: Partial<BoardOptions> = {}) {
     this.#options = { ...boardOptions, ...options }
     this.history = new Trail(3, this.#options.boardSeconds)
-  }
-
-  get running(): number {
-    return this.calls.size - this.#over.size
   }
 
   /** Answers the calls it touched, so that whoever keeps a list need not look at all of them. */
@@ -142,7 +140,7 @@ export class CallBoard {
     const key = `${source}#${view.number}`
     let call = this.calls.get(key)
     if (call === undefined) {
-      if (this.running >= this.#options.callsMax) {
+      if (this.calls.size - this.#over.size >= this.#options.callsMax) {
         this.totals.left++
         return undefined
       }
@@ -237,8 +235,11 @@ export class CallBoard {
   #sample(): void {
     let sum = 0
     let count = 0
+    this.running = 0
     for (const { view, over } of this.calls.values()) {
-      if (over || view.mos === undefined) continue
+      if (over) continue
+      if (view.state === 'answered' || view.state === 'ringing' || view.state === 'setup') this.running++
+      if (view.mos === undefined) continue
       sum += view.mos
       count++
     }

@@ -78,6 +78,16 @@ describe('the board', () => {
     expect([board.running, board.calls.size]).toEqual([0, 2])
   })
 
+  test('what has ended runs no more, though its source still waits for stragglers', () => {
+    const board = new CallBoard()
+    const ended = ['ended', 'failed', 'cancelled', 'redirected'] as const
+    board.apply(changes(1, { added: [view(1), view(2, { state: 'ringing' }), view(3, { state: 'answered' })] }))
+    board.apply(changes(2, { added: ended.map((state, i) => view(4 + i, { state })) }))
+    expect([board.running, board.calls.size]).toEqual([3, 7])
+    board.apply(changes(3, { removed: [view(1), view(4)] }))
+    expect(board.running).toBe(2)
+  })
+
   test('a source that begins anew: calls told of again go on, the others are gone, nothing is counted twice', () => {
     const board = new CallBoard()
     board.apply(changes(1, { added: [view(1), view(2)] }))

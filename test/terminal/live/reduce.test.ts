@@ -158,6 +158,17 @@ describe('the filter', () => {
     expect(shownIds(s)).toEqual(['call-2'])
   })
 
+  test('of a text that is too long as much is taken as has room, and its end can be seen', () => {
+    const s = opened().type(`/\u001b[200~${'👍'.repeat(700)}\u001b[201~`)
+    const { prompt } = s.screen
+    expect(prompt?.kind === 'filter' && [prompt.text.length, prompt.at]).toEqual([1000, 1000])
+    expect(s.frame().cursor).toEqual({ row: 23, column: 118 })
+  })
+
+  test('nothing fits: it says so, and which key changes that', () => {
+    expect(opened().type('/caller = 9\r').text()).toContain('None of 7 calls fits the filter. F3 changes it.')
+  })
+
   test('keys typed into it do nothing else', () => {
     const s = opened().type('/q?p\u007f\u007f\u007fbusy\r')
     expect([shownIds(s), s.screen.page, s.screen.list.frozen]).toEqual([['busy'], 'calls', false])

@@ -1,11 +1,12 @@
 import type { BoardCall } from '../../../lib/live/index.js'
+import { keysOn } from '../bindings.js'
 import { type ColumnContext, LIST_MARGIN, type PlacedColumn, placeColumns, sidewaysMax } from '../columns.js'
 import { listedColumns, listRows } from '../list.js'
 import { namesShown, type Screen } from '../model.js'
 import type { Signs } from '../signs.js'
 import type { Line, Span } from '../style.js'
 import { cellsOf, fitted } from '../text.js'
-import { padLines } from './parts.js'
+import { count, keyTitle, padLines } from './parts.js'
 
 /** The list of calls: a header, then only the rows that are on the screen, however many there are. */
 export function drawCalls(screen: Screen, signs: Signs): Line[] {
@@ -69,8 +70,9 @@ function row(
 function emptyLines({ board, list, sources, keymap }: Screen): Line[] {
   const say = (text: string): Line => ({ spans: [['dim', `  ${text}`]] })
   if (list.filter.text !== '' && board.calls.size > 0) {
-    const key = [...keymap].find(([, action]) => action === 'filter')?.[0].split(' ')[1] ?? '/'
-    return [{ spans: [] }, say(`None of ${board.calls.size} calls fits "${list.filter.text}".`), say(`${key} changes the filter.`)]
+    const key = keysOn(keymap, 'calls').get('filter')?.[0]
+    const how = key === undefined ? '' : ` ${keyTitle(key)} changes it.`
+    return [{ spans: [] }, say(`None of ${count(board.calls.size)} calls fits the filter.${how}`)]
   }
   const where = sources.map((s) => s.name).join(', ')
   return [{ spans: [] }, say(`Waiting for calls${where === '' ? '' : ` on ${where}`} …`)]

@@ -10,7 +10,7 @@ import { drawCall } from './call.js'
 import { drawCalls } from './calls.js'
 import { type Dialog, dialogHelp, drawColumns, drawFilterForm, drawSettings } from './dialogs.js'
 import { drawHelp } from './help.js'
-import { between, clipSpans, count, padLines, typedSpans } from './parts.js'
+import { between, clipSpans, count, keyTitle, padLines, typedSpans } from './parts.js'
 import { drawDiff, drawRaw } from './raw.js'
 import { drawSensors } from './sensors.js'
 import { drawStatistics, successPercent } from './statistics.js'
@@ -253,25 +253,4 @@ const rank = (key: string): number => (/^F\d+$/.test(key) ? Number(key.slice(1))
 
 function firstKey(keys: readonly string[]): string {
   return keyTitle(keys.find((k) => /^f\d+$/.test(k)) ?? (keys[0] as string))
-}
-
-/** Names of keys as they stand on keyboards. */
-export function keyTitle(key: string): string {
-  const named: Readonly<Record<string, string>> = {
-    escape: 'Esc',
-    enter: 'Enter',
-    space: 'Space',
-    tab: 'Tab',
-    up: 'Up',
-    down: 'Down',
-    left: 'Left',
-    right: 'Right',
-    pageup: 'PgUp',
-    pagedown: 'PgDn',
-    home: 'Home',
-    end: 'End',
-  }
-  if (/^f\d+$/.test(key)) return key.toUpperCase()
-  if (key.startsWith('ctrl-')) return `Ctrl-${key.slice(5).toUpperCase()}`
-  return named[key] ?? key
 }

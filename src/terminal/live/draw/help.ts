@@ -3,8 +3,7 @@ import { listRows } from '../list.js'
 import type { Screen } from '../model.js'
 import type { Signs } from '../signs.js'
 import type { Line, Span } from '../style.js'
-import { keyTitle } from './frame.js'
-import { padSpans, scrolled } from './parts.js'
+import { keyTitle, padSpans, scrolled } from './parts.js'
 
 /** The help: every key of the page one came from, then those of the others, from the table that the keys come from. */
 export const drawHelp = (screen: Screen, signs: Signs): Line[] =>

@@ -84,3 +84,24 @@ export function short(n: number): string {
 }
 
 export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 1 : 0)} MiB`
+
+/** Names of keys as they stand on keyboards. */
+export function keyTitle(key: string): string {
+  const named: Readonly<Record<string, string>> = {
+    escape: 'Esc',
+    enter: 'Enter',
+    space: 'Space',
+    tab: 'Tab',
+    up: 'Up',
+    down: 'Down',
+    left: 'Left',
+    right: 'Right',
+    pageup: 'PgUp',
+    pagedown: 'PgDn',
+    home: 'Home',
+    end: 'End',
+  }
+  if (/^f\d+$/.test(key)) return key.toUpperCase()
+  if (key.startsWith('ctrl-')) return `Ctrl-${key.slice(5).toUpperCase()}`
+  return named[key] ?? key
+}
