@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { NetworkNamespace } from './netns.js'
 
@@ -5,25 +6,24 @@ let made = 0
 
 /** A terminal (tmux, a server of its own) in a namespace, with a shell in it: keys in, the screen as text out. */
 export class TestTerminal {
-  readonly #network: NetworkNamespace
-  readonly #socket: string
-  readonly #variables: readonly string[]
+  readonly #server: readonly string[]
 
   constructor(
     network: NetworkNamespace,
     options: { readonly home: string; readonly columns?: number; readonly rows?: number; readonly env?: Readonly<Record<string, string>> },
   ) {
-    this.#network = network
-    this.#socket = `earshot-${process.pid}-${++made}`
+    this.#server = ['-L', `earshot-${process.pid}-${++made}`, '-f', '/dev/null']
     const env = { HOME: options.home, XDG_CONFIG_HOME: options.home, LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8', ...options.env }
-    this.#variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+    const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
     const size = ['-x', String(options.columns ?? 120), '-y', String(options.rows ?? 30)]
-    this.tmux('-u', 'new-session', '-d', '-s', 'live', ...size, 'bash --norc --noprofile -i')
+    const session = ['-u', 'new-session', '-d', '-s', 'live', ...size, 'bash --norc --noprofile -i']
+    network.run('env', ...variables, 'tmux', ...this.#server, ...session)
     this.run("PS1='shell> '; clear")
   }
 
+  /** The server is in the namespace; its socket can be reached from everywhere. */
   tmux(...words: string[]): string {
-    return this.#network.run('env', ...this.#variables, 'tmux', '-L', this.#socket, '-f', '/dev/null', ...words)
+    return execFileSync('tmux', [...this.#server, ...words], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
   }
 
   /** Keys by their tmux names: `Enter`, `F2`, `C-z`. */
