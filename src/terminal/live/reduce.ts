@@ -53,7 +53,11 @@ function settle(screen: Screen): Step {
 }
 
 function keyPressed(screen: Screen, key: Parameters<typeof promptKey>[1]): Step {
-  if (screen.prompt !== undefined) return key.name === 'ctrl-c' ? stay(screen, { kind: 'quit' }) : promptKey(screen, key)
+  if (screen.prompt !== undefined) {
+    // What the terminal itself would do goes on where something is typed.
+    const control = key.name.startsWith('ctrl-') ? actionFor(screen.keymap, screen.page, key.name) : undefined
+    return control === 'abort' || control === 'suspend' || control === 'redraw' ? act(screen, control) : promptKey(screen, key)
+  }
   if (key.name === 'click' || key.name.startsWith('wheel-')) return mouse(screen, key)
   const action = actionFor(screen.keymap, screen.page, key.name)
   return action === undefined ? stay(screen) : act(screen, action)

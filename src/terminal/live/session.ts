@@ -6,7 +6,7 @@ import { ladderText } from './draw/text-ladder.js'
 import type { Filter } from './filter.js'
 import { type Host, openHost } from './host.js'
 import { type Effect, type Event, type Look, newScreen, type SaveFormat, type Screen } from './model.js'
-import { saveFile, savePcap } from './packets.js'
+import { mergedPackets, saveFile, savePcap } from './packets.js'
 import { FramePace, Painter } from './painter.js'
 import { reduce } from './reduce.js'
 import { type SettingsFile, writeSettings } from './settings-file.js'
@@ -191,7 +191,7 @@ async function save(
     return `Saved ${steps.length} messages of ${calls.length === 1 ? 'the call' : `${calls.length} calls`} to ${path}`
   }
   const found = await Promise.all(calls.map((call) => sourceOf(sources, call).packets(call, format === 'rtp')))
-  const packets = found.flatMap((p) => p.packets)
+  const packets = mergedPackets(found.map((p) => p.packets))
   if (packets.length === 0) throw new Error(found.find((p) => p.note !== undefined)?.note ?? 'No packets of it are kept.')
   const paths = savePcap(path, packets)
   const note = found.find((p) => p.note !== undefined)?.note

@@ -457,8 +457,12 @@ describe('actions', () => {
     expect(s.effects.at(-1)).toMatchObject({ kind: 'remember' })
   })
 
-  test('Ctrl-C quits from anywhere, also while something is typed', () => {
-    expect(opened().type('/abc\u0003').effects.at(-1)).toEqual({ kind: 'quit' })
+  test('Ctrl-C quits and Ctrl-Z goes to the shell from anywhere, also while something is typed', () => {
+    for (const keys of ['/abc', 'fabc', 'o', 's', 't', 'q']) {
+      const s = opened().type(`${keys}\u001a`)
+      expect([s.effects.at(-1)?.kind, s.screen.prompt !== undefined]).toEqual(['suspend', true])
+      expect(s.type('\u0003').effects.at(-1)).toEqual({ kind: 'quit' })
+    }
   })
 
   test('a click chooses, a second one opens; the wheel scrolls', () => {
