@@ -47,11 +47,13 @@ export const plainCommands: Readonly<Record<string, PlainCommand>> = {
   getbuild: { help: 'build', answer: () => 'earshot' },
   getverbuild: { help: 'version and build', answer: (_, { backend }) => `${backend.about.version} (earshot)` },
   help: {
-    help: 'the commands',
-    answer: () =>
-      Object.entries(plainCommands)
-        .map(([name, { help }]) => `${name}: ${help}\n`)
-        .join(''),
+    help: '[COMMAND]: what there is',
+    answer: ([name]) =>
+      name === undefined
+        ? `List of commands:\n\n${Object.keys(plainCommands).sort().map(helpLine).join('')}`
+        : Object.hasOwn(plainCommands, name)
+          ? helpLine(name)
+          : `Command ${name} not found.\n\n`,
   },
   support_aes: { help: 'whether commands may be encrypted with a shared key', answer: () => 'no' },
   exists_aes_key: { help: 'whether there is such a key', answer: () => 'no' },
@@ -64,7 +66,8 @@ export const plainCommands: Readonly<Record<string, PlainCommand>> = {
   active_call_info: { help: 'one running call: callreference, or JSON with it', answer: (_, context, line) => callInfo(context, line) },
   totalregisters: { help: 'how many registrations are known', answer: () => '0' },
   listregisters: { help: 'the registrations', answer: () => JSON.stringify([registerColumns]) },
-  is_register_new: { help: 'whether registrations are followed', answer: () => '0' },
+  // Asked before `listregisters`, which has the columns of the new form here.
+  is_register_new: { help: 'whether registrations are told in their new form', answer: () => 'ok' },
   list_sip_msg: { help: 'OPTIONS seen', answer: () => '' },
   list_history_sip_msg: { help: 'OPTIONS seen before', answer: () => '' },
 
@@ -145,6 +148,8 @@ export const plainCommands: Readonly<Record<string, PlainCommand>> = {
   },
 }
 
+const helpLine = (name: string): string => `${name} ... ${plainCommands[name]?.help}.\n\n`
+
 /** Finds the command as VoIPmonitor does: the first word, else any name that occurs in it. */
 export function plainCommand(word: string): PlainCommand | undefined {
   const exact = Object.hasOwn(plainCommands, word) ? plainCommands[word] : undefined
@@ -210,9 +215,9 @@ async function answerCalls({ backend }: PlainContext, line: string): Promise<Pla
 async function callInfo({ backend }: PlainContext, line: string): Promise<string> {
   const argument = argumentOf(line)
   const reference = argument.startsWith('{') ? String(jsonOf(argument)['callreference'] ?? '') : argument
-  const wanted = reference.toLowerCase().replace(/^(0x)?0*/, '')
-  const call = (await allCalls(backend)).find((c) => referenceOf(c).slice(2) === wanted)
-  if (wanted === '' || call === undefined) return ''
+  const wanted = numberIn(reference.trim())
+  const call = wanted === undefined ? undefined : (await allCalls(backend)).find((c) => BigInt(referenceOf(c)) === wanted)
+  if (call === undefined) return 'call not found'
   const { streams, ...rest } = call
   const packets = await callPcap(backend.spool, call.pcap)
   return JSON.stringify({
@@ -220,6 +225,14 @@ async function callInfo({ backend }: PlainContext, line: string): Promise<string
     sip_packets: packets === undefined ? 'no packets are kept of this call' : sipPacketsOf(packets, call.callId),
     rtp_streams: streams,
   })
+}
+
+/** A reference is decimal, or hexadecimal with or without 0x: what begins with other digits than 0 is read as decimal, as there. */
+function numberIn(text: string): bigint | undefined {
+  const decimal = /^[1-9]\d{0,19}/.exec(text)?.[0]
+  if (decimal !== undefined) return BigInt(decimal)
+  const hexadecimal = /^(?:0x)?([0-9a-f]{1,16})/i.exec(text)?.[1]
+  return hexadecimal === undefined ? undefined : BigInt(`0x${hexadecimal}`)
 }
 
 async function callPcap(spool: SpoolSource | undefined, path: string | undefined): Promise<Uint8Array | undefined> {

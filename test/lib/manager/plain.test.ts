@@ -231,7 +231,12 @@ describe('files', () => {
 
 test('active_call_info: the call, its SIP messages from the pcap, its streams', async () => {
   const reference = /"(0x[0-9a-f]+)"/.exec(await m.plain('listcalls'))?.[1] as string
-  const answers = [await m.plain(`active_call_info ${reference}`), await m.plain(`active_call_info {"callreference":"${reference}"}`)]
+  const decimal = await m.plain(`active_call_info ${BigInt(reference)}`)
+  const answers = [
+    decimal,
+    await m.plain(`active_call_info ${reference}`),
+    await m.plain(`active_call_info {"callreference":"${reference}"}`),
+  ]
   for (const answer of answers) {
     const info = JSON.parse(answer) as { call: { callId: string }; sip_packets: unknown[]; rtp_streams: unknown[] }
     expect(info.call.callId).toBe(callId)
@@ -242,7 +247,8 @@ test('active_call_info: the call, its SIP messages from the pcap, its streams', 
     ])
     expect(info.rtp_streams).toHaveLength(2)
   }
-  expect(await m.plain('active_call_info 0x1')).toBe('')
+  for (const unknown of ['0x1', 'nonsense', '{"callreference":"1"}', ''])
+    expect(await m.plain(`active_call_info ${unknown}`)).toBe('call not found')
 })
 
 test('live sniffers: started, told, stopped', async () => {
