@@ -142,7 +142,10 @@ async function find(
         .map((file) => file.slice(0, file.lastIndexOf(':')))
     : []
   if (there.includes(plain)) return [`getfile ${plain}`]
-  return there
-    .filter((file) => archives.some((path) => file === path || (file.startsWith(`${path}.`) && /^\.\d$/.test(file.slice(path.length)))))
-    .map((archive) => `getfile_in_tar ${archive} ${name} ${Math.floor(started / 1e6)} ${id ?? 0} cdr ${WHERE_IT_IS}`)
+  const found = there.filter((file) =>
+    archives.some((path) => file === path || (file.startsWith(`${path}.`) && /^\.\d$/.test(file.slice(path.length)))),
+  )
+  // The record tells positions, not which of several archives they are in.
+  const record = found.length > 1 ? 0 : (id ?? 0)
+  return found.map((archive) => `getfile_in_tar ${archive} ${name} ${Math.floor(started / 1e6)} ${record} cdr ${WHERE_IT_IS}`)
 }
