@@ -120,6 +120,23 @@ async function minuteOf(address: VoipmonitorAddress, started: Micros): Promise<M
   return { directory: `${y}-${mo}-${d}/${h}/${mi}`, stamp: `${y}-${mo}-${d}-${h}-${mi}` }
 }
 
+/** What it says when it keeps nothing, or says nothing to us: no file of any name would be there. */
+function refuse({ host, port }: VoipmonitorAddress, answer: string): void {
+  if (answer === 'mirror')
+    throw new OperatorError('MIRROR', `voipmonitor://${host}:${port} sends its packets to a receiver and keeps none.`, {
+      exit: exitCodes.notFound,
+      suggestions: ['Ask the manager of its receiver (mirror_destination_ip there).'],
+    })
+  if (answer.startsWith('need aes!'))
+    throw new OperatorError(
+      'AES',
+      `voipmonitor://${host}:${port} wants commands encrypted with the key in its database, which this client does not do.`,
+      {
+        suggestions: ['On the sensor: manager_enable_unencrypted = yes, with its port on 127.0.0.1 and ssh -L to it.'],
+      },
+    )
+}
+
 /**
  * The commands that fetch this kind: of its file, or of its archive and those that continue it (`.1` … after a restart of the
  * sensor); none when there is neither.
@@ -135,6 +152,7 @@ async function find(
   const archives = kind === 'ALL' ? [] : ARCHIVE_ENDS.map((end) => `${directory}/${kind}/${kind.toLowerCase()}_${stamp}${end}`)
   // The bar at the end makes a list of one a list: it is answered as one.
   const answer = await plainText(address, `file_exists ${[plain, ...archives].join('|')}|`)
+  refuse(address, answer)
   const there = answer.startsWith('ok\n')
     ? answer
         .slice(3)
