@@ -1,7 +1,27 @@
-// Bytes to text without a platform decoder: the core knows neither Buffer nor TextDecoder.
+// Bytes to text. The core stands on no platform, so nothing here needs one; but where Node's own decoder is there, it is ten
+// times as fast as what the language has, and a SIP message is some thirty texts.
+
+type Latin1Slice = (this: Uint8Array, from: number, to: number) => string
+const latin1Slice = (globalThis as { Buffer?: { prototype?: { latin1Slice?: Latin1Slice } } }).Buffer?.prototype?.latin1Slice
+
+/** Up to this length a list of numbers is faster than the decoder. */
+const SHORT = 8
+const shortLists: readonly number[][] = Array.from({ length: SHORT + 1 }, (_, length) => new Array<number>(length).fill(0))
 
 /** One character a byte; never fails, and a string made here keeps no larger string alive. */
 export function latin1(bytes: Uint8Array, from: number, to: number): string {
+  const length = to - from
+  if (length <= 0) return ''
+  if (length <= SHORT) {
+    const list = shortLists[length] as number[]
+    for (let i = 0; i < length; i++) list[i] = bytes[from + i] as number
+    return String.fromCharCode.apply(null, list)
+  }
+  return latin1Slice === undefined ? latin1Plain(bytes, from, to) : latin1Slice.call(bytes, from, to)
+}
+
+/** The same with nothing but the language. */
+export function latin1Plain(bytes: Uint8Array, from: number, to: number): string {
   let text = ''
   for (let at = from; at < to; at += 4096) {
     text += String.fromCharCode.apply(null, bytes.subarray(at, Math.min(to, at + 4096)) as unknown as number[])

@@ -1,6 +1,7 @@
 import type { HeldPacket } from '../base/held.js'
+import { appended } from '../base/short-list.js'
 import { type Endpoint, type Micros, SECOND } from '../base/units.js'
-import { digestUser, parseCSeq, parseNameAddress, parseReasons, viaBranch } from '../sip/address.js'
+import { digestUser, parseCSeq, parseNameAddress, parseReasons, tagOf, viaBranch } from '../sip/address.js'
 import type { SipMessage } from '../sip/message.js'
 import type { CallLimits } from './limits.js'
 import type { CallStream, MediaClaim } from './media.js'
@@ -75,7 +76,7 @@ export class Call implements CallHandle {
   digestUser: string | undefined
   readonly callerEndpoint: Endpoint
   readonly calleeEndpoint: Endpoint
-  readonly hops: Endpoint[] = []
+  hops: Endpoint[] = []
 
   trying: Micros | undefined
   ringing: Micros | undefined
@@ -95,8 +96,8 @@ export class Call implements CallHandle {
   lastSip: Micros
   lastInvite: Micros
 
-  readonly reasons: CallReason[] = []
-  readonly responses: { status: number; text: string }[] = []
+  reasons: CallReason[] = []
+  responses: { status: number; text: string }[] = []
   readonly digits: DtmfRecord[] = []
   sipMessages = 0
   invites = 0
@@ -110,12 +111,12 @@ export class Call implements CallHandle {
   dscp: [a: number | undefined, b: number | undefined] = [undefined, undefined]
   ttl = { min: 255, max: 0, sum: 0, count: 0 }
   /** Callee's tags in answers: one a branch. */
-  readonly branchTags = new Set<string>()
+  branchTags: string[] = []
 
-  readonly claims: MediaClaim[] = []
-  readonly streams: CallStream[] = []
+  claims: MediaClaim[] = []
+  streams: CallStream[] = []
   learned = 0
-  mediaTypes = new Set<string>()
+  mediaTypes: string[] = []
   eventsOffered = { a: false, b: false }
 
   /** For the tracker: the segment handed out last, and the earliest filed timer. */
@@ -127,10 +128,15 @@ export class Call implements CallHandle {
   /** The early record made last. */
   early: CallRecord | undefined
 
+  /** What `dueAt` answered last, and why. */
+  #due = 0
+  dueCause: CloseCause = 'absolute'
+
   #destroyAt: Micros | undefined
   #shift = SHIFT_SECONDS.usual
-  readonly #callerTags = new Set<string>()
-  readonly #inviteCopies = new Map<string, number>()
+  #callerTags: string[] = []
+  #inviteKeys: string[] = []
+  #inviteCopies: number[] = []
 
   constructor(number: number, callId: string, invite: SipMessage, context: SipContext) {
     this.number = number
@@ -195,30 +201,30 @@ export class Call implements CallHandle {
     return Math.max(this.lastSip, this.lastRtp ?? 0) as Micros
   }
 
-  /** When this call is to be closed if nothing more comes, and why. */
-  dueAt(limits: CallLimits): { at: Micros; cause: CloseCause } {
-    let at: number = this.started + limits.absoluteTimeoutSeconds * SECOND
-    let cause: CloseCause = 'absolute'
-    const sooner = (candidate: number, why: CloseCause): void => {
-      if (candidate < at) {
-        at = candidate
-        cause = why
-      }
-    }
+  /** When this call is to be closed if nothing more comes; why is in `dueCause` then. Asked after every message, so it makes no object. */
+  dueAt(limits: CallLimits): Micros {
+    this.#due = this.started + limits.absoluteTimeoutSeconds * SECOND
+    this.dueCause = 'absolute'
     const lastRtp = this.lastRtp
-    if (this.#destroyAt !== undefined) sooner(this.#destroyAt, 'finished')
-    if (this.byeConfirmed !== undefined) sooner(this.byeConfirmed + limits.byeConfirmedTimeoutSeconds * SECOND, 'bye timeout')
-    else if (this.bye !== undefined) sooner(this.bye + limits.byeTimeoutSeconds * SECOND, 'bye timeout')
-    if (lastRtp !== undefined) sooner(Math.max(lastRtp, this.lastSip) + limits.rtpTimeoutSeconds * SECOND, 'rtp timeout')
-    else sooner(this.started + limits.sipWithoutRtpTimeoutSeconds * SECOND, 'no rtp')
+    if (this.#destroyAt !== undefined) this.#sooner(this.#destroyAt, 'finished')
+    if (this.byeConfirmed !== undefined) this.#sooner(this.byeConfirmed + limits.byeConfirmedTimeoutSeconds * SECOND, 'bye timeout')
+    else if (this.bye !== undefined) this.#sooner(this.bye + limits.byeTimeoutSeconds * SECOND, 'bye timeout')
+    if (lastRtp !== undefined) this.#sooner(Math.max(lastRtp, this.lastSip) + limits.rtpTimeoutSeconds * SECOND, 'rtp timeout')
+    else this.#sooner(this.started + limits.sipWithoutRtpTimeoutSeconds * SECOND, 'no rtp')
     if (lastRtp === undefined && this.ringing === undefined && this.answered === undefined)
-      sooner(this.started + limits.zombieTimeoutSeconds * SECOND, 'zombie')
+      this.#sooner(this.started + limits.zombieTimeoutSeconds * SECOND, 'zombie')
     if (this.oneWay) {
       const silent = Math.max(this.lastSip, lastRtp ?? 0) + limits.oneWayTimeoutSeconds * SECOND
-      sooner(Math.max(silent, this.lastInvite + INVITE_GIVES_UP_SECONDS * SECOND), 'one way')
+      this.#sooner(Math.max(silent, this.lastInvite + INVITE_GIVES_UP_SECONDS * SECOND), 'one way')
     }
-    if (this.sipMessages > limits.sipMessagesMax || this.invites > limits.invitesMax) sooner(this.lastSip, 'too many messages')
-    return { at: at as Micros, cause }
+    if (this.sipMessages > limits.sipMessagesMax || this.invites > limits.invitesMax) this.#sooner(this.lastSip, 'too many messages')
+    return this.#due as Micros
+  }
+
+  #sooner(candidate: number, why: CloseCause): void {
+    if (candidate >= this.#due) return
+    this.#due = candidate
+    this.dueCause = why
   }
 
   /** Only one side's SIP was seen. */
@@ -227,15 +233,15 @@ export class Call implements CallHandle {
   }
 
   #senderOf(message: SipMessage, context: SipContext): 'a' | 'b' {
-    const from = parseNameAddress(message.header('from') ?? '').tag ?? ''
+    const from = tagOf(message.header('from')) ?? ''
     const isRequest = message.method !== undefined
-    if (message.method === 'INVITE' && parseNameAddress(message.header('to') ?? '').tag === undefined) {
+    if (message.method === 'INVITE' && tagOf(message.header('to')) === undefined) {
       // An INVITE outside a dialog is the caller's by definition, whatever a B2BUA on the way made of the tag.
-      if (this.#callerTags.size < TAGS_MAX) this.#callerTags.add(from)
+      this.#callerTags = withTag(this.#callerTags, from)
       return 'a'
     }
-    if (this.#callerTags.has(from)) return isRequest ? 'a' : 'b'
-    if (this.#callerTags.size === 0) return context.source === this.callerEndpoint ? 'a' : 'b'
+    if (this.#callerTags.includes(from)) return isRequest ? 'a' : 'b'
+    if (this.#callerTags.length === 0) return context.source === this.callerEndpoint ? 'a' : 'b'
     return isRequest ? 'b' : 'a'
   }
 
@@ -258,7 +264,8 @@ export class Call implements CallHandle {
     const reason = message.header('reason')
     if (reason !== undefined) {
       for (const found of parseReasons(reason)) {
-        if (this.reasons.length < 8 && !this.reasons.some((r) => r.protocol === found.protocol)) this.reasons.push(found)
+        if (this.reasons.length < 8 && !this.reasons.some((r) => r.protocol === found.protocol))
+          this.reasons = appended(this.reasons, found)
       }
     }
     if (this.#destroyAt !== undefined) this.#destroyAt = Math.max(this.#destroyAt, context.time + this.#shift * SECOND) as Micros
@@ -273,7 +280,8 @@ export class Call implements CallHandle {
         this.#goesOn()
         this.digestUser ??= digestUser(message.header('proxy-authorization') ?? message.header('authorization'))
         this.#countCopies(message, context)
-        if (this.hops.length < HOPS_MAX && !this.hops.includes(context.destination) && side === 'a') this.hops.push(context.destination)
+        if (this.hops.length < HOPS_MAX && !this.hops.includes(context.destination) && side === 'a')
+          this.hops = appended(this.hops, context.destination)
         break
       case 'BYE':
         this.bye ??= time
@@ -293,7 +301,7 @@ export class Call implements CallHandle {
     const text = kept(message.reasonPhrase) ?? ''
     const method = parseCSeq(message.header('cseq'))?.method
     if (this.responses.length < RESPONSES_MAX && !this.responses.some((r) => r.status === status && r.text === text)) {
-      this.responses.push({ status, text })
+      this.responses = appended(this.responses, { status, text })
     }
     if (method === 'INVITE') this.#inviteResponse(message, status, text, time)
     else if (method === 'BYE' && status >= 200 && status < 300 && this.bye !== undefined) {
@@ -304,8 +312,8 @@ export class Call implements CallHandle {
   }
 
   #inviteResponse(message: SipMessage, status: number, text: string, time: Micros): void {
-    const tag = parseNameAddress(message.header('to') ?? '').tag
-    if (tag !== undefined && this.branchTags.size < TAGS_MAX) this.branchTags.add(tag)
+    const tag = tagOf(message.header('to'))
+    if (tag !== undefined) this.branchTags = withTag(this.branchTags, tag)
     if (this.answered === undefined) this.provisional = status < 200 ? status : undefined
     if (status === 100) this.trying ??= time
     else this.firstResponse ??= time
@@ -352,9 +360,13 @@ export class Call implements CallHandle {
   #countCopies(message: SipMessage, { source, destination }: SipContext): void {
     const cseq = parseCSeq(message.header('cseq'))?.number
     const key = `${cseq}|${viaBranch(message.header('via'))}|${source}|${destination}`
-    const copies = this.#inviteCopies.get(key)
-    if (copies === undefined && this.#inviteCopies.size >= INVITE_KEYS_MAX) return
-    this.#inviteCopies.set(key, (copies ?? -1) + 1)
-    this.retransmissions = Math.max(this.retransmissions, (copies ?? -1) + 1)
+    const known = this.#inviteKeys.indexOf(key)
+    if (known < 0) {
+      if (this.#inviteKeys.length >= INVITE_KEYS_MAX) return
+      this.#inviteKeys = appended(this.#inviteKeys, key)
+      this.#inviteCopies = appended(this.#inviteCopies, 0)
+    } else this.retransmissions = Math.max(this.retransmissions, ++this.#inviteCopies[known]!)
   }
 }
+
+const withTag = (tags: string[], tag: string): string[] => (tags.length < TAGS_MAX && !tags.includes(tag) ? appended(tags, tag) : tags)

@@ -60,7 +60,7 @@ export function finishCall(
     inviteRetransmissions: call.retransmissions,
     sipMessages: call.sipMessages,
     responses: [...call.responses],
-    branches: Math.max(1, call.branchTags.size),
+    branches: Math.max(1, call.branchTags.length),
     vlan: call.vlan < 0 ? undefined : call.vlan,
     dscp: [
       aSip,
@@ -161,24 +161,30 @@ function announced(call: Call, media: MediaIndex): SdpAddress[] {
     .map(({ side, endpoint, ptimeMs }) => ({ side, host: media.endpointText(endpoint), ptimeMs }))
 }
 
+type FlagTest = (call: Call, streams: readonly StreamRecord[]) => boolean
+
 /** Bits of VoIPmonitor's cdr.flags that we know (database.md 3.2). */
+const flagBits: readonly (readonly [bit: number, on: FlagTest])[] = [
+  [2, (call) => call.bye !== undefined && call.byeConfirmed === undefined],
+  [4, (_, streams) => streams.some((s) => s.srtp)],
+  [6, (_, streams) => streams.some((s) => s.ssrc === 0)],
+  [8, (call) => call.eventsOffered.a],
+  [9, (call) => call.eventsOffered.b],
+  [10, (call) => call.fragmentedSip],
+  [11, (call) => call.fragmentedRtp],
+  [12, (call) => call.mediaTypes.includes('audio')],
+  [13, (call) => call.mediaTypes.includes('image')],
+  [14, (call) => call.mediaTypes.includes('video')],
+  [17, (call) => call.rtcpSeen],
+  [22, (_, streams) => streams.some((s) => s.duplicates > 0)],
+  [31, (call) => call.transports.tcp],
+  [32, (call) => call.transports.udp],
+  [35, (_, streams) => streams.some((s) => s.codecChanged)],
+]
+
+/** All the bits are below 2^53, so a number holds them on the way. */
 function flagsOf(call: Call, streams: readonly StreamRecord[]): bigint {
-  const bits: [bit: number, on: boolean][] = [
-    [2, call.bye !== undefined && call.byeConfirmed === undefined],
-    [4, streams.some((s) => s.srtp)],
-    [6, streams.some((s) => s.ssrc === 0)],
-    [8, call.eventsOffered.a],
-    [9, call.eventsOffered.b],
-    [10, call.fragmentedSip],
-    [11, call.fragmentedRtp],
-    [12, call.mediaTypes.has('audio')],
-    [13, call.mediaTypes.has('image')],
-    [14, call.mediaTypes.has('video')],
-    [17, call.rtcpSeen],
-    [22, streams.some((s) => s.duplicates > 0)],
-    [31, call.transports.tcp],
-    [32, call.transports.udp],
-    [35, streams.some((s) => s.codecChanged)],
-  ]
-  return bits.reduce((flags, [bit, on]) => (on ? flags | (1n << BigInt(bit)) : flags), 0n)
+  let flags = 0
+  for (const [bit, on] of flagBits) if (on(call, streams)) flags += 2 ** bit
+  return BigInt(flags)
 }

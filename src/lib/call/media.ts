@@ -1,6 +1,7 @@
 import { type AddressBook, addressOf, endpointOf, portOf } from '../base/address.js'
 import { EndpointMap } from '../base/endpoint-map.js'
 import { EndpointRows } from '../base/endpoint-rows.js'
+import { appended } from '../base/short-list.js'
 import { type Endpoint, type Micros, SECOND } from '../base/units.js'
 import { type PayloadFormat, payloadFormat } from '../rtp/codecs.js'
 import { column, NO_TAG, rowLength, StreamRows } from '../rtp/rows.js'
@@ -38,18 +39,21 @@ export class CallStream extends RtpStream {
 export class MediaTarget {
   readonly endpoint: Endpoint
   claims: MediaClaim[] = []
-  readonly incoming: CallStream[] = []
-  readonly outgoing: CallStream[] = []
+  incoming: CallStream[] = []
+  outgoing: CallStream[] = []
 
   constructor(endpoint: Endpoint) {
     this.endpoint = endpoint
   }
 }
 
+/** Kinds of media that one call may announce; there are eight in all the RFCs. */
+const MEDIA_TYPES_MAX = 16
 /** Endpoints one call may learn. */
 const LEARNED_MAX = 8
 /** Streams looked through at one endpoint; what a flood of SSRCs makes beyond it is counted, not kept. */
 const STREAMS_PER_ENDPOINT_MAX = 256
+const NO_CLAIMS: readonly MediaClaim[] = []
 const NO_FORMATS: ReadonlyMap<number, PayloadFormat> = new Map()
 
 export class MediaIndex {
@@ -83,7 +87,8 @@ export class MediaIndex {
   /** Files what an SDP body announces for one side of a call. */
   announce(call: Call, side: 'a' | 'b', media: readonly SdpMedia[]): void {
     for (const line of media) {
-      call.mediaTypes.add(line.type)
+      if (call.mediaTypes.length < MEDIA_TYPES_MAX && !call.mediaTypes.includes(line.type))
+        call.mediaTypes = appended(call.mediaTypes, line.type)
       if (line.port === 0 || line.host === undefined) continue
       const address = this.#addresses.parse(line.host)
       // 0.0.0.0 is the old way to hold (RFC 2543 B.5), :: its twin.
@@ -186,9 +191,10 @@ export class MediaIndex {
     } else {
       this.#makeRoom(target, call)
       const claim: MediaClaim = { call, side, endpoint, rtcp, learned, ...about }
-      target.claims.push(claim)
-      call.claims.push(claim)
+      target.claims = appended(target.claims, claim)
+      call.claims = appended(call.claims, claim)
     }
+    if (target.incoming.length + target.outgoing.length === 0) return
     for (const stream of new Set([...target.incoming, ...target.outgoing])) {
       stream.refreshFormats()
       this.#decideOwners(stream)
@@ -197,6 +203,7 @@ export class MediaIndex {
 
   /** The port goes to a later call: those that are over let go of it, and of the streams on it. */
   #makeRoom(target: MediaTarget, newcomer: Call): void {
+    if (target.claims.length === 0) return
     for (const claim of [...target.claims]) {
       if (claim.call !== newcomer && claim.call.over) this.#release(target, claim.call)
     }
@@ -256,8 +263,8 @@ export class MediaIndex {
   #link(stream: CallStream): void {
     const to = this.#targets.get(stream.destination)
     const from = this.#targets.get(stream.source)
-    if (to && !to.incoming.includes(stream)) to.incoming.push(stream)
-    if (from && !from.outgoing.includes(stream)) from.outgoing.push(stream)
+    if (to && !to.incoming.includes(stream)) to.incoming = appended(to.incoming, stream)
+    if (from && !from.outgoing.includes(stream)) from.outgoing = appended(from.outgoing, stream)
   }
 
   /** Media from an address that no SDP names (NAT): remembered as the other side's, until somebody announces it. */
@@ -274,15 +281,29 @@ export class MediaIndex {
     }
   }
 
-  /** The calls whose announcements fit best own the stream: both ends before one, announced before learned, running before over. */
   #decideOwners(stream: CallStream): void {
+    const owners = this.#fittest(stream)
+    for (const old of stream.owners) if (!owners.includes(old)) remove(old.streams, stream)
+    for (const owner of owners) {
+      if (owner.streams.includes(stream)) continue
+      if (owner.streams.length < this.#limits.streamsPerCallMax) owner.streams = appended(owner.streams, stream)
+      else this.streamsRefused++
+    }
+    stream.owners = owners
+    this.rows.cells[stream.row + column.tag] = NO_TAG
+    if (owners.length > 1) stream.shared = true
+  }
+
+  /** The calls whose announcements fit best: both ends before one, announced before learned, running before over. */
+  #fittest(stream: CallStream): Call[] {
+    const to = this.#targets.get(stream.destination)?.claims ?? NO_CLAIMS
+    const from = this.#targets.get(stream.source)?.claims ?? NO_CLAIMS
+    const only = onlyCallOf(to, from)
+    if (only !== null) return only === undefined ? [] : [only]
     const scores = new Map<Call, number>()
-    for (const endpoint of [stream.destination, stream.source]) {
+    for (const claims of [to, from]) {
       const best = new Map<Call, number>()
-      for (const claim of this.#targets.get(endpoint)?.claims ?? []) {
-        if (claim.rtcp) continue
-        best.set(claim.call, Math.max(best.get(claim.call) ?? 0, claim.learned ? 0.1 : 1))
-      }
+      for (const claim of claims) if (!claim.rtcp) best.set(claim.call, Math.max(best.get(claim.call) ?? 0, claim.learned ? 0.1 : 1))
       for (const [call, score] of best) scores.set(call, (scores.get(call) ?? 0) + score)
     }
     for (const [call, score] of scores) {
@@ -291,16 +312,7 @@ export class MediaIndex {
       else if (stream.first > ended + 2 * SECOND) scores.set(call, score - 0.5)
     }
     const top = Math.max(...scores.values())
-    const owners = [...scores].filter(([, score]) => score === top).map(([call]) => call)
-    for (const old of stream.owners) if (!owners.includes(old)) remove(old.streams, stream)
-    for (const owner of owners) {
-      if (owner.streams.includes(stream)) continue
-      if (owner.streams.length < this.#limits.streamsPerCallMax) owner.streams.push(stream)
-      else this.streamsRefused++
-    }
-    stream.owners = owners
-    this.rows.cells[stream.row + column.tag] = NO_TAG
-    if (owners.length > 1) stream.shared = true
+    return [...scores].filter(([, score]) => score === top).map(([call]) => call)
   }
 
   endpointText(endpoint: Endpoint): { ip: string; port: number } {
@@ -311,4 +323,16 @@ export class MediaIndex {
 function remove<T>(list: T[], item: T): void {
   const i = list.indexOf(item)
   if (i >= 0) list.splice(i, 1)
+}
+
+/** The one call with media at both ends, as nearly always; undefined when there is none, null when there are several. */
+function onlyCallOf(to: readonly MediaClaim[], from: readonly MediaClaim[]): Call | undefined | null {
+  let only: Call | undefined
+  for (let i = 0; i < to.length + from.length; i++) {
+    const claim = (i < to.length ? to[i] : from[i - to.length]) as MediaClaim
+    if (claim.rtcp || claim.call === only) continue
+    if (only !== undefined) return null
+    only = claim.call
+  }
+  return only
 }

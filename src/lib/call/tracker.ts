@@ -434,7 +434,7 @@ export class CallTracker {
   }
 
   #file(call: Call): void {
-    const due = call.dueAt(this.#options.limits).at
+    const due = call.dueAt(this.#options.limits)
     const at = this.#outputs.onEarlyRecord !== undefined && call.earlyAt < due ? call.earlyAt : due
     if (at >= call.filedAt) return
     call.filedAt = at
@@ -445,8 +445,7 @@ export class CallTracker {
     for (let call = this.#timers.take(now); call !== undefined; call = this.#timers.take(now)) {
       if (call.closed) continue
       call.filedAt = Number.POSITIVE_INFINITY
-      const { at, cause } = call.dueAt(this.#options.limits)
-      if (at <= now) this.#close(call, cause)
+      if (call.dueAt(this.#options.limits) <= now) this.#close(call, call.dueCause)
       else {
         if (call.earlyAt <= now) this.#giveEarly(call)
         this.#file(call)

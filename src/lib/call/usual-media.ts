@@ -47,6 +47,8 @@ export class UsualMedia {
   /** What was looked up ahead: the packets from `#aheadFrom` up to `#aheadTo`, as `#recent` was after `#aheadChanges`. */
   readonly #aheadRow = new Int32Array(AHEAD)
   readonly #aheadRtpAt = new Int32Array(AHEAD)
+  readonly #aheadEndpoint = new Float64Array(AHEAD)
+  readonly #aheadSlot = new Int32Array(AHEAD)
   #aheadFrom = 0
   #aheadTo = 0
   #aheadChanges = 0
@@ -119,7 +121,8 @@ export class UsualMedia {
 
   /**
    * Where the rows of the next packets are, up to the first that is not usual by its headers. Nothing here waits for what it
-   * has read, so the misses of many packets are under way at once; one after the other they cost most of the time.
+   * has read, so the misses of many packets are under way at once; one after the other they cost most of the time. Two loops,
+   * headers then rows: the shorter a step, the more of them a processor has under way.
    */
   #lookAhead(from: number, to: number): void {
     const { at: starts, captured } = this.#batch as PacketBatch
@@ -130,6 +133,8 @@ export class UsualMedia {
     const { pairs, mask } = this.#recent
     const rowAhead = this.#aheadRow
     const rtpAhead = this.#aheadRtpAt
+    const endpointAhead = this.#aheadEndpoint
+    const slotAhead = this.#aheadSlot
     let touched = 0
     let index = from
     for (; index < to && ipAt >= 0; index++) {
@@ -154,7 +159,17 @@ export class UsualMedia {
       const address = view.getUint32(ip + 16)
       const port = view.getUint16(ip + 22)
       const endpoint = address * 65_536 + port
-      let slot = hashOf(address, port) & mask
+      const slot = hashOf(address, port) & mask
+      touched += pairs[2 * slot]!
+      endpointAhead[index - from] = endpoint
+      slotAhead[index - from] = slot
+      rtpAhead[index - from] = ip + RTP_AT
+    }
+    const usual = index - from
+    let found = 0
+    for (; found < usual; found++) {
+      const endpoint = endpointAhead[found]!
+      let slot = slotAhead[found]!
       let key = pairs[2 * slot]!
       while (key !== endpoint && key !== 0) {
         slot = (slot + 1) & mask
@@ -163,12 +178,11 @@ export class UsualMedia {
       if (key === 0) break
       const row = pairs[2 * slot + 1]!
       touched += cells[row]! + cells[row + SECOND_LINE]!
-      rowAhead[index - from] = row
-      rtpAhead[index - from] = ip + RTP_AT
+      rowAhead[found] = row
     }
     this.touched = touched
     this.#aheadFrom = from
-    this.#aheadTo = index
+    this.#aheadTo = from + found
     this.#aheadChanges = this.#recent.changes
   }
 

@@ -8,29 +8,58 @@ export interface NameAddress {
 }
 
 export function parseNameAddress(text: string): NameAddress {
-  const quoted = /^\s*"((?:[^"\\]|\\[\s\S])*)"\s*/.exec(text)
+  const { quoted, rest, uri, after } = split(text)
+  const open = rest.indexOf('<')
+  const name = quoted !== undefined ? quoted.replace(/\\([\s\S])/g, '$1') : open >= 0 ? rest.slice(0, open).trim() : ''
+  return { displayName: name === '' ? undefined : name, ...parseUri(uri), tag: tagIn(after) }
+}
+
+/** Its tag alone. */
+export const tagOf = (text: string | undefined): string | undefined => (text === undefined ? undefined : tagIn(split(text).after))
+
+/** The quoted display name, what follows it, the URI in that, and the header field's own parameters. */
+function split(text: string): { quoted: string | undefined; rest: string; uri: string; after: string } {
+  const quoted = text.includes('"') ? /^\s*"((?:[^"\\]|\\[\s\S])*)"\s*/.exec(text) : null
   const rest = quoted ? text.slice(quoted[0].length) : text
   const open = rest.indexOf('<')
+  if (open < 0) {
+    // Without angle brackets, parameters after the URI belong to the header field, not to the URI (20.10).
+    const uri = before(rest, ';')
+    return { quoted: quoted?.[1], rest, uri, after: rest.slice(uri.length) }
+  }
   const close = rest.indexOf('>', open)
-  const bracketed = open >= 0
-  // Without angle brackets, parameters after the URI belong to the header field, not to the URI (20.10).
-  const uri = bracketed ? rest.slice(open + 1, close < 0 ? rest.length : close) : (rest.split(';')[0] ?? '')
-  const after = bracketed ? (close < 0 ? '' : rest.slice(close + 1)) : rest.slice(uri.length)
-  const name = quoted ? (quoted[1] ?? '').replace(/\\([\s\S])/g, '$1') : bracketed ? rest.slice(0, open).trim() : ''
-  const tag = /;\s*tag\s*=\s*("?)([^;,\s"]*)\1/i.exec(after)?.[2]
-  return { displayName: name === '' ? undefined : name, ...parseUri(uri), tag: tag === '' ? undefined : tag }
+  return {
+    quoted: quoted?.[1],
+    rest,
+    uri: rest.slice(open + 1, close < 0 ? rest.length : close),
+    after: close < 0 ? '' : rest.slice(close + 1),
+  }
 }
+
+function tagIn(parameters: string): string | undefined {
+  if (parameters === '') return undefined
+  // As everybody writes it, without the price of a regular expression.
+  if (parameters.startsWith(';tag=') && parameters.charCodeAt(5) !== QUOTE) {
+    const end = parameters.slice(5).search(/[;,\s"]/)
+    return nonEmpty(end < 0 ? parameters.slice(5) : parameters.slice(5, 5 + end))
+  }
+  return nonEmpty(/;\s*tag\s*=\s*("?)([^;,\s"]*)\1/i.exec(parameters)?.[2])
+}
+
+const QUOTE = 0x22
 
 /** User and host of a sip:, sips: or tel: URI (RFC 3261 19.1.1); other schemes give what stands before and after the @. */
 export function parseUri(uri: string): { user: string | undefined; host: string | undefined } {
   const scheme = /^\s*([a-z][a-z0-9+.-]*):/i.exec(uri)
   const body = scheme ? uri.slice(scheme[0].length) : uri.trim()
-  if (scheme?.[1]?.toLowerCase() === 'tel') return { user: nonEmpty(body.split(';')[0]), host: undefined }
+  if (scheme?.[1]?.toLowerCase() === 'tel') return { user: nonEmpty(before(body, ';')), host: undefined }
   const at = body.lastIndexOf('@')
   // The password after the colon is nobody's number; user parameters (`;phone-context=…`) are part of the user.
-  const user = at < 0 ? undefined : nonEmpty(body.slice(0, at).split(':')[0])
-  const hostPort = body.slice(at + 1).split(/[;?>\s]/)[0] ?? ''
-  const host = hostPort.startsWith('[') ? hostPort.slice(1).split(']')[0] : hostPort.split(':')[0]
+  const user = at < 0 ? undefined : nonEmpty(before(body.slice(0, at), ':'))
+  const rest = body.slice(at + 1)
+  const end = rest.search(/[;?>\s]/)
+  const hostPort = end < 0 ? rest : rest.slice(0, end)
+  const host = hostPort.startsWith('[') ? before(hostPort.slice(1), ']') : before(hostPort, ':')
   return { user, host: nonEmpty(host) }
 }
 
@@ -62,3 +91,8 @@ export function parseReasons(text: string): { protocol: string; cause: number | 
 }
 
 const nonEmpty = (text: string | undefined): string | undefined => (text === undefined || text === '' ? undefined : text)
+
+function before(text: string, separator: string): string {
+  const i = text.indexOf(separator)
+  return i < 0 ? text : text.slice(0, i)
+}

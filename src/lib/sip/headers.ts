@@ -21,11 +21,31 @@ export const headerTable = {
 
 export type HeaderName = keyof typeof headerTable
 
-/** Lower-case name or compact form → the name in the table. */
-export const headerNames: ReadonlyMap<string, HeaderName> = new Map(
-  (Object.entries(headerTable) as [HeaderName, string | undefined][]).flatMap(([name, short]) =>
-    short === undefined ? [[name, name] as const] : [[name, name] as const, [short, name] as const],
-  ),
-)
+interface Known {
+  readonly name: HeaderName
+  readonly letters: Uint8Array
+}
 
-export const headerNameLengths: ReadonlySet<number> = new Set([...headerNames.keys()].map((name) => name.length))
+/** Names and compact forms by their length: a few candidates, which are compared byte by byte. */
+const byLength: readonly (readonly Known[])[] = (() => {
+  const lists: Known[][] = Array.from({ length: 33 }, () => [])
+  for (const [name, short] of Object.entries(headerTable) as [HeaderName, string | undefined][]) {
+    for (const form of short === undefined ? [name] : [name, short]) {
+      lists[form.length]?.push({ name, letters: Uint8Array.from(form, (letter) => letter.charCodeAt(0)) })
+    }
+  }
+  return lists
+})()
+
+/** Which of the table's fields the bytes name, in whatever case (RFC 3261 7.3.1); undefined when none. */
+export function headerNameOf(bytes: Uint8Array, from: number, to: number): HeaderName | undefined {
+  const candidates = byLength[to - from]
+  if (candidates === undefined) return undefined
+  for (const { name, letters } of candidates) {
+    let i = 0
+    // A letter is itself or, with bit 5 cleared, its capital.
+    while (i < letters.length && (bytes[from + i]! | ((letters[i]! & 0x40) >> 1)) === letters[i]) i++
+    if (i === letters.length) return name
+  }
+  return undefined
+}

@@ -1,6 +1,6 @@
-import { latin1, utf8 } from '../base/text.js'
-import { type HeaderName, headerNameLengths, headerNames } from './headers.js'
-import { beginsSip, skipEmptyLines } from './start-line.js'
+import { utf8 } from '../base/text.js'
+import { type HeaderName, headerNameOf } from './headers.js'
+import { beginsSip, beginsStatusLine, skipEmptyLines } from './start-line.js'
 
 /**
  * One SIP message read in place (RFC 3261 7): start line, the header fields of `headerTable`, where the body is.
@@ -31,6 +31,9 @@ const CR = 0x0d
 const COLON = 0x3a
 const SPACE = 0x20
 const TAB = 0x09
+const DIGIT_0 = 0x30
+/** `SIP/2.0 NNN` */
+const STATUS_LINE_MIN = 11
 
 /** Header fields kept of one message; a longer one is cut off there. */
 const FIELDS_MAX = 512
@@ -78,7 +81,7 @@ class Message implements SipMessage {
     const known = this.#values[i]
     if (known !== undefined) return known
     const text = utf8(this.bytes, this.#ranges[2 * i] as number, this.#ranges[2 * i + 1] as number)
-    const value = text.replace(/\r?\n[ \t]+/g, ' ').trim()
+    const value = (text.includes('\n') ? text.replace(/\r?\n[ \t]+/g, ' ') : text).trim()
     this.#values[i] = value
     return value
   }
@@ -90,7 +93,7 @@ export function readSip(bytes: Uint8Array, at: number, end: number): SipMessage 
   if (!beginsSip(bytes, start, end)) return 'not SIP'
   const message = new Message(bytes, start)
   const startLineEnd = lineEnd(bytes, start, end)
-  readStartLine(message, latin1Trimmed(bytes, start, startLineEnd))
+  readStartLine(message, startLineEnd)
   let i = nextLine(bytes, startLineEnd, end)
   let headerEnd = i
   for (;;) {
@@ -126,13 +129,14 @@ export function contentLength(message: SipMessage): number | undefined {
   return text !== undefined && /^\d{1,8}$/.test(text) ? Number(text) : undefined
 }
 
-function readStartLine(message: Message, line: string): void {
-  const response = /^SIP\/2\.0 +(\d{3}) ?(.*)$/i.exec(line)
-  if (response) {
-    message.status = Number(response[1])
-    message.reasonPhrase = response[2]?.trim() ?? ''
+function readStartLine(message: Message, end: number): void {
+  const { bytes, at } = message
+  if (beginsStatusLine(bytes, at, end)) {
+    message.status = (bytes[at + 8]! - DIGIT_0) * 100 + (bytes[at + 9]! - DIGIT_0) * 10 + bytes[at + 10]! - DIGIT_0
+    message.reasonPhrase = utf8(bytes, at + STATUS_LINE_MIN, end).trim()
     return
   }
+  const line = utf8(bytes, at, end).trim()
   const space = line.indexOf(' ')
   message.method = line.slice(0, space)
   message.requestUri = line.slice(space + 1, line.lastIndexOf(' ')).trim()
@@ -144,9 +148,10 @@ function readField(message: Message, from: number, to: number): void {
   // No header name that we keep is longer than 32 bytes.
   const limit = Math.min(to, from + 40)
   while (colon < limit && bytes[colon] !== COLON) colon++
-  // White space before the colon is rare; a name of a length that no name of ours has is not one of ours.
-  if (colon === limit || (!headerNameLengths.has(colon - from) && (bytes[colon - 1] as number) > SPACE)) return
-  const name = headerNames.get(latin1(bytes, from, colon).trimEnd().toLowerCase())
+  if (colon === limit) return
+  let nameEnd = colon
+  while (nameEnd > from && (bytes[nameEnd - 1] as number) <= SPACE) nameEnd--
+  const name = headerNameOf(bytes, from, nameEnd)
   if (name !== undefined) message.add(name, colon + 1, to)
 }
 
@@ -159,4 +164,3 @@ function lineEnd(bytes: Uint8Array, at: number, end: number): number {
 
 const nextLine = (_bytes: Uint8Array, eol: number, end: number): number => Math.min(end, eol + 1)
 const isEmptyLine = (bytes: Uint8Array, from: number, eol: number): boolean => eol === from || (eol === from + 1 && bytes[from] === CR)
-const latin1Trimmed = (bytes: Uint8Array, from: number, to: number): string => utf8(bytes, from, to).trim()

@@ -24,7 +24,8 @@ export function beginsSip(bytes: Uint8Array, at: number, end: number): boolean {
   return beginsStatusLine(bytes, at, end) || beginsRequestLine(bytes, at, end)
 }
 
-function beginsStatusLine(bytes: Uint8Array, at: number, end: number): boolean {
+/** `SIP/2.0 NNN`, in whatever case. */
+export function beginsStatusLine(bytes: Uint8Array, at: number, end: number): boolean {
   if (at + 11 > end || !isVersion(bytes, at) || bytes[at + 7] !== SPACE) return false
   return isDigit(bytes[at + 8]) && isDigit(bytes[at + 9]) && isDigit(bytes[at + 10])
 }

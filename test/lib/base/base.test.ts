@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { AddressBook, addressOf, endpointOf, ipv6Text, parseIpv4, parseIpv6, portOf } from '../../../src/lib/base/address.js'
 import { EndpointMap } from '../../../src/lib/base/endpoint-map.js'
-import { utf8 } from '../../../src/lib/base/text.js'
+import { appended } from '../../../src/lib/base/short-list.js'
+import { latin1, latin1Plain, utf8 } from '../../../src/lib/base/text.js'
 import { printable } from '../../../src/lib/base/text-safe.js'
 import type { Micros } from '../../../src/lib/base/units.js'
 import { CaptureClock } from '../../../src/lib/call/clock.js'
@@ -104,7 +105,20 @@ describe('text', () => {
     expect(utf8(b, 0, b.length).length).toBeGreaterThan(0)
   })
 
+  test.each([0, 1, 8, 9, 255, 256, 5000])('%d bytes of any kind: one character each, with Node and without', (length) => {
+    const b = Uint8Array.from({ length: length + 5 }, (_, i) => (i * 7) & 0xff)
+    const want = [...b.subarray(3, 3 + length)].map((byte) => String.fromCharCode(byte)).join('')
+    expect(latin1(b, 3, 3 + length)).toBe(want)
+    expect(latin1Plain(b, 3, 3 + length)).toBe(want)
+  })
+
   test('no escape sequence reaches a terminal', () => expect(printable('a\u001b[31mb\u009bc\r\n\u202e')).toBe('a·[31mb·c···'))
+})
+
+test('a short list grows as any other', () => {
+  let list: number[] = []
+  for (let i = 0; i < 9; i++) list = appended(list, i)
+  expect(list).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
 })
 
 test.each([0, 951_782_400, 1_700_000_000.123456, 1_709_164_800, 4_102_444_799])('time %d is written as Date does', (seconds) => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { digestUser, parseCSeq, parseNameAddress, parseReasons, parseUri, viaBranch } from '../../../src/lib/sip/address.js'
+import { digestUser, parseCSeq, parseNameAddress, parseReasons, parseUri, tagOf, viaBranch } from '../../../src/lib/sip/address.js'
 import { infoDigit } from '../../../src/lib/sip/dtmf-info.js'
+import { type HeaderName, headerTable } from '../../../src/lib/sip/headers.js'
 import { readSip } from '../../../src/lib/sip/message.js'
 import { parseSdp } from '../../../src/lib/sip/sdp.js'
 import { beginsSip } from '../../../src/lib/sip/start-line.js'
@@ -50,6 +51,25 @@ describe('message', () => {
     expect(m.bodyEnd - m.bodyAt).toBe(4)
   })
 
+  test('every field of the table by its name in any case and by its short form, and no other', () => {
+    for (const [name, short] of Object.entries(headerTable)) {
+      for (const form of [name, name.toUpperCase(), ...(short === undefined ? [] : [short, short.toUpperCase()])]) {
+        const m = read(`OPTIONS sip:a@b SIP/2.0\r\n${form}\t: here\r\n\r\n`)
+        expect(typeof m === 'string' ? m : m.header(name as HeaderName), form).toBe('here')
+      }
+    }
+    const m = read('OPTIONS sip:a@b SIP/2.0\r\nCall\rID: 1\r\nCall_ID: 2\r\nCall-IDs: 3\r\nCall-I: 4\r\n: 5\r\nViA\u0300: 6\r\n\r\n')
+    expect(typeof m === 'string' ? m : [m.header('call-id'), m.header('via')]).toEqual([undefined, undefined])
+  })
+
+  test.each([
+    ['SIP/2.0 180\r\n', 180, ''],
+    ['sip/2.0 404 Not  Found \r\n', 404, 'Not  Found'],
+    ['SIP/2.0 4861Busy\r\n', 486, '1Busy'],
+  ])('the status line %j', (line, status, reasonPhrase) =>
+    expect(read(`${line}Call-ID: x\r\n\r\n`)).toMatchObject({ status, reasonPhrase, method: undefined }),
+  )
+
   test.each(['-1', 'abc', '99999999999', '', '4 4'])('Content-Length %j: the datagram ends the body', (value) => {
     const m = read(`SIP/2.0 200 OK\r\nCall-ID: x\r\nContent-Length: ${value}\r\n\r\n12345`)
     expect(typeof m === 'string' ? m : m.bodyEnd - m.bodyAt).toBe(5)
@@ -81,7 +101,15 @@ describe('name and address', () => {
     ['<sip:example.com>', undefined, undefined, 'example.com', undefined],
     ['', undefined, undefined, undefined, undefined],
     ['<<<>>>;tag', undefined, undefined, '<<', undefined],
-  ])('%j', (text, displayName, user, host, tag) => expect(parseNameAddress(text)).toEqual({ displayName, user, host, tag }))
+    ['<sip:a@b> ; TAG = "x y"', undefined, 'a', 'b', undefined],
+    ['<sip:a@b>;x=1;Tag=7', undefined, 'a', 'b', '7'],
+    ['"<sip:no@no>;tag=no" <sip:a@b>;tag="q"', '<sip:no@no>;tag=no', 'a', 'b', 'q'],
+    ['<sip:a@b>;tag=', undefined, 'a', 'b', undefined],
+    ['<sip:a@b>;tag=t , <sip:c@d>;tag=u', undefined, 'a', 'b', 't'],
+  ])('%j', (text, displayName, user, host, tag) => {
+    expect(parseNameAddress(text)).toEqual({ displayName, user, host, tag })
+    expect(tagOf(text)).toBe(tag)
+  })
 
   test('parts of other headers', () => {
     expect(parseCSeq('314159 INVITE')).toEqual({ number: 314_159, method: 'INVITE' })
