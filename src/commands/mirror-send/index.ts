@@ -327,8 +327,8 @@ function linkStats({ dropped, oldestMicros, packets: _, untilMicros: __, capture
   }
 }
 
-/** Left out because the operator asked for it: no loss. */
-const chosen = new Set(['filter', 'not SIP', 'rate cap'])
+/** Left out because the operator asked for it, by an expression or a protocol: no loss. */
+const chosen = new Set(['filter', 'not SIP', 'rate cap', 'not IP'])
 
 function bufferSettings() {
   const { max_packet_rate: _, ...rest } = mirrorSendSettings

@@ -70,6 +70,8 @@ export interface BlockPacker {
   take(until: Micros): PackedBlock | undefined
   /** From the next block on. */
   compression: Compression
+  /** What the protocol has no place for, by reason. */
+  leftOut?(): [stage: string, packets: number][]
 }
 
 export class OwnPacker implements BlockPacker {

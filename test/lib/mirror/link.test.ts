@@ -464,6 +464,25 @@ describe('VoIPmonitor’s protocol', () => {
     expect(numbers(got)).toEqual(range(1000))
   })
 
+  test('a silent wire: its time goes on, so that its last calls end', async () => {
+    const classic = { linkType: 1, connectDifferenceSecondsMax: 2, blockDifferenceSecondsMax: 30, quietMs: 300 }
+    let time = 0
+    const got = await receive({ classic, onBatch: ({ until }) => void (time = until) })
+    // Open after its only block, as a sender on a wire is.
+    let over = (): void => {}
+    const end = new Promise<void>((resolve) => {
+      over = resolve
+    })
+    const live = { live: true, gate: gateOf(() => end), parts: { protocol: 'voipmonitor' } } as const
+    send(got.receiver.port, batchesOf(2, 50), live)
+    cleanups.push(() => over())
+    await until('the packets', () => got.packets.length === 50)
+    const last = got.packets.at(-1)!.micros
+    expect(time).toBe(last)
+    await until('three seconds more', () => time > last + 3e6)
+    expect(time).toBeLessThan(last + 10e6)
+  })
+
   test('a line that is cut: the same counter again, and nothing twice', async () => {
     const got = await receive()
     const proxy = await new Wire(got.receiver.port).listen()
