@@ -11,7 +11,7 @@ import { drawGraph, graphKinds } from './graph.js'
 import type { History } from './history.js'
 import type { LiveSniffers } from './live-sniffers.js'
 import { selectPart } from './part.js'
-import { type ListParameters, listCalls, referenceOf, registerColumns } from './plain-calls.js'
+import { type ListParameters, listCalls, referenceOf, registerColumns, sameReference } from './plain-calls.js'
 import { sipPacketsOf } from './sip-packets.js'
 import { candidates } from './voipmonitor-paths.js'
 
@@ -210,9 +210,8 @@ async function answerCalls({ backend }: PlainContext, line: string): Promise<Pla
 async function callInfo({ backend }: PlainContext, line: string): Promise<string> {
   const argument = argumentOf(line)
   const reference = argument.startsWith('{') ? String(jsonOf(argument)['callreference'] ?? '') : argument
-  const wanted = reference.toLowerCase().replace(/^(0x)?0*/, '')
-  const call = (await allCalls(backend)).find((c) => referenceOf(c).slice(2) === wanted)
-  if (wanted === '' || call === undefined) return ''
+  const call = (await allCalls(backend)).find((c) => sameReference(referenceOf(c), reference))
+  if (call === undefined) return ''
   const { streams, ...rest } = call
   const packets = await callPcap(backend.spool, call.pcap)
   return JSON.stringify({
