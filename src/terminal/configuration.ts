@@ -127,8 +127,8 @@ export function configuredState(): { store: string; spool: string } {
     { table: { ...readStoreSettings, ...timeSettings, ...readSpoolSettings } },
     { flags: {}, raw: [] },
   ).resolution
-  const found = readableState()
   const of = (key: string): string | undefined => settings.get(key)?.value as string | undefined
+  const found = readableState(of('store'))
   return { store: inZone(of('store'), of('utc')) ?? found.store, spool: of('spooldir') ?? found.spool }
 }
 

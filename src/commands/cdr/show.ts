@@ -38,7 +38,7 @@ record gives (as for fetch-pcap); without them they are not shown.`
 
   async run(): Promise<void> {
     const { flags, args } = await this.parse(CdrShow)
-    const state = readableState()
+    const state = readableState(flags.store)
     const storeUrl = flags.store ?? state.store
     const store = await openReader(storeUrl)
     try {

@@ -17,6 +17,7 @@ import { accessFlags } from '../../terminal/manager-access.js'
 import { expressionOf, queryFlags } from '../../terminal/query-flags.js'
 import { listedSensors } from '../../terminal/sensor-list.js'
 import { fileSink, stdoutSink } from '../../terminal/sinks.js'
+import { sizeText } from '../../terminal/size.js'
 import { readsBoth, spoolFlag, storeFlags } from '../../terminal/store-flags.js'
 
 /** Calls fetched at a time. */
@@ -87,7 +88,7 @@ Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the 
     const ids = argv as string[]
     const { write } = flags
     this.#check(ids, flags)
-    const state = readableState()
+    const state = readableState(flags.store)
     const storeUrl = flags.store ?? state.store
     const calls = await this.#calls(storeUrl, ids, flags)
     const beside = write === '-' ? tmpdir() : dirname(write)
@@ -113,6 +114,8 @@ Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the 
       if (calls.length === 1 && only !== undefined && !write.endsWith('.tar'))
         this.#note(await this.#into(write, (sink) => packets.fetch(only, sink)))
       else await this.#several(calls, packets, write, beside, say)
+      // For a person who watches; a program looks at the exit code.
+      if (write !== '-' && !flags.quiet && process.stderr.isTTY) say(`${write}: ${sizeText(statSync(write).size)}`)
     } finally {
       progress.clear()
       packets.close()
