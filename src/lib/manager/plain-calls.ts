@@ -149,10 +149,6 @@ export function referenceOf({ service, number }: Pick<ServiceCall, 'service' | '
   return `0x${which.toString(16)}${number.toString(16).padStart(8, '0')}`
 }
 
-/** Whether somebody means that one: with or without 0x and zeros in front, in capitals or not. */
-export const sameReference = (a: string, b: string): boolean => plainHex(a) === plainHex(b)
-const plainHex = (reference: string): string => reference.toLowerCase().replace(/^(0x)?0*/, '')
-
 /** FNV-1a, above the numbers that processes have (2^22, proc(5) pid_max), and with the call's number still a pointer's 48 bits and less. */
 function nameNumber(name: string): number {
   let hash = 0x811c9dc5

@@ -12,17 +12,8 @@ import type { History, Sample } from './history.js'
 import type { LiveSniffers } from './live-sniffers.js'
 import { selectPart } from './part.js'
 
-<<<<<<< HEAD
-
 import { callObject, dateTime, type ListParameters, listCalls, referenceOf, registerColumns, streamsJson } from './plain-calls.js'
 import { sipPacketsJson, sipPacketsOf } from './sip-packets.js'
-
-=======
-
-import { type ListParameters, listCalls, referenceOf, registerColumns, sameReference } from './plain-calls.js'
-import { sipPacketsOf } from './sip-packets.js'
-
->>>>>>> newuser
 
 import { candidates } from './voipmonitor-paths.js'
 
@@ -238,15 +229,9 @@ async function answerCalls({ backend }: PlainContext, line: string): Promise<Pla
 async function callInfo({ backend }: PlainContext, line: string): Promise<string> {
   const argument = argumentOf(line)
   const reference = argument.startsWith('{') ? String(jsonOf(argument)['callreference'] ?? '') : argument
-<<<<<<< HEAD
   const wanted = numberIn(reference.trim())
   const call = wanted === undefined ? undefined : (await allCalls(backend)).find((c) => BigInt(referenceOf(c)) === wanted)
   if (call === undefined) return 'call not found'
-=======
-  const call = (await allCalls(backend)).find((c) => sameReference(referenceOf(c), reference))
-  if (call === undefined) return ''
-  const { streams, ...rest } = call
->>>>>>> newuser
   const packets = await callPcap(backend.spool, call.pcap)
   const sip = packets === undefined ? '"no packets are kept of this call"' : sipPacketsJson(sipPacketsOf(packets, call.callId))
   return `{"call":${callObject(call)},"sip_packets":${sip},"rtp_streams":${streamsJson(call)}}`

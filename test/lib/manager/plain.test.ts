@@ -301,7 +301,9 @@ test('callreference: of two services of systemd, whose names have no process in 
     for (const service of services) {
       service.feed(call)
       const reference = /"(0x[0-9a-f]+)"/.exec(await service.plain('listcalls'))?.[1] as string
-      expect(JSON.parse(await service.plain(`active_call_info ${reference}`))).toMatchObject({ call: { callreference: reference, callId } })
+      expect(JSON.parse(await service.plain(`active_call_info ${reference}`))).toMatchObject({
+        call: { callreference: reference, callid: callId },
+      })
       references.push(reference)
     }
     expect(new Set(references).size).toBe(2)
