@@ -98,6 +98,8 @@ export class Call implements CallHandle {
   ringing: Micros | undefined
   firstResponse: Micros | undefined
   answered: Micros | undefined
+  /** The last response below 200, until a final one comes. */
+  provisional: number | undefined
   okStatus: number | undefined
   okText = ''
   failedAt: Micros | undefined
@@ -332,6 +334,7 @@ export class Call implements CallHandle {
   #inviteResponse(message: SipMessage, status: number, text: string, time: Micros): void {
     const tag = tagOf(message.header('to'))
     if (tag !== undefined) this.branchTags = withTag(this.branchTags, tag)
+    if (this.answered === undefined) this.provisional = status < 200 ? status : undefined
     if (status === 100) this.trying ??= time
     else this.firstResponse ??= time
     if (status >= 180 && status <= 183) this.ringing ??= time

@@ -14,6 +14,8 @@ export interface CallView {
   /** First 2xx to an INVITE, else the last response of 300 or more. */
   readonly status?: number | undefined
   readonly statusText?: string | undefined
+  /** The last response below 200, until a final one comes. */
+  readonly provisional?: number | undefined
   readonly caller?: string | undefined
   readonly callee?: string | undefined
   readonly callerName?: string | undefined

@@ -28,6 +28,7 @@ export function viewOf(live: LiveCall, now: Micros, sensorId: number | undefined
     state: liveState(call),
     status: call.okStatus ?? call.failedStatus,
     statusText: call.okStatus !== undefined ? call.okText : call.failedStatus !== undefined ? call.failedText : undefined,
+    provisional: call.provisional,
     caller: call.caller,
     callee: call.callee,
     callerName: call.callerName,

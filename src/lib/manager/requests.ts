@@ -31,6 +31,8 @@ export interface Request {
   /** Undefined: anybody who is connected. */
   readonly right: Right | undefined
   readonly help: string
+  /** Also a refusal of it is in the audit log; `run` writes the rest. */
+  readonly audited?: boolean
   /** What it answers becomes the trailer. */
   run(parameters: Parameters, reply: Reply, context: RequestContext): Promise<unknown>
 }
@@ -126,11 +128,13 @@ export const requests: Readonly<Record<string, Request>> = {
   },
   fetch: {
     right: 'fetch',
+    audited: true,
     help: 'path of a record; offset and identity to go on; sipOnly; follow; checksums: all packets of the call, their checksum at the end',
     run: fetchCall,
   },
 }
 
+export const pathLengthMax = 1024
 const BLOCK = 256 * 1024
 const BLOCKS = 4
 
@@ -141,7 +145,7 @@ const BLOCKS = 4
  */
 async function fetchCall(parameters: Parameters, reply: Reply, context: RequestContext): Promise<unknown> {
   const { backend, audit, client, peer } = context
-  const path = text(parameters['path'], 'path', 1024)
+  const path = text(parameters['path'], 'path', pathLengthMax)
   const offset = count_(parameters['offset'], 0)
   const sipOnly = parameters['sipOnly'] === true
   const { spool } = backend

@@ -1,5 +1,5 @@
 import { chmodSync, mkdtempSync, renameSync, rmSync, unlinkSync } from 'node:fs'
-import { createConnection, createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { loadavg } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
@@ -10,6 +10,7 @@ import { makeDirectory } from '../native/make-directory.js'
 import type { Audit } from './audit.js'
 import type { ManagerBackend } from './backend.js'
 import { History, sampleSeconds } from './history.js'
+import { attempt, clearLeftSockets } from './left-sockets.js'
 import { type ManagerLimits, managerLimits } from './limits.js'
 import { LiveSniffers } from './live-sniffers.js'
 import { isLoopback } from './loopback.js'
@@ -131,7 +132,9 @@ class ManagerServer implements Manager {
 
   async listenUnix(path: string): Promise<void> {
     makeDirectory(dirname(path))
-    if (await answers(path)) throw inUse(`unix:${path}`)
+    // What nobody listens at is left over from a process that was killed. EAGAIN: somebody does, and has too much to do.
+    if ([undefined, 'EAGAIN'].includes(await attempt(path))) throw inUse(`unix:${path}`)
+    await clearLeftSockets(dirname(path), this.#options.backend.about.service)
     // Born where nobody else can reach it, and moved to its name with its permissions; what a killed process left there gives way.
     const cradle = mkdtempSync(join(dirname(path), '.new-'))
     try {
@@ -296,18 +299,6 @@ class ManagerServer implements Manager {
   #known(socket: Socket): void {
     this.#strangers.delete(socket)
   }
-}
-
-/** Whether somebody listens at this unix socket; one that nobody listens at is left over from a process that was killed. */
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ path })
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }
 
 const inUse = (where: string): OperatorError =>

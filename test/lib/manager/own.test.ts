@@ -1,6 +1,18 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import { once } from 'node:events'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -104,6 +116,28 @@ test('the unix socket is its owner’s alone, takes the place of a dead one, and
   await expect(testManager({ spool, socket })).rejects.toThrow(/Another service listens on unix:.*x\.sock already/)
   await made.close()
   expect(readdirSync(dir)).toEqual([])
+})
+
+test('what killed processes of its kind left in its directory goes; others’, units’ and what answers stay', async () => {
+  const dir = mkdtempSync(join(root, 'left-'))
+  const listen = async (name: string): Promise<Server> => {
+    const server = createServer()
+    await once(server.listen(join(dir, name)), 'listening')
+    return server
+  }
+  const dead = ['sniff-1.sock', 'sniff-22.sock', 'sniff.sock', 'sniff@eth1.sock', 'sniff@a-1.sock', 'mirror-recv-1.sock']
+  for (const name of dead) {
+    const server = await listen(`${name}.born`)
+    // Node unlinks what it listens at when it closes; under another name it stays, as after a kill.
+    renameSync(join(dir, `${name}.born`), join(dir, name))
+    await new Promise((closed) => server.close(closed))
+  }
+  const alive = await listen('sniff-333.sock')
+  writeFileSync(join(dir, 'sniff-4444.sock'), 'no socket')
+  const made = await testManager({ spool, socket: join(dir, 'sniff-5.sock') })
+  expect(readdirSync(dir).sort()).toEqual([...dead.slice(2), 'sniff-333.sock', 'sniff-4444.sock', 'sniff-5.sock'].sort())
+  await made.close()
+  alive.close()
 })
 
 describe('requests', () => {
@@ -316,6 +350,7 @@ describe('who may come in', () => {
     const client = await tls(m.port, { known, token })
     expect(client.greeting).toMatchObject({ client: 'screen', rights: ['view', 'metrics'] })
     expect(await code(client.all('fetch', { path: 'd/big.pcap' }))).toBe('denied')
+    expect(m.audited.at(-1)).toMatchObject({ client: 'screen', request: 'fetch', path: 'd/big.pcap', bytes: 0, outcome: 'denied' })
     expect((await client.all('calls')).trailer).toMatchObject({ count: expect.any(Number) })
     expect(await code(tls(m.port, { known, token: `${token}x` }))).toBe('DENIED')
     m.tokens.remove('screen')
@@ -392,6 +427,20 @@ describe('what strangers do', () => {
       drip(Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, ...Array<number>(100).fill(0)])),
     ])
     for (const ms of [own, plain, tls]) expect(ms).toBeLessThan(8000)
+    await well()
+  })
+
+  test('goes on sending after its answer: sent away', async () => {
+    const socket = connect({ host: '127.0.0.1', port: strict.port, allowHalfOpen: true })
+    const closed = new Promise<number>((resolve) => {
+      const begun = performance.now()
+      socket.once('error', () => {})
+      socket.once('close', () => resolve(performance.now() - begun))
+    })
+    socket.resume()
+    socket.write('totalcalls\r\n\r\n')
+    const timer = setInterval(() => socket.write('x'), 100)
+    expect(await closed.finally(() => clearInterval(timer))).toBeLessThan(8000)
     await well()
   })
 
