@@ -7,6 +7,7 @@ import { createGzip, gzip } from 'node:zlib'
 import type { Audit } from './audit.js'
 import type { ManagerBackend, ServiceCall, ServiceStats, SpoolSource } from './backend.js'
 import { type ConfinedFile, openConfined } from './confined.js'
+import { flushed } from './flushed.js'
 import { drawGraph, graphKinds } from './graph.js'
 import type { History, Sample } from './history.js'
 import type { LiveSniffers } from './live-sniffers.js'
@@ -272,6 +273,7 @@ async function getFile(
   const { spool } = backend
   if (spool === undefined) return `error: cannot open file ${path}`
   for (const { path: candidate, part } of candidates(path, member)) {
+    await flushed(backend, candidate)
     const file = await openConfined(spool.directory, candidate)
     if (file === 'denied') {
       tell(0, 'denied')
