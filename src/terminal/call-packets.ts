@@ -19,6 +19,7 @@ import { packetsOf } from '../lib/spool/packets.js'
 import type { Sensor } from '../lib/store/store-admin.js'
 import { localPcap } from './local-pcap.js'
 import { type AccessFlags, clientOptionsFor } from './manager-access.js'
+import { addressMeant, noSensors, sensorAddress } from './sensor-list.js'
 import { fileSink } from './sinks.js'
 
 /** Packets of calls, from wherever they are kept: the spool here, the sensor of the record, or a sensor that is named. */
@@ -41,6 +42,7 @@ export interface CallPacketsOptions {
 
 export class CallPackets {
   readonly #options: CallPacketsOptions
+  readonly #told = new Set<string>()
   readonly #clients = new Map<string, Promise<ManagerClient>>()
 
   constructor(options: CallPacketsOptions) {
@@ -50,16 +52,21 @@ export class CallPackets {
   /** Everything of one call into the sink. Answers what the operator should know; fails as an operator's error with the exit code that fits. */
   async fetch(call: CallJson, sink: Sink): Promise<string | undefined> {
     const { sensor, allSensors, spool, sipOnly } = this.#options
-    if (sensor !== undefined) return this.#from(parseAddress(sensor), call, sink)
+    if (sensor !== undefined) return this.#from(parseAddress(await addressMeant(sensor, this.#options.sensors)), call, sink)
     if (allSensors) return this.#fromAny(await this.#addresses(), call, sink)
     const here = call.pcap === null ? [] : callFiles(spool, call.pcap, { media: false })
-    const listed =
-      call.sensor_id === null || here.length > 0 ? undefined : (await this.#options.sensors()).find((s) => s.id === call.sensor_id)
-    const address = listed && addressOf(listed)
+    const address = here.length > 0 ? undefined : await this.sensorOf(call)
     if (address !== undefined) return this.#from(address, call, sink)
     const { files, note } = localPcap(spool, call, String(call.id ?? call.call_id))
     for await (const chunk of packetsOf(files, { sipOnly })) await sink.write(chunk)
     return sipOnly ? undefined : note
+  }
+
+  /** Where the sensor of the record is, when the list says. */
+  async sensorOf({ sensor_id: id }: CallJson): Promise<ManagerAddress | undefined> {
+    const sensor = id === null ? undefined : (await this.#options.sensors()).find((s) => s.id === id)
+    const address = sensor === undefined ? null : sensorAddress(sensor)
+    return address === null ? undefined : parseAddress(address)
   }
 
   close(): void {
@@ -67,12 +74,9 @@ export class CallPackets {
   }
 
   async #addresses(): Promise<ManagerAddress[]> {
-    const addresses = (await this.#options.sensors()).map(addressOf).filter((a) => a !== undefined)
-    if (addresses.length > 0) return addresses
-    throw new OperatorError('NO_SENSORS', 'No sensor with an address is on the list.', {
-      exit: exitCodes.notFound,
-      suggestions: ["earshot sensor add 3 'Prague' --host 10.0.3.5"],
-    })
+    const addresses = (await this.#options.sensors()).map(sensorAddress).filter((a) => a !== null)
+    if (addresses.length > 0) return addresses.map(parseAddress)
+    throw noSensors('No sensor with an address is on the list.')
   }
 
   async #from(address: ManagerAddress, call: CallJson, sink: Sink): Promise<string | undefined> {
@@ -96,7 +100,10 @@ export class CallPackets {
     }
   }
 
-  /** The first that has it; when none has, the most telling of the failures. */
+  /**
+   * The first that has it; when none has, the most telling of the failures. Who did not answer may have had more of the call, or
+   * another view of it: that is told, and makes the answer a partial one.
+   */
   async #fromAny(addresses: readonly ManagerAddress[], call: CallJson, sink: Sink): Promise<string | undefined> {
     const having = await Promise.all(
       addresses.map(async (address) => {
@@ -107,15 +114,29 @@ export class CallPackets {
         }
       }),
     )
-    for (const { address, error } of having) if (error !== undefined) this.#options.say(`${addressText(address)}: ${error.message}`)
+    for (const { error } of having) if (error !== undefined) this.#tellOnce(error.message)
     const first = having.find((h) => h.missing !== true && h.error === undefined)
-    if (first !== undefined) return this.#from(first.address, call, sink)
-    const failed = having.find((h) => h.error !== undefined)?.error
-    if (failed !== undefined) throw failed
+    const failed = having.filter((h) => h.error !== undefined)
+    if (first !== undefined) {
+      const note = await this.#from(first.address, call, sink)
+      if (failed.length === 0) return note
+      return [note, `${failed.length} of ${having.length} sensors could not be asked; these packets are of ${addressText(first.address)}.`]
+        .filter((part) => part !== undefined)
+        .join('\n')
+    }
+    const [failure] = failed
+    if (failure !== undefined) throw failure.error
     throw new OperatorError('EXPIRED', `No sensor keeps the packets of ${nameOf(call)}.`, {
       exit: exitCodes.expired,
       suggestions: ['They have expired, or were never kept. The record stays: earshot cdr show.'],
     })
+  }
+
+  /** Of many calls, each asks all sensors: why one is silent is told of the first. */
+  #tellOnce(message: string): void {
+    if (this.#told.has(message)) return
+    this.#told.add(message)
+    this.#options.say(message)
   }
 
   async #has(address: ManagerAddress, call: CallJson): Promise<boolean> {
@@ -182,11 +203,6 @@ export class CallPackets {
 }
 
 export const nameOf = (call: CallJson): string => `call ${call.id ?? `"${call.call_id}"`}`
-
-function addressOf({ host, port }: Sensor): ManagerAddress | undefined {
-  if (host === null || host === '') return undefined
-  return parseAddress(/:\/\/|^\[/.test(host) || !host.includes(':') ? `${host}:${port ?? 5029}` : `[${host}]:${port ?? 5029}`)
-}
 
 /** Of an ISO time with microseconds. */
 function microsOf(iso: string): Micros {

@@ -1,5 +1,6 @@
 import { type CallJson, schemaVersion } from '../lib/call/json.js'
 import { type CallField, cellOf, columnsFor, flatFields, type TableColumn, tableColumns } from './call-fields.js'
+import { callLine } from './call-line.js'
 import { delimiters, jsonText } from './delimited.js'
 import type { OutputFormat } from './output.js'
 import { drawTable } from './table.js'
@@ -26,6 +27,23 @@ const TABLE_ROWS_MAX = 10_000
 
 export function callPrinter(format: OutputFormat, stream: Out, options: PrinterOptions = {}): CallPrinter {
   return printers[format](new TextOut(stream), options)
+}
+
+/**
+ * What `sniff` and `mirror-recv` print their calls with. A table can only be drawn when all its rows are there: a live run prints a
+ * line as each call ends instead. A service prints none: its stdout is the journal, which others may read than may read records.
+ */
+export function runPrinter(
+  format: OutputFormat,
+  stream: Out,
+  { live, service }: { readonly live: boolean; readonly service: boolean },
+): CallPrinter {
+  if (!live || format !== 'table') return callPrinter(format, stream)
+  return {
+    call: service ? () => {} : (json) => stream.write(`${callLine(json)}\n`),
+    drained: async () => {},
+    end: async () => {},
+  }
 }
 
 const printers: Readonly<Record<OutputFormat, (out: TextOut, options: PrinterOptions) => CallPrinter>> = {

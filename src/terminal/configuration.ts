@@ -6,6 +6,7 @@ import { type IniText, readIni } from '../lib/settings/ini.js'
 import { readStoreSettings, timeSettings } from '../lib/settings/records.js'
 import {
   changesBetween,
+  type Origin,
   type Problem,
   type Request,
   type Resolution,
@@ -63,6 +64,8 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
   }
   const store = inZone(parsed.flags['store'] as string | undefined, parsed.flags['utc'])
   if (store !== undefined) parsed.flags['store'] = store
+  const password = passwordOfHost(first.resolution.settings.get('store')?.origin)
+  if (password !== undefined) process.env['EARSHOT_DB_PASSWORD'] ??= password
   for (const { path, translation } of first.files) {
     if (translation === undefined) continue
     // Threads of this process inherit it; the command line and the logs never see it.
@@ -98,6 +101,20 @@ export function configure({ service, table }: Configurable, parsed: ParsedFlags)
   }
 }
 
+/**
+ * What units get as a credential, root may read where it lies: `sudo earshot cdr query` on a sensor then asks the database that its
+ * services write to. Only for the store that the host's own files name: the password is not for another one.
+ */
+function passwordOfHost(store: Origin | undefined): string | undefined {
+  if (process.env['CREDENTIALS_DIRECTORY'] !== undefined) return undefined
+  if (store?.kind !== 'file' || !store.text.startsWith(`${etcDir()}/`)) return undefined
+  try {
+    return readFileSync(join(etcDir(), 'credentials', 'earshot-db-password'), 'utf8').replace(/\r?\n$/, '') || undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** A thread and every other opener of the store learn from its URL which time it keeps. Only VoIPmonitor's tables know two. */
 const inZone = (url: string | undefined, utc: unknown): string | undefined =>
   utc === 'no' && url !== undefined && /^(mysql|mariadb):/.test(url) && !/[?&]utc=/.test(url)
@@ -110,8 +127,8 @@ export function configuredState(): { store: string; spool: string } {
     { table: { ...readStoreSettings, ...timeSettings, ...readSpoolSettings } },
     { flags: {}, raw: [] },
   ).resolution
-  const found = readableState()
   const of = (key: string): string | undefined => settings.get(key)?.value as string | undefined
+  const found = readableState(of('store'))
   return { store: inZone(of('store'), of('utc')) ?? found.store, spool: of('spooldir') ?? found.spool }
 }
 

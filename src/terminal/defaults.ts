@@ -33,10 +33,17 @@ export function runDir(): string {
 /** What a person's client remembers: fingerprints of services, a token. */
 export const configDir = (): string => join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'earshot')
 
-/** For commands that read: a person's own database first, else the service's. */
-export function readableState(): { store: string; spool: string } {
-  const dir = [stateDir(), SERVICE_DIR].find((candidate) => readable(join(candidate, 'calls.db'))) ?? stateDir()
-  return { store: `sqlite:${join(dir, 'calls.db')}`, spool: join(dir, 'spool') }
+/**
+ * For commands that read: a person's own database first, else the service's, and the spool beside it. Where records are on a server
+ * (`store`), or nowhere yet, a spool has no database beside it: then the one that is there counts.
+ */
+export function readableState(store?: string): { store: string; spool: string } {
+  const own = stateDir()
+  const beside = [own, SERVICE_DIR].find((dir) => readable(join(dir, 'calls.db')))
+  const distant = store !== undefined && !store.startsWith('sqlite:')
+  const spoolDirs = distant ? [SERVICE_DIR, own] : beside === undefined ? [own, SERVICE_DIR] : [beside]
+  const spoolDir = spoolDirs.find((dir) => readable(join(dir, 'spool'))) ?? beside ?? own
+  return { store: `sqlite:${join(beside ?? own, 'calls.db')}`, spool: join(spoolDir, 'spool') }
 }
 
 function readable(path: string): boolean {

@@ -6,6 +6,10 @@ import type { Out } from './text-out.js'
 /** Prints a short list of plain rows in one of the formats: what is neither a call nor a statistic. */
 export type PlainRow = Readonly<Record<string, string | number | null>>
 
+/** Those that say something in at least one row: for people, a column of nothing only makes the table wide. */
+export const columnsWithValues = <T extends string>(columns: readonly T[], rows: readonly PlainRow[]): T[] =>
+  columns.filter((name) => rows.some((row) => (row[name] ?? '') !== ''))
+
 export async function printRows(format: OutputFormat, out: Out, columns: readonly string[], rows: readonly PlainRow[]): Promise<void> {
   switch (format) {
     case 'table':

@@ -76,3 +76,5 @@ function share({ bytes, total }: SourceProgress, seconds: number): string {
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
 export const count = (n: number): string => n.toLocaleString('en-US')
+/** `1 file`, `2 files`. */
+export const counted = (n: number, noun: string): string => `${count(n)} ${noun}${n === 1 ? '' : 's'}`

@@ -1,3 +1,4 @@
+import { OperatorError } from '../lib/base/errors.js'
 import { connectManager, parseAddress, plainText, type SenderStats, type ServiceStats, statsOf } from '../lib/manager/index.js'
 import { type AccessFlags, clientOptionsFor } from './manager-access.js'
 import type { PlainRow } from './plain-rows.js'
@@ -30,33 +31,57 @@ export interface AskedSensor {
 
 type Row = PlainRow & { readonly address: string | null; readonly error: string | null }
 
-export async function askSensor({ id, name, address }: AskedSensor, access: AccessFlags): Promise<Row[]> {
+/** A line about a service; of one that does not answer also its error in a word or two, and what to do next. */
+export interface SensorLine {
+  readonly row: Row
+  readonly brief?: string
+  readonly advice?: readonly string[]
+}
+
+/** For a table: the whole of an error stands below it. */
+export const brieflyOf = ({ row, brief }: SensorLine): PlainRow => (brief === undefined ? row : { ...row, error: brief })
+
+export async function askSensor({ id, name, address }: AskedSensor, access: AccessFlags): Promise<SensorLine[]> {
   const head = { id, name, address }
-  if (address === null) return [{ ...head, error: 'it has no address: earshot sensor add ID NAME --host HOST' }]
+  if (address === null) {
+    const error = 'It has no address on the list.'
+    return [{ row: { ...head, error }, brief: 'no address', advice: [`earshot sensor add ${id} ${name ?? 'NAME'} --host HOST`] }]
+  }
   try {
-    const where = parseAddress(address)
-    if (where.kind === 'voipmonitor') {
-      const stat = JSON.parse(await plainText(where, 'sniffer_stat')) as Record<string, string>
-      return [
-        {
-          ...head,
-          service: 'voipmonitor',
-          version: stat['version'] ?? null,
-          uptime_s: Number(stat['uptime']),
-          calls: Number(await plainText(where, 'totalcalls')),
-          dropped: Number(stat['pbCountPacketDrop']),
-          error: null,
-        },
-      ]
-    }
-    const client = await connectManager(where, { ...clientOptionsFor(address, access), timeoutMs: 5000 })
-    try {
-      return (await statsOf(client)).flatMap((s) => [{ ...head, ...rowOf(s), error: null }, ...(s.senders ?? []).map(senderRow)])
-    } finally {
-      client.close()
-    }
+    return (await rowsOf(address, access)).map((row) => ({ row: { ...head, error: null, ...row } }))
   } catch (error) {
-    return [{ ...head, error: (error as Error).message }]
+    const { message } = error as Error
+    const { code, suggestions } = error instanceof OperatorError ? error : { code: '', suggestions: [] }
+    return [{ row: { ...head, error: message }, brief: briefs[code] ?? message, advice: suggestions }]
+  }
+}
+
+const briefs: Readonly<Record<string, string>> = {
+  UNREACHABLE: 'no answer',
+  UNKNOWN_SERVER: 'certificate not known',
+  FINGERPRINT: 'another certificate',
+  DENIED: 'not let in',
+}
+
+async function rowsOf(address: string, access: AccessFlags): Promise<PlainRow[]> {
+  const where = parseAddress(address)
+  if (where.kind === 'voipmonitor') {
+    const stat = JSON.parse(await plainText(where, 'sniffer_stat')) as Record<string, string>
+    return [
+      {
+        service: 'voipmonitor',
+        version: stat['version'] ?? null,
+        uptime_s: Number(stat['uptime']),
+        calls: Number(await plainText(where, 'totalcalls')),
+        dropped: Number(stat['pbCountPacketDrop']),
+      },
+    ]
+  }
+  const client = await connectManager(where, { ...clientOptionsFor(address, access), timeoutMs: 5000 })
+  try {
+    return (await statsOf(client)).flatMap((s) => [rowOf(s), ...(s.senders ?? []).map(senderRow)])
+  } finally {
+    client.close()
   }
 }
 
@@ -80,7 +105,7 @@ function byStage(dropped: Readonly<Record<string, number | undefined>>): string 
 }
 
 /** A sensor behind a mirror has no manager of its own to ask here: its receiver tells of it. */
-const senderRow = (s: SenderStats): Row => ({
+const senderRow = (s: SenderStats): PlainRow => ({
   id: s.sensorId ?? null,
   name: s.name,
   address: s.address,

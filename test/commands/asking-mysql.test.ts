@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -62,6 +62,25 @@ describe.skipIf(!haveMariadb)('SQLite and MariaDB print the same [needs mariadb-
     })
     expect(maria).toBe(lite)
     expect(lite?.split('\n')).toHaveLength(sampleRecords().length + 1)
+  })
+
+  test('the password that units get as a credential opens the store of the host’s files, for who may read it, and no other', async () => {
+    for (const statement of ["CREATE USER asker@localhost IDENTIFIED BY 'geheim'", 'GRANT SELECT ON earshot.* TO asker@localhost'])
+      await server?.sql(statement)
+    const url = (stores[1] as string).replace(/\/\/[^@]*@/, '//asker@')
+    const etc = join(dir, 'etc')
+    mkdirSync(join(etc, 'credentials'), { recursive: true })
+    writeFileSync(join(etc, 'earshot.conf'), `[general]\nstore = ${url}\n`)
+    const ask = (...more: string[]) =>
+      spawnSync(process.execPath, [join(root, 'bin', 'run.js'), 'cdr', 'query', '-o', 'csv', ...more], {
+        encoding: 'utf8',
+        cwd: dir,
+        env: { PATH: process.env['PATH'], HOME: dir, CONFIGURATION_DIRECTORY: etc },
+      })
+    expect(ask().stderr).toContain('without a password')
+    writeFileSync(join(etc, 'credentials', 'earshot-db-password'), 'geheim\n')
+    expect(ask()).toMatchObject({ status: 0, stderr: '' })
+    expect(ask('--store', url).stderr).toContain('without a password')
   })
 
   test('a server that is away: exit code 5, and what to do', async () => {

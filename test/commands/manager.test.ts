@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -112,6 +112,25 @@ describe('serve-manager', () => {
     const asked = earshot('sensor', 'status', '--sensor', 'Prague', '--accept-new', '-o', 'ndjson')
     expect([asked.status, JSON.parse(asked.stdout.split('\n')[0] as string)]).toMatchObject([0, { id: 3, name: 'Prague', error: null }])
     expect(earshot('sensor', 'status', '--sensor', address, '--accept-new').status).toBe(0)
+    expect(earshot('sensor', 'trust', 'prague')).toMatchObject({ status: 0, stdout: expect.stringMatching(`^${address} sha256:`) })
+    expect(earshot('fetch-pcap', '1', '--sensor', 'prague', '-w', 'named.pcap').status).toBe(0)
+  })
+
+  test('a sensor of the list that is away: told with what to do; packets of another are there, but not all could be asked', () => {
+    const { status, stdout, stderr } = earshot('sensor', 'status')
+    expect([status, stderr]).toEqual([
+      4,
+      expect.stringMatching(/^Brno: Cannot reach 127\.255\.0\.9:5029: .*\.\n {2}→ Does the service run/),
+    ])
+    expect(stdout).toMatch(/Brno .*no answer/)
+    // Of columns in which nothing stands, people see nothing.
+    expect(stdout).not.toContain('lag_s')
+    const found = earshot('fetch-pcap', '1', '--all-sensors', '-w', 'any.pcap')
+    expect([found.status, found.stderr]).toEqual([
+      4,
+      expect.stringMatching(/^Cannot reach 127\.255\.0\.9:5029: .*\n1 of 2 sensors could not be asked; these packets are of 127/),
+    ])
+    expect(existsSync(join(dir, 'any.pcap'))).toBe(true)
     for (const id of ['3', '4']) expect(earshot('sensor', 'remove', id).status).toBe(0)
   })
 

@@ -56,6 +56,16 @@ test('a second time: units are renewed, what an administrator wrote stays', () =
   expect(existsSync(conf)).toBe(true)
 })
 
+test('not for a package: the user and its state directory are there before anything was started', () => {
+  const ran = earshot('service', 'install', 'sniff', '--root', join(dir, 'e'), ...program)
+  expect(ran.status, ran.stderr).toBe(0)
+  const { uid, gid } = statSync(join(dir, 'e', 'var/lib/earshot'))
+  // Otherwise a token that is added before the first start would be kept where no service looks.
+  expect(mode('e', 'var/lib/earshot')).toBe('750')
+  if (process.getuid?.() !== 0) return
+  expect(readFileSync(join(dir, 'e', 'etc/passwd'), 'utf8')).toContain(`earshot:x:${uid}:${gid}:`)
+})
+
 test('--dry-run shows everything and changes nothing', () => {
   const ran = packaged('c', 'install', 'sniff@eth1', '--dry-run', ...program)
   expect(ran.status).toBe(0)

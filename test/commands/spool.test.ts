@@ -103,7 +103,7 @@ test('spool reindex', () => {
   rmSync(join(spool, '.index'), { recursive: true })
   expect(earshot('spool', 'reindex', '--spool', spool)).toMatchObject({
     status: 0,
-    stderr: expect.stringMatching(/^7 files in 1 minutes: SIP .*RTP/),
+    stderr: expect.stringMatching(/^7 files in 1 minute: SIP .*RTP/),
   })
   expect(readFileSync(join(spool, '.index/2026-11-24'), 'utf8')).toMatch(/^17\/01\tdone\t7\t\d+\t\d+\n$/)
 })
@@ -151,4 +151,21 @@ describe('sniff', () => {
       status: 2,
       stderr: expect.stringMatching(/gzip/),
     }))
+})
+
+// /var/lib is another one for this process alone.
+const root0 = process.getuid?.() === 0
+test.skipIf(!root0)('the spool of a host’s services, when their records are on a server [needs root]', () => {
+  const varLib = join(dir, 'var-lib')
+  earshot('sniff', '-r', fixture, '--spool', join(varLib, 'earshot', 'spool'))
+  const within = ['-m', '--propagation', 'private', 'sh', '-c', 'mount --bind "$0" /var/lib && exec "$@"', varLib]
+  const { status, stdout } = spawnSync(
+    'unshare',
+    [...within, process.execPath, join(root, 'bin', 'run.js'), 'spool', 'usage', '-o', 'json'],
+    {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], HOME: join(dir, 'nobody') },
+    },
+  )
+  expect([status, (JSON.parse(stdout) as { totals: unknown }).totals]).toMatchObject([0, { files: 7 }])
 })

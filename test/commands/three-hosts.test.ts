@@ -268,6 +268,14 @@ describe.skipIf(!haveMariadb)(`three hosts${haveMariadb ? '' : ' [needs mariadbd
     expect(new Set(calls.split('\n').filter((line) => line !== '')).size).toBe(2)
   }, 60_000)
 
+  test('cdr show at the centre: the ladder of packets that only the sensor has, and no trace of them here', async () => {
+    const before = readdirSync(tmpdir()).filter((name) => name.startsWith('earshot-show-'))
+    const { status, stdout, stderr } = await run(centre, centreHome, 'cdr', 'show', String(await idOf(1)), ...flagsOfCentre())
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout.toString()).toMatch(/─ INVITE \[SDP\] ─[\s\S]*Quality over time[\s\S]*Spool {2}\d+\.\d+\.\d+\.\d+:5029\/2/)
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith('earshot-show-') && !before.includes(name))).toEqual([])
+  }, 60_000)
+
   test('the centre sees both sensors, and every service on them', async () => {
     const { status, stdout } = await run(centre, centreHome, 'sensor', 'status', ...flagsOfCentre(), '-o', 'ndjson')
     const rows = stdout
@@ -373,7 +381,7 @@ describe.skipIf(!haveMariadb)(`three hosts${haveMariadb ? '' : ' [needs mariadbd
       archive,
       ...flagsOfCentre(),
     )
-    expect([some.status, some.stderr]).toEqual([4, expect.stringContaining('Packets of 1 calls; of 1 not.')])
+    expect([some.status, some.stderr]).toEqual([4, expect.stringContaining('Packets of 1 of 2 calls.')])
     expect(execFileSync('tar', ['tf', archive], { encoding: 'utf8' }).trim().split('\n')).toHaveLength(1)
     const { status: asked } = await run(centre, centreHome, 'sensor', 'status', ...flagsOfCentre())
     expect(asked).toBe(4)

@@ -41,6 +41,8 @@ export interface TestManager {
 export async function testManager(
   options: {
     spool?: string
+    /** Of the service, as systemd's have it; else a person's process. */
+    name?: string
     socket?: string
     sensorId?: number
     certificate?: ServerCertificate
@@ -56,7 +58,7 @@ export async function testManager(
   })
   const about: About = {
     service: 'sniff',
-    name: `sniff-${process.pid}`,
+    name: options.name ?? `sniff-${process.pid}`,
     version: '9.9.9',
     pid: process.pid,
     host: 'test',
@@ -73,7 +75,7 @@ export async function testManager(
     spool: options.spool === undefined ? undefined : spoolSource(options.spool),
     records: undefined,
     sipPorts: [5060],
-    calls: callsOf(`${about.service}-${about.pid}`, source),
+    calls: callsOf(about.name, source),
     stats: async () => [await source.stats()],
   }
   const tokens = new Tokens(join(dir, 'tokens.json'))

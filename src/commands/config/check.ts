@@ -3,10 +3,11 @@ import { exitCodes } from '../../lib/base/errors.js'
 import { allProblemsOf, type Problem, resolve, strangersIn } from '../../lib/settings/resolve.js'
 import { type ServiceName, services } from '../../lib/settings/services.js'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { problemText, readFiles, surroundings } from '../../terminal/configuration.js'
+import { etcDir, problemText, readFiles, surroundings } from '../../terminal/configuration.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count } from '../../terminal/progress.js'
 import { printRows } from '../../terminal/rows.js'
+import { serviceUserHere, unreadableFiles } from '../../terminal/service/service-user.js'
 
 /** `earshot config check`: everything that is wrong with the settings of this host, at once. */
 export default class ConfigCheck extends BaseCommand {
@@ -21,9 +22,15 @@ Exit codes: 0 all is well (hints on stderr do not count); 2 a service would refu
     const { args, flags } = await this.parse(ConfigCheck)
     const { files, problems: unreadable } = readFiles({ named: args.file, none: false, strict: true })
     const around = surroundings()
+    const user = serviceUserHere()
+    const unreadableForServices = new Set<string>()
     const found: Problem[] = [...unreadable, ...files.flatMap(allProblemsOf)]
-    for (const { service, instance } of instancesIn(files.flatMap((file) => file.text.sections.map(({ name }) => name))))
-      found.push(...resolve({ service, instance, table: services[service], files, ...around }).problems)
+    for (const { service, instance } of instancesIn(files.flatMap((file) => file.text.sections.map(({ name }) => name)))) {
+      const resolution = resolve({ service, instance, table: services[service], files, ...around })
+      found.push(...resolution.problems)
+      if (user !== undefined) for (const line of unreadableFiles(resolution, etcDir(), user)) unreadableForServices.add(line)
+    }
+    for (const line of unreadableForServices) process.stderr.write(`Hint: ${line}\n`)
     const problems = [...new Map(found.map((problem) => [`${problem.where} ${problem.message}`, problem])).values()]
     const format = outputFormat(flags)
     if (format === 'table') for (const p of problems) process.stdout.write(`${problemText(p)} ${p.next}\n`)

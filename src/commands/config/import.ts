@@ -59,7 +59,7 @@ With -w our file is written; the password of the database goes into "db-password
     process.stderr.write(`${flags.write} is written.\n`)
     if (password !== undefined)
       process.stderr.write(
-        `The password of the database is in ${passwordFile} (mode 600): give the file to the user that runs the service.\n`,
+        `The password of the database is in ${passwordFile} (mode 600): give the file to the user that runs the service: chown earshot ${passwordFile}\n`,
       )
   }
 }

@@ -7,7 +7,7 @@ import type { CallJson } from '../../lib/call/json.js'
 import { type Sink, tarEnd, tarHeader, tarPadding } from '../../lib/manager/index.js'
 import { safeName } from '../../lib/spool/index.js'
 import { packetsOf } from '../../lib/spool/packets.js'
-import { openAdmin, openReader } from '../../lib/store/index.js'
+import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { CallPackets, nameOf } from '../../terminal/call-packets.js'
 import { readableState } from '../../terminal/defaults.js'
@@ -15,7 +15,9 @@ import { fetchProgress } from '../../terminal/fetch-progress.js'
 import { findCall } from '../../terminal/find-call.js'
 import { accessFlags } from '../../terminal/manager-access.js'
 import { expressionOf, queryFlags } from '../../terminal/query-flags.js'
+import { listedSensors } from '../../terminal/sensor-list.js'
 import { fileSink, stdoutSink } from '../../terminal/sinks.js'
+import { sizeText } from '../../terminal/size.js'
 import { readsBoth, spoolFlag, storeFlags } from '../../terminal/store-flags.js'
 
 /** Calls fetched at a time. */
@@ -36,7 +38,7 @@ Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the 
     { description: 'Straight into another tool', command: '<%= config.bin %> <%= command.id %> 4711 | tshark -r - -q -z rtp,streams' },
     {
       description: 'The bad calls of an hour',
-      command: "<%= config.bin %> <%= command.id %> --where 'mos < 3 and start > -1h' -w bad.tar",
+      command: "<%= config.bin %> <%= command.id %> --where 'mos < 3 and started > -1h' -w bad.tar",
     },
     {
       description: 'From a VoIPmonitor sensor',
@@ -54,12 +56,12 @@ Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the 
     ...storeFlags,
     ...spoolFlag,
     sensor: Flags.string({
-      helpValue: 'ADDRESS',
-      summary: 'Ask this manager, whatever the record says: HOST[:PORT], unix:PATH, voipmonitor://HOST[:PORT].',
+      helpValue: 'NAME|ADDRESS',
+      summary: 'Ask this one, whatever the record says: a name or a number of the list, HOST[:PORT], unix:PATH, voipmonitor://HOST[:PORT].',
     }),
     'all-sensors': Flags.boolean({
       exclusive: ['sensor'],
-      summary: 'Ask all sensors on the list, in parallel; the first that has it gives it.',
+      summary: 'Ask all sensors on the list, in parallel; the first that has it gives it. Exit code 4 when one could not be asked.',
     }),
     write: Flags.string({
       char: 'w',
@@ -86,7 +88,7 @@ Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the 
     const ids = argv as string[]
     const { write } = flags
     this.#check(ids, flags)
-    const state = readableState()
+    const state = readableState(flags.store)
     const storeUrl = flags.store ?? state.store
     const calls = await this.#calls(storeUrl, ids, flags)
     const beside = write === '-' ? tmpdir() : dirname(write)
@@ -102,10 +104,7 @@ Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the 
       allSensors: flags['all-sensors'],
       triesMax: flags.tries,
       access: flags,
-      sensors: once(async () => {
-        const admin = await openAdmin(storeUrl)
-        return admin.sensors().finally(() => admin.close())
-      }),
+      sensors: once(() => listedSensors(storeUrl)),
       temporary: () => beside,
       onProgress: (bytes, total) => progress.update(bytes, total),
       say,
@@ -115,6 +114,8 @@ Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the 
       if (calls.length === 1 && only !== undefined && !write.endsWith('.tar'))
         this.#note(await this.#into(write, (sink) => packets.fetch(only, sink)))
       else await this.#several(calls, packets, write, beside, say)
+      // For a person who watches; a program looks at the exit code.
+      if (write !== '-' && !flags.quiet && process.stderr.isTTY) say(`${write}: ${sizeText(statSync(write).size)}`)
     } finally {
       progress.clear()
       packets.close()
@@ -125,7 +126,7 @@ Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the 
     if ((ids.length === 0) === (where === undefined)) {
       throw new OperatorError('WHICH', ids.length === 0 ? 'Which call?' : 'Name calls, or ask for them with --where, not both.', {
         exit: exitCodes.usage,
-        suggestions: ['earshot fetch-pcap 4711 -w call.pcap', "earshot fetch-pcap --where 'mos < 3 and start > -1h' -w bad.tar"],
+        suggestions: ['earshot fetch-pcap 4711 -w call.pcap', "earshot fetch-pcap --where 'mos < 3 and started > -1h' -w bad.tar"],
       })
     }
     const what = ids[0] ?? "--where '…'"
@@ -227,7 +228,7 @@ Exit codes: 3 no such call, or nothing was kept of it; 4 some of it only; 5 the 
             ),
       )
       if (failures.length > 0) {
-        process.stderr.write(`Packets of ${got.length} calls; of ${failures.length} not.\n`)
+        process.stderr.write(`Packets of ${got.length} of ${calls.length} calls.\n`)
         process.exitCode = exitCodes.partial
       }
     } finally {

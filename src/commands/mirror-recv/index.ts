@@ -18,11 +18,11 @@ import { mirrorRecvServiceSettings } from '../../lib/settings/services.js'
 import type { ValuesOf } from '../../lib/settings/table.js'
 import { runSniffer } from '../../lib/sniffer/run.js'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { callLine } from '../../terminal/call-line.js'
-import { callPrinter } from '../../terminal/call-printer.js'
+import { runPrinter } from '../../terminal/call-printer.js'
 import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import type { Configuration } from '../../terminal/configuration.js'
 import { defaultSpool, defaultStore, stateDir } from '../../terminal/defaults.js'
+import { isService } from '../../terminal/log/log.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { admissionOf, checkSafety, sensorsOf } from '../../terminal/mirror-admission.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
@@ -275,7 +275,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
             say,
           })
         : undefined
-    const printer = live && format === 'table' ? undefined : callPrinter(format, process.stdout)
+    const printer = runPrinter(format, process.stdout, { live, service: isService(process.env) })
     const result = await runSniffer({
       source,
       records,
@@ -310,8 +310,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
       },
       onRecord: (record) => {
         observer.ended(record)
-        if (printer) void printer.call(callJson(record))
-        else process.stdout.write(`${callLine(callJson(record))}\n`)
+        printer.call(callJson(record))
       },
       onBatch: ({ open, packets }) => {
         service.watchdog.beat()
@@ -322,7 +321,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
     const { totals, seconds, records: stored, spool: spooled, notKept } = result
     await manager?.close()
     observer.close()
-    await printer?.end({ ...totals, seconds })
+    await printer.end({ ...totals, seconds })
     const report = (text: string): void => service.log.event('info', text)
     report(`${count(totals.packets)} packets: ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`)
     if (stored) report(recordsLine(stored))

@@ -1,12 +1,13 @@
 import { Args, Flags } from '@oclif/core'
-import { exitCodes, OperatorError } from '../../lib/base/errors.js'
-import { openAdmin } from '../../lib/store/index.js'
+import { exitCodes } from '../../lib/base/errors.js'
+import type { Sensor } from '../../lib/store/store-admin.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { readableState } from '../../terminal/defaults.js'
 import { accessFlags } from '../../terminal/manager-access.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
-import { printRows } from '../../terminal/plain-rows.js'
-import { type AskedSensor, askSensor, sensorColumns } from '../../terminal/sensor-status.js'
+import { columnsWithValues, printRows } from '../../terminal/plain-rows.js'
+import { listedSensors, noSensors, sensorAddress, sensorNamed } from '../../terminal/sensor-list.js'
+import { type AskedSensor, askSensor, brieflyOf, type SensorLine, sensorColumns } from '../../terminal/sensor-status.js'
 import { readsStore, storeFlags } from '../../terminal/store-flags.js'
 
 /** `earshot sensor status`: asks every sensor how it is, all at once. */
@@ -45,34 +46,40 @@ export default class SensorStatus extends BaseCommand {
     const named = (argv as string[]).map(byAddress)
     const chosen = flags.sensor === undefined ? [] : await this.#chosen(flags.sensor, store)
     const sensors = named.length + chosen.length > 0 ? [...named, ...chosen] : await this.#listed(store)
-    const rows = (await Promise.all(sensors.map((sensor) => askSensor(sensor, flags)))).flat()
-    await printRows(outputFormat(flags), process.stdout, sensorColumns, rows)
-    const silent = rows.filter(({ error }) => error !== null)
-    for (const { address, error } of silent) process.stderr.write(`${address}: ${error}\n`)
+    const lines = (await Promise.all(sensors.map((sensor) => askSensor(sensor, flags)))).flat()
+    const rows = lines.map(({ row }) => row)
+    const format = outputFormat(flags)
+    if (format === 'table') await printRows(format, process.stdout, columnsWithValues(sensorColumns, rows), lines.map(brieflyOf))
+    else await printRows(format, process.stdout, sensorColumns, rows)
+    const silent = lines.filter(({ row }) => row.error !== null)
+    for (const { row, advice } of silent) {
+      process.stderr.write(`${whoOf(row)}${row.error}\n`)
+      for (const text of advice ?? []) process.stderr.write(`  → ${text}\n`)
+    }
     if (silent.length > 0) process.exitCode = silent.length === rows.length ? exitCodes.unreachable : exitCodes.partial
   }
 
   /** Of the list when it is there; what is not on it is an address. */
   async #chosen(wanted: readonly string[], store: string): Promise<AskedSensor[]> {
-    const listed = await this.#listed(store).catch(() => [])
-    return wanted.map((one) => listed.find(({ id, name }) => one === name || one === String(id)) ?? byAddress(one))
+    const listed = await listedSensors(store).catch(() => [])
+    return wanted.map((one) => {
+      const found = sensorNamed(listed, one)
+      return found === undefined ? byAddress(one) : asked(found)
+    })
   }
 
   async #listed(store: string): Promise<AskedSensor[]> {
-    const admin = await openAdmin(store)
-    const sensors = await admin.sensors().finally(() => admin.close())
-    if (sensors.length === 0) {
-      throw new OperatorError('NO_SENSORS', 'No sensor is on the list.', {
-        exit: exitCodes.notFound,
-        suggestions: ["earshot sensor add 3 'Prague' --host 10.0.3.5", 'Or name one: earshot sensor status 127.0.0.1'],
-      })
-    }
-    return sensors.map(({ id, name, host, port }) => ({
-      id,
-      name,
-      address: host === null ? null : host.includes(':') ? `[${host}]:${port ?? 5029}` : `${host}:${port ?? 5029}`,
-    }))
+    const sensors = await listedSensors(store)
+    if (sensors.length === 0) throw noSensors('No sensor is on the list.')
+    return sensors.map(asked)
   }
 }
 
+/** Most errors name the address by themselves. */
+const whoOf = ({ name, address, error }: SensorLine['row']): string => {
+  if (typeof name === 'string') return `${name}: `
+  return address === null || error?.includes(address) ? '' : `${address}: `
+}
+
+const asked = (sensor: Sensor): AskedSensor => ({ id: sensor.id, name: sensor.name, address: sensorAddress(sensor) })
 const byAddress = (address: string): AskedSensor => ({ id: null, name: null, address })

@@ -4,7 +4,10 @@ import { fingerprintOf } from '../../lib/access/index.js'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import { addressText, parseAddress } from '../../lib/manager/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
+import { readableState } from '../../terminal/defaults.js'
 import { knownServers } from '../../terminal/manager-access.js'
+import { addressMeant, listedSensors } from '../../terminal/sensor-list.js'
+import { readsStore, storeFlags } from '../../terminal/store-flags.js'
 
 /** `earshot sensor trust`: remembers the certificate that a manager shows. */
 export default class SensorTrust extends BaseCommand {
@@ -13,12 +16,13 @@ export default class SensorTrust extends BaseCommand {
     `Without --fingerprint it shows what the manager shows now and remembers that: do so on a network you believe.
 With --fingerprint it remembers only that one. A manager says its fingerprint when it starts.`
   static override examples = ['<%= config.bin %> <%= command.id %> 10.0.3.5 --fingerprint sha256:…']
-  static override args = { address: Args.string({ required: true, description: 'HOST[:PORT]' }) }
-  static override flags = { fingerprint: Flags.string({ helpValue: 'sha256:HEX', summary: 'What it must be.' }) }
+  static override args = { address: Args.string({ required: true, description: 'HOST[:PORT], or a name or a number of the list.' }) }
+  static override configurable = () => readsStore
+  static override flags = { fingerprint: Flags.string({ helpValue: 'sha256:HEX', summary: 'What it must be.' }), ...storeFlags }
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(SensorTrust)
-    const address = parseAddress(args.address)
+    const address = parseAddress(await addressMeant(args.address, () => listedSensors(flags.store ?? readableState().store)))
     if (address.kind !== 'tcp')
       throw new OperatorError('ADDRESS', 'Only a manager that is reached over TLS has a certificate.', {
         exit: 2,

@@ -8,12 +8,12 @@ import { sniffSettings } from '../../lib/settings/services.js'
 import { recordsJson } from '../../lib/sniffer/records-status.js'
 import { runSniffer, type SnifferResult } from '../../lib/sniffer/run.js'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { callLine } from '../../terminal/call-line.js'
-import { callPrinter } from '../../terminal/call-printer.js'
+import { runPrinter } from '../../terminal/call-printer.js'
 import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import type { Configuration } from '../../terminal/configuration.js'
 import { defaultSpool, defaultStore } from '../../terminal/defaults.js'
 import { filterOf, inputFlags, interfacesOfInstance, openInput } from '../../terminal/input-flags.js'
+import { isService } from '../../terminal/log/log.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
 import { count, progressLine } from '../../terminal/progress.js'
@@ -107,8 +107,7 @@ Ctrl-C writes every open call before it ends.`
             say,
           })
         : undefined
-    // A table can only be drawn when all its rows are there: a live run prints a line as each call ends.
-    const printer = live && format === 'table' ? undefined : callPrinter(format, process.stdout)
+    const printer = runPrinter(format, process.stdout, { live, service: isService(process.env) })
     const result = await runSniffer({
       source,
       records,
@@ -137,8 +136,7 @@ Ctrl-C writes every open call before it ends.`
       onRecord: (record) => {
         observer.ended(record)
         progress.clear()
-        if (printer) void printer.call(callJson(record))
-        else process.stdout.write(`${callLine(callJson(record))}\n`)
+        printer.call(callJson(record))
       },
       onBatch: ({ packets, open, calls }) => {
         service.watchdog.beat()
@@ -149,7 +147,7 @@ Ctrl-C writes every open call before it ends.`
     progress.clear()
     await manager?.close()
     observer.close()
-    await printer?.end(totalsOf(result))
+    await printer.end(totalsOf(result))
     const lost = result.notKept + (result.records ? result.records.dropped + result.records.refused : 0)
     if (lost > 0) process.exitCode = exitCodes.failure
     this.#summary(result, flags.verbose === true, (text) => service.log.event('info', text))

@@ -5,7 +5,7 @@ import { readMinutes } from '../../lib/spool/usage.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { configFlags } from '../../terminal/config-flags.js'
 import { readableState } from '../../terminal/defaults.js'
-import { count } from '../../terminal/progress.js'
+import { count, counted } from '../../terminal/progress.js'
 import { sizeText } from '../../terminal/size.js'
 import { readsSpool, spoolFlag } from '../../terminal/store-flags.js'
 
@@ -35,7 +35,7 @@ at every start the sniffer compares the index with the disk by itself, but opens
     if (showing) process.stderr.write('\r\u001b[K')
     if (!flags.quiet) {
       process.stderr.write(
-        `${count(minutes.files)} files in ${count(minutes.size)} minutes: SIP ${sizeText(minutes.sipBytes)}, RTP ${sizeText(minutes.mediaBytes)}.\n`,
+        `${counted(minutes.files, 'file')} in ${counted(minutes.size, 'minute')}: SIP ${sizeText(minutes.sipBytes)}, RTP ${sizeText(minutes.mediaBytes)}.\n`,
       )
     }
     if (unreadable.length === 0) return

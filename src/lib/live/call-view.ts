@@ -1,4 +1,5 @@
 import type { Micros } from '../base/units.js'
+import type { TellingMethod } from '../call/call.js'
 import type { Host } from '../call/record.js'
 
 /**
@@ -49,6 +50,8 @@ export interface CallView {
   readonly lossPercent?: number | undefined
   readonly jitterMs?: number | undefined
   readonly sipMessages: number
+  /** Requests that came beside INVITE and ACK; left out while there were none. */
+  readonly methods?: readonly TellingMethod[] | undefined
   readonly rtpPackets: number
   readonly digits: number
   readonly vlan?: number | undefined

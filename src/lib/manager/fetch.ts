@@ -126,12 +126,18 @@ export function fetchError(error: unknown, what: string, sensor: string): unknow
   if (!(error instanceof AnswerError)) return error
   const { code, message, detail } = error
   if (code === 'expired') {
-    const since = typeof detail['at'] === 'string' ? ` since ${detail['at']} (${detail['why']})` : ''
-    const oldest = typeof detail['oldest'] === 'string' ? ` What is kept there begins on ${detail['oldest']}.` : ' Nothing is kept there.'
-    return new OperatorError('EXPIRED', `The packets of ${what} are gone on ${sensor}${since}.${since === '' ? oldest : ''}`, {
+    if (typeof detail['at'] === 'string') {
+      return new OperatorError('EXPIRED', `The packets of ${what} are gone on ${sensor} since ${detail['at']} (${detail['why']}).`, {
+        cause: error,
+        exit: exitCodes.expired,
+        suggestions: ['The record stays: earshot cdr show. Longer retention of pcaps is a matter of the sensor’s spool.'],
+      })
+    }
+    const oldest = typeof detail['oldest'] === 'string' ? `What is kept there begins on ${detail['oldest']}.` : 'Nothing is kept there.'
+    return new OperatorError('EXPIRED', `${sensor} does not have the packets of ${what} any more, or never had. ${oldest}`, {
       cause: error,
       exit: exitCodes.expired,
-      suggestions: ['The record stays: earshot cdr show. Longer retention of pcaps is a matter of the sensor’s spool.'],
+      suggestions: ['Did another sensor see the call? --all-sensors asks all of the list.', 'The record stays: earshot cdr show.'],
     })
   }
   if (code === 'denied') {

@@ -3,7 +3,7 @@ import { mayDo, type Role, roles, type Tokens } from '../access/index.js'
 import type { ManagerLimits } from './limits.js'
 import { creditOf, type Frame, FrameReader, kinds, preface, prefaceLength, protocolVersion, readPreface, requestMax } from './protocol.js'
 import { Reply, RequestError } from './reply.js'
-import { asRequestError, type Parameters, type Request, type RequestContext, requests } from './requests.js'
+import { asRequestError, type Parameters, pathLengthMax, type Request, type RequestContext, requests } from './requests.js'
 
 /** One client of our own protocol: preface, `hello`, then any number of requests at a time. */
 export interface OwnOptions {
@@ -96,6 +96,7 @@ export class OwnConnection {
     const row = parameters !== undefined && Object.hasOwn(requests, name) ? requests[name] : undefined
     const refused = this.#refusal(parameters, name, row)
     if (refused !== undefined || row === undefined || parameters === undefined) {
+      if (row?.audited === true) this.#tellRefusal(name, parameters, refused as RequestError)
       reply.fail(refused as RequestError)
       return
     }
@@ -121,6 +122,12 @@ export class OwnConnection {
       return new RequestError('denied', 'The token is not known here any more.')
     if (row.right === undefined || mayDo(this.#role, row.right)) return undefined
     return new RequestError('denied', `"${name}" needs the right to ${row.right}, which this client does not have.`)
+  }
+
+  #tellRefusal(request: string, parameters: Parameters | undefined, { code }: RequestError): void {
+    const { audit, peer } = this.#options.context
+    const path = String(parameters?.['path'] ?? '').slice(0, pathLengthMax)
+    audit({ client: this.#client, peer, request, path, bytes: 0, outcome: code })
   }
 
   #stillKnown(token: string): boolean {

@@ -139,10 +139,21 @@ const rowOf = (call: ServiceCall): Row => ({
 /** Its rows are longer than its header by its custom headers, of which there are none. */
 const CUSTOM = ',null'.repeat(5)
 
-/** A running call's address in VoIPmonitor's memory; ours says the service's process and the call's number. */
+/**
+ * A running call's address in VoIPmonitor's memory; ours says which service it is of and the call's number there. A process of a
+ * person is told by its number (`sniff-4711`), a service of systemd by its name (`sniff@eth1`): two of a host never look alike.
+ */
 export function referenceOf({ service, number }: Pick<ServiceCall, 'service' | 'number'>): string {
-  const pid = Number(/(\d+)$/.exec(service)?.[1] ?? 0)
-  return `0x${pid.toString(16)}${number.toString(16).padStart(8, '0')}`
+  const pid = /-(\d+)$/.exec(service)?.[1]
+  const which = pid === undefined ? nameNumber(service) : Number(pid)
+  return `0x${which.toString(16)}${number.toString(16).padStart(8, '0')}`
+}
+
+/** FNV-1a, above the numbers that processes have (2^22, proc(5) pid_max), and with the call's number still a pointer's 48 bits and less. */
+function nameNumber(name: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
+  return 0x400000 + (hash >>> 10)
 }
 
 export interface ListParameters {

@@ -11,8 +11,10 @@ import { drawGraph, graphKinds } from './graph.js'
 import type { History, Sample } from './history.js'
 import type { LiveSniffers } from './live-sniffers.js'
 import { selectPart } from './part.js'
+
 import { callObject, dateTime, type ListParameters, listCalls, referenceOf, registerColumns, streamsJson } from './plain-calls.js'
 import { sipPacketsJson, sipPacketsOf } from './sip-packets.js'
+
 import { candidates } from './voipmonitor-paths.js'
 
 /**

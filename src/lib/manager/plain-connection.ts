@@ -64,6 +64,11 @@ async function answer(socket: Socket, request: string, context: PlainContext, li
   const line = request.split(/[\r\n\0]/, 1)[0] as string
   const [word = '', ...words] = line.split(' ').filter((w) => w !== '')
   socket.setTimeout(limits.stallMs, () => socket.destroy())
+  // Answered is answered: a client that then goes on sending does not keep its place.
+  socket.once('finish', () => {
+    const over = setTimeout(() => socket.destroy(), limits.requestMs)
+    socket.once('close', () => clearTimeout(over))
+  })
   try {
     const found = await plainCommand(word)?.answer(words, context, line)
     if (found === undefined || typeof found === 'string' || found instanceof Uint8Array) socket.end(found ?? unknownCommand)

@@ -31,6 +31,8 @@ export interface Request {
   /** Undefined: anybody who is connected. */
   readonly right: Right | undefined
   readonly help: string
+  /** Also a refusal of it is in the audit log; `run` writes the rest. */
+  readonly audited?: boolean
   /** What it answers becomes the trailer. */
   run(parameters: Parameters, reply: Reply, context: RequestContext): Promise<unknown>
 }
@@ -116,13 +118,23 @@ export const requests: Readonly<Record<string, Request>> = {
       return {}
     },
   },
+  flush: {
+    right: 'fetch',
+    help: 'path of a record: what was seen of its call so far is written to its pcap; answers when that is done',
+    run: async ({ path }, _, { backend }) => {
+      await backend.flush?.(text(path, 'path', 1024))
+      return {}
+    },
+  },
   fetch: {
     right: 'fetch',
+    audited: true,
     help: 'path of a record; offset and identity to go on; sipOnly; follow; checksums: all packets of the call, their checksum at the end',
     run: fetchCall,
   },
 }
 
+export const pathLengthMax = 1024
 const BLOCK = 256 * 1024
 const BLOCKS = 4
 
@@ -133,13 +145,15 @@ const BLOCKS = 4
  */
 async function fetchCall(parameters: Parameters, reply: Reply, context: RequestContext): Promise<unknown> {
   const { backend, audit, client, peer } = context
-  const path = text(parameters['path'], 'path', 1024)
+  const path = text(parameters['path'], 'path', pathLengthMax)
   const offset = count_(parameters['offset'], 0)
   const sipOnly = parameters['sipOnly'] === true
   const { spool } = backend
   if (spool === undefined && backend.others === undefined) throw new RequestError('unsupported', 'This service keeps no packets.')
   const tell = (outcome: string): void => audit({ client, peer, request: 'fetch', path, bytes: reply.sent, outcome })
   try {
+    // Who goes on with a fetch has seen the file as it was.
+    if (parameters['identity'] === undefined) await flushed(backend, path)
     const files = spool === undefined ? [] : filesOf(spool, path, sipOnly)
     if (files.length === 0 || spool === undefined) {
       const trailer = await relay(parameters, reply, backend)
@@ -159,6 +173,16 @@ async function fetchCall(parameters: Parameters, reply: Reply, context: RequestC
     tell(error instanceof RequestError ? error.code : 'broken off')
     throw error
   }
+}
+
+/** A call that runs, or has ended this moment, has its last seconds in memory still. A disk that hangs is not waited for long. */
+const FLUSH_MS = 2000
+
+async function flushed({ flush }: ManagerBackend, path: string): Promise<void> {
+  if (flush === undefined) return
+  const late = new AbortController()
+  await Promise.race([flush(path).catch(() => {}), sleep(FLUSH_MS, undefined, { signal: late.signal }).catch(() => {})])
+  late.abort()
 }
 
 function filesOf(spool: SpoolSource, path: string, sipOnly: boolean): readonly string[] {

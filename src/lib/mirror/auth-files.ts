@@ -42,7 +42,7 @@ function read(path: string): string {
     throw new OperatorError('MIRROR_SECRETS', `Cannot read "${path}": ${(error as Error).message}.`, {
       cause: error,
       exit: exitCodes.usage,
-      suggestions: ['Check the path, and that this user may read it.'],
+      suggestions: ['Check the path, and that who runs this may read it. Services run as earshot: chgrp earshot FILE; chmod 640 FILE'],
     })
   }
 }

@@ -4,6 +4,7 @@ import type { Micros } from '../base/units.js'
 import { type CodecName, codecs, snappyPlainLength } from '../codec/index.js'
 import { BatchFill } from '../pcap/batch.js'
 import type { BlockPacker, Compression, PackedBlock } from './block.js'
+import type { SpareBuffers } from './spare-buffers.js'
 
 /**
  * VoIPmonitor's classic mirror stream, pure, both directions (header version 7, verified against its version 2026.04).
@@ -129,8 +130,13 @@ export class ClassicPacker implements BlockPacker {
   #first = 0
   #last = 0
 
-  constructor(compression: Compression, maxBytes: number, sensorId: number) {
+  readonly #memory: SpareBuffers | undefined
+  #packed = new Uint8Array(0)
+
+  /** Blocks are made in `memory`, where there is one. */
+  constructor(compression: Compression, maxBytes: number, sensorId: number, memory?: SpareBuffers) {
     this.compression = compression
+    this.#memory = memory
     this.#maxBytes = maxBytes
     this.#sensorId = sensorId
     this.#plain = new Uint8Array(maxBytes + CAPTURED_MAX + recordHeaders[0])
@@ -191,11 +197,12 @@ export class ClassicPacker implements BlockPacker {
     let body = plain
     if (this.compression !== 'none') {
       const codec = codecs[this.compression]
-      const out = new Uint8Array(codec.bound(plain.length))
-      const length = codec.compress(plain, out)
-      if (length > 0) body = out.subarray(0, length)
+      if (this.#packed.length < codec.bound(plain.length)) this.#packed = new Uint8Array(codec.bound(this.#plain.length))
+      const length = codec.compress(plain, this.#packed)
+      if (length > 0) body = this.#packed.subarray(0, length)
     }
-    const bytes = new Uint8Array(HEADER + 4 * count + body.length)
+    const length = HEADER + 4 * count + body.length
+    const bytes = this.#memory?.take(length).fill(0, 0, HEADER) ?? new Uint8Array(length)
     const view = new DataView(bytes.buffer)
     bytes.set(title)
     bytes[AT.version] = classicVersion

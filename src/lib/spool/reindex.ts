@@ -21,7 +21,7 @@ export async function reindex(dir: string, onFile: (files: number) => void): Pro
     throw new OperatorError('SPOOL_BUSY', `A process writes to the spool "${dir}" and keeps its index.`, {
       exit: exitCodes.failure,
       suggestions: [
-        'Stop it first (systemctl stop earshot). While it runs its index is right, and at every start it is compared with the disk.',
+        'Stop it first (systemctl stop earshot-sniff, or whatever service it is). While it runs its index is right, and at every start it is compared with the disk.',
       ],
     })
   }

@@ -4,12 +4,16 @@ import { clock, minutes, party } from './columns.js'
 import type { LiveSource } from './source.js'
 import { shown } from './text.js'
 
-/** `live` where there is no terminal: a line whenever a call changes its state. Ends with its sources, or with the signal. */
+/**
+ * `live` where there is no terminal: a line whenever a call changes its state. Ends with its sources, or with the signal. That a
+ * source is silent because it cannot be reached is told, once, and when it is back.
+ */
 export async function printLines(
   sources: readonly LiveSource[],
   write: (line: string) => void,
   fits: (call: { readonly view: CallView }) => boolean,
   signal: AbortSignal,
+  tell: (text: string) => void = (text) => process.stderr.write(`${text}\n`),
 ): Promise<void> {
   const states = new Map<string, string>()
   const say = (source: string, view: CallView, over: boolean): void => {
@@ -19,6 +23,7 @@ export async function printLines(
     else states.set(key, view.state)
     if (before !== view.state && fits({ view })) write(stateLine(view, sources.length > 1 ? source : undefined))
   }
+  const lost = new Set<string>()
   const running = new Set(sources.map((s) => s.name))
   await new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true })
@@ -29,7 +34,11 @@ export async function printLines(
           for (const view of changed) say(name, view, false)
           for (const view of removed) say(name, view, true)
         },
-        status({ name, state }) {
+        status({ name, state, detail }) {
+          if (state === 'lost' && detail !== undefined && !lost.has(name)) tell(`${name}: ${detail}`)
+          if (state === 'live' && lost.has(name)) tell(`${name}: is back.`)
+          if (state === 'lost') lost.add(name)
+          else lost.delete(name)
           if (state !== 'done' && !(state === 'lost' && source.own)) return
           running.delete(name)
           if (running.size === 0) resolve()

@@ -13,11 +13,12 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
+import { serviceDirs } from '../defaults.js'
 import { configSkeleton, credentials, jobRows, type Program, serviceRows, sysusers, unitNames, unitsOf } from './units.js'
 
 /** What `service install` and `service uninstall` do, as steps that can be shown or done. */
 export type Step =
-  | { readonly kind: 'directory'; readonly path: string; readonly mode: number }
+  | { readonly kind: 'directory'; readonly path: string; readonly mode: number; readonly own?: boolean }
   | { readonly kind: 'file'; readonly path: string; readonly mode: number; readonly text: string; readonly keep: boolean }
   | { readonly kind: 'remove'; readonly path: string }
   | { readonly kind: 'run'; readonly command: readonly string[]; readonly unlessFails?: boolean }
@@ -96,7 +97,11 @@ export function installSteps(names: readonly string[], program: Program, { root,
     // A package does this when it is installed.
     ...(packaged
       ? []
-      : [{ kind: 'run', command: ['systemd-sysusers', ...(root === '/' ? [] : [`--root=${root}`]), 'earshot.conf'] } as const]),
+      : [
+          { kind: 'run', command: ['systemd-sysusers', ...(root === '/' ? [] : [`--root=${root}`]), 'earshot.conf'] } as const,
+          // systemd would make it at the first start. A token may be added before that, and must not land elsewhere.
+          { kind: 'directory', path: at(serviceDirs.state), mode: 0o750, own: true } as const,
+        ]),
     { kind: 'directory', path: at(CONFIG), mode: 0o750 },
     { kind: 'file', path: at(`${CONFIG}/earshot.conf`), mode: 0o640, text: configSkeleton, keep: true },
     { kind: 'directory', path: at(`${CONFIG}/conf.d`), mode: 0o755 },
@@ -159,7 +164,8 @@ function performOne(step: Step, root: string): string | undefined {
       if (existsSync(step.path)) return undefined
       mkdirSync(step.path, { recursive: true })
       chmodSync(step.path, step.mode)
-      giveToGroup(step.path, step.mode, root)
+      if (step.own === true) giveToUser(step.path, root)
+      else giveToGroup(step.path, step.mode, root)
       return `Made ${step.path}`
     case 'file': {
       const before = existsSync(step.path) ? readFileSync(step.path, 'utf8') : undefined
@@ -207,13 +213,25 @@ function addUser(words: readonly string[]): void {
   }
 }
 
-/** What the services' group may read belongs to it; root keeps the rest. Outside the running system there may be no such group. */
+/** What the services' group may read belongs to it; root keeps the rest. */
 function giveToGroup(path: string, mode: number, root: string): void {
-  if ((mode & 0o070) === 0 || mode % 8 !== 0 || process.getuid?.() !== 0) return
-  const groups = join(root, 'etc/group')
-  if (!existsSync(groups)) return
-  const group = /^earshot:[^:]*:(\d+):/m.exec(readFileSync(groups, 'utf8'))?.[1]
-  if (group !== undefined) chownSync(path, 0, Number(group))
+  if ((mode & 0o070) === 0 || mode % 8 !== 0) return
+  const group = serviceId(root, 'group')
+  if (group !== undefined) chownSync(path, 0, group)
+}
+
+function giveToUser(path: string, root: string): void {
+  const user = serviceId(root, 'passwd')
+  const group = serviceId(root, 'group')
+  if (user !== undefined && group !== undefined) chownSync(path, user, group)
+}
+
+/** The number of the services' user or group. Outside the running system there may be none; without root it is of no use. */
+function serviceId(root: string, file: 'passwd' | 'group'): number | undefined {
+  const path = join(root, 'etc', file)
+  if (process.getuid?.() !== 0 || !existsSync(path)) return undefined
+  const id = /^earshot:[^:]*:(\d+):/m.exec(readFileSync(path, 'utf8'))?.[1]
+  return id === undefined ? undefined : Number(id)
 }
 
 export function describe(step: Step): string {

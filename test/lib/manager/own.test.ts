@@ -350,6 +350,7 @@ describe('who may come in', () => {
     const client = await tls(m.port, { known, token })
     expect(client.greeting).toMatchObject({ client: 'screen', rights: ['view', 'metrics'] })
     expect(await code(client.all('fetch', { path: 'd/big.pcap' }))).toBe('denied')
+    expect(m.audited.at(-1)).toMatchObject({ client: 'screen', request: 'fetch', path: 'd/big.pcap', bytes: 0, outcome: 'denied' })
     expect((await client.all('calls')).trailer).toMatchObject({ count: expect.any(Number) })
     expect(await code(tls(m.port, { known, token: `${token}x` }))).toBe('DENIED')
     m.tokens.remove('screen')
@@ -426,6 +427,20 @@ describe('what strangers do', () => {
       drip(Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, ...Array<number>(100).fill(0)])),
     ])
     for (const ms of [own, plain, tls]) expect(ms).toBeLessThan(8000)
+    await well()
+  })
+
+  test('goes on sending after its answer: sent away', async () => {
+    const socket = connect({ host: '127.0.0.1', port: strict.port, allowHalfOpen: true })
+    const closed = new Promise<number>((resolve) => {
+      const begun = performance.now()
+      socket.once('error', () => {})
+      socket.once('close', () => resolve(performance.now() - begun))
+    })
+    socket.resume()
+    socket.write('totalcalls\r\n\r\n')
+    const timer = setInterval(() => socket.write('x'), 100)
+    expect(await closed.finally(() => clearInterval(timer))).toBeLessThan(8000)
     await well()
   })
 

@@ -309,6 +309,24 @@ test('active_call_info: the call, its SIP messages from the pcap, its streams', 
     expect(await m.plain(`active_call_info ${unknown}`)).toBe('call not found')
 })
 
+test('callreference: of two services of systemd, whose names have no process in them', async () => {
+  const services = await Promise.all(['sniff@eth1', 'sniff@eth2'].map((name) => testManager({ name })))
+  try {
+    const references: string[] = []
+    for (const service of services) {
+      service.feed(call)
+      const reference = /"(0x[0-9a-f]+)"/.exec(await service.plain('listcalls'))?.[1] as string
+      expect(JSON.parse(await service.plain(`active_call_info ${reference}`))).toMatchObject({
+        call: { callreference: reference, callid: callId },
+      })
+      references.push(reference)
+    }
+    expect(new Set(references).size).toBe(2)
+  } finally {
+    await Promise.all(services.map((service) => service.close()))
+  }
+})
+
 test('live sniffers: started, told, stopped', async () => {
   await m.plain('startlivesniffer {"uid":17,"filter_ip":"10.0.0.1","timeout":600}')
   expect(await m.plain('getactivesniffers')).toBe('[{"uid": "17","state":"active"}]')

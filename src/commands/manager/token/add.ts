@@ -47,7 +47,7 @@ Roles: ${Object.entries(roles)
     if (flags.certificate === undefined) {
       process.stdout.write(`${tokens.addToken(args.name, role, new Date(), sensorId)}\n`)
       process.stderr.write(
-        `That is the token of "${args.name}" (${role}); it is not shown again. On the client: EARSHOT_TOKEN, or a file for --token-file.\nServices that keep their state in ${dirname(dirname(tokens.file))} know it from now on.\n`,
+        `That is the token of "${args.name}" (${role}); it is not shown again. ${placeOf(role)}\nServices that keep their state in ${dirname(dirname(tokens.file))} know it from now on.\n`,
       )
       return
     }
@@ -64,3 +64,9 @@ Roles: ${Object.entries(roles)
     process.stderr.write(`"${args.name}" (${role}) is known by ${tokens.addCertificate(args.name, role, pem, new Date(), sensorId)}\n`)
   }
 }
+
+/** Where the client keeps it. */
+const placeOf = (role: Role): string =>
+  role === 'send'
+    ? 'On the sender: /etc/earshot/credentials/earshot-mirror-token, or a file for --token-file.'
+    : 'On the client: a line "HOST TOKEN" in ~/.config/earshot/token (mode 600), or EARSHOT_TOKEN.'
