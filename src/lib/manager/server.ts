@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, renameSync, rmSync, unlinkSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { loadavg } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -131,7 +131,7 @@ class ManagerServer implements Manager {
 
   async listenUnix(path: string): Promise<void> {
     makeDirectory(dirname(path))
-    if (await answers(path)) throw inUse(`unix:${path}`)
+    if ((await knock(path)) === 'answers') throw inUse(`unix:${path}`)
     // Born where nobody else can reach it, and moved to its name with its permissions; what a killed process left there gives way.
     const cradle = mkdtempSync(join(dirname(path), '.new-'))
     try {
@@ -143,6 +143,7 @@ class ManagerServer implements Manager {
     } finally {
       rmSync(cradle, { recursive: true, force: true })
     }
+    await removeLeftovers(dirname(path))
   }
 
   async listenTcp(host: string, port: number): Promise<void> {
@@ -298,15 +299,23 @@ class ManagerServer implements Manager {
   }
 }
 
-/** Whether somebody listens at this unix socket; one that nobody listens at is left over from a process that was killed. */
-function answers(path: string): Promise<boolean> {
+/** Runs by hand carry their process in the names of their sockets (`sniff-4711.sock`): those of killed ones would gather for ever. */
+async function removeLeftovers(directory: string): Promise<void> {
+  const names = readdirSync(directory).filter((name) => /-\d+\.sock$/.test(name))
+  const paths = names.map((name) => join(directory, name))
+  const heard = await Promise.all(paths.map(knock))
+  for (const path of paths.filter((_, i) => heard[i] === 'refuses')) rmSync(path, { force: true })
+}
+
+/** Who listens at a unix socket. One that refuses is left over: sockets listen before they get their name, so nobody ever will. */
+function knock(path: string): Promise<'answers' | 'refuses' | 'unknown'> {
   return new Promise((resolve) => {
     const socket = createConnection({ path })
     socket.once('connect', () => {
       socket.destroy()
-      resolve(true)
+      resolve('answers')
     })
-    socket.once('error', () => resolve(false))
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED' ? 'refuses' : 'unknown'))
   })
 }
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
@@ -93,6 +94,20 @@ const code = (promise: Promise<unknown>): Promise<string> =>
     () => 'no error',
     (error: unknown) => (error instanceof AnswerError ? error.code : String((error as { code?: string }).code ?? error)),
   )
+
+test('what killed runs left in the directory of sockets is removed; what answers, and what has a name of its own, stays', async () => {
+  const run = join(root, 'run')
+  mkdirSync(run)
+  const dies = (name: string): void => {
+    const script = 'require("net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))'
+    spawnSync(process.execPath, ['-e', script, join(run, name)])
+  }
+  for (const name of ['sniff-17.sock', 'mirror-recv-4194303.sock', 'sniff.sock', 'sniff@eth1.sock']) dies(name)
+  const alive = await testManager({ socket: join(run, 'sniff-99.sock') })
+  const other = await testManager({ socket: join(run, 'serve-manager.sock') })
+  expect(readdirSync(run).sort()).toEqual(['serve-manager.sock', 'sniff-99.sock', 'sniff.sock', 'sniff@eth1.sock'])
+  await Promise.all([alive.close(), other.close()])
+})
 
 test('the unix socket is its owner’s alone, takes the place of a dead one, and leaves nothing beside it', async () => {
   const dir = mkdtempSync(join(root, 'socket-'))
