@@ -1,26 +1,83 @@
 /**
- * The screen with 10,000 running calls, of which 500 change every second, in a real pseudo-terminal of 120 × 40:
+ * The screen, as it is installed (bin/run.js), on a manager with 10,000 running calls of which 500 change every second, in a real
+ * pseudo-terminal of 120 × 40. After npm run build:
+ *
  *   npx tsx bench/live-screen.ts [seconds]
- * Prints its CPU share (the child's own account), resident memory, and the time from a key to the frame that answers it.
- * Changes come as JSON text, as a manager sends them, so reading them is part of the cost.
+ *
+ * Prints the CPU share and the resident memory of its process (mean of the last half, highest), and the time from a key to the frame
+ * that answers it. The manager is this program.
  */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Tokens } from '../src/lib/access/index.js'
 import type { Micros } from '../src/lib/base/units.js'
 import type { CallView, StreamView } from '../src/lib/live/index.js'
-import { everyCall } from '../src/terminal/live/filter.js'
-import { usualSettings } from '../src/terminal/live/model.js'
-import { runSession } from '../src/terminal/live/session.js'
-import type { LiveSource } from '../src/terminal/live/source.js'
+import { type About, type CallSource, type ServiceCall, startManager } from '../src/lib/manager/index.js'
+import { ownStats } from '../src/lib/manager/services.js'
 
 const CALLS = 10_000
 const CHANGES_PER_SECOND = 500
 const TICK_MS = 500
+const SERVICE = 'sniff-1'
 
-if (process.argv[2] === 'child') await child(process.argv[3] as string)
-else await parent(Number(process.argv[2] ?? 30))
+const seconds = Number(process.argv[2] ?? 40)
+const dir = mkdtempSync(join(tmpdir(), 'earshot-bench-'))
+const socket = join(dir, 'sniff-1.sock')
+const about: About = { service: 'sniff', name: SERVICE, version: '0', pid: process.pid, host: 'bench', sensorId: undefined }
+const manager = await startManager({
+  backend: {
+    about,
+    spool: undefined,
+    records: undefined,
+    sipPorts: [],
+    calls: made(),
+    stats: async () => [ownStats(about, 0)],
+  },
+  socket,
+  tcp: [],
+  certificate: undefined,
+  tokens: new Tokens(join(dir, 'tokens.json')),
+  audit: () => {},
+  plainForEverybody: false,
+  givesWay: false,
+})
+try {
+  await watched()
+} finally {
+  await manager.close()
+  rmSync(dir, { recursive: true, force: true })
+}
+
+/** Calls in turn change, each every twenty seconds. */
+function made(): CallSource {
+  const of = (view: CallView): ServiceCall => ({ ...view, service: SERVICE })
+  return {
+    count: async () => CALLS,
+    async *pages() {},
+    async *watch(signal) {
+      let now = 1_700_000_020e6
+      const said = { service: SERVICE, reset: false, added: [], changed: [], removed: [], left: 0 }
+      for (let from = 0; from < CALLS; from += 200)
+        yield {
+          ...said,
+          reset: from === 0,
+          at: now as Micros,
+          added: Array.from({ length: 200 }, (_, i) => of(view(from + i + 1, now, 100))),
+        }
+      const each = (CHANGES_PER_SECOND * TICK_MS) / 1000
+      for (let turn = 0; !signal.aborted; turn++) {
+        await pause(TICK_MS, undefined, { signal }).catch(() => {})
+        now += TICK_MS * 1000
+        const from = (turn * each) % CALLS
+        const changed = Array.from({ length: each }, (_, i) => of(view(from + i + 1, now, 150 + turn)))
+        yield { ...said, at: now as Micros, changed }
+      }
+    },
+  }
+}
 
 function stream(n: number, direction: 'a' | 'b', now: number, packets: number): StreamView {
   const [src, dst] = [
@@ -91,67 +148,12 @@ function view(n: number, now: number, packets: number): CallView {
   }
 }
 
-async function child(report: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  let now = 1_700_000_020e6
-  let turn = 0
-  const source: LiveSource = {
-    name: 'made',
-    own: false,
-    owns: () => true,
-    start(sink) {
-      const tell = (text: string): void => {
-        const { added = [], changed = [] } = JSON.parse(text) as { added?: CallView[]; changed?: CallView[] }
-        sink.changes({ source: 'made', reset: false, at: now as Micros, added, changed, removed: [], left: 0 })
-      }
-      sink.status({ name: 'made', state: 'live' })
-      for (let from = 0; from < CALLS; from += 200)
-        tell(JSON.stringify({ added: Array.from({ length: 200 }, (_, i) => view(from + i + 1, now, 100)) }))
-      // The texts are the sender's cost, not the screen's: made before, and told again and again with other calls.
-      const each = (CHANGES_PER_SECOND * TICK_MS) / 1000
-      const texts = Array.from({ length: CALLS / each }, (_, t) =>
-        JSON.stringify({ changed: Array.from({ length: each }, (_, i) => view(t * each + i + 1, now + 1e6, 150)) }),
-      )
-      globalThis.gc?.()
-      const before = process.cpuUsage()
-      const beganMs = performance.now()
-      process.on('SIGUSR2', () => {
-        const { user, system } = process.cpuUsage(before)
-        const cpuPercent = (user + system) / 10 / (performance.now() - beganMs)
-        writeFileSync(report, JSON.stringify({ cpuPercent, rssMiB: process.memoryUsage.rss() / 2 ** 20 }))
-      })
-      timer = setInterval(() => {
-        now += TICK_MS * 1000
-        tell(
-          (texts[turn++ % texts.length] as string)
-            .replaceAll('"packets":150', `"packets":${150 + turn}`)
-            .replaceAll('"rtpPackets":300', `"rtpPackets":${300 + turn}`),
-        )
-      }, TICK_MS)
-      writeFileSync(`${report}.pid`, String(process.pid))
-    },
-    messages: async () => ({ steps: [] }),
-    packets: async () => ({ packets: [] }),
-    close: async () => clearInterval(timer),
-  }
-  await runSession({
-    sources: [source],
-    theme: { depth: 8, unicode: true },
-    mouse: false,
-    filter: everyCall,
-    file: { settings: usualSettings, keys: {} },
-    settingsPath: `${report}.settings`,
+async function watched(): Promise<void> {
+  const run = `echo $$ > ${dir}/pid; stty cols 120 rows 40; exec ${process.execPath} ${join(import.meta.dirname, '..', 'bin', 'run.js')} live --sensor unix:${socket}`
+  const terminal = spawn('script', ['-qfec', run, '/dev/null'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, HOME: dir, XDG_CONFIG_HOME: dir, TERM: 'xterm-256color', LANG: 'C.UTF-8' },
   })
-}
-
-async function parent(seconds: number): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), 'earshot-bench-'))
-  const report = join(dir, 'report')
-  const terminal = spawn(
-    'script',
-    ['-qfec', `stty cols 120 rows 40; ${process.execPath} --import tsx --expose-gc ${process.argv[1]} child ${report}`, '/dev/null'],
-    { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, TERM: 'xterm-256color', NODE_ENV: 'production' } },
-  )
   let wanted: RegExp | undefined
   let seen = ''
   let answer: (() => void) | undefined
@@ -174,30 +176,44 @@ async function parent(seconds: number): Promise<void> {
       }
       terminal.stdin.write(key)
     })
-  const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-  await wait(6000)
+  while (!/of 10,000/.test(seen)) await pause(100)
+  await pause(3000)
   // Until the keyboard is read; what comes before is start-up.
   await press('G', /10,000 of 10,000/)
   await press('g', /[^0-9]1 of 10,000/)
+  const pid = Number(readFileSync(join(dir, 'pid'), 'utf8'))
   const times: number[] = []
-  const endMs = performance.now() + seconds * 1000
-  bytes = 0
+  const memory: number[] = []
   const beganMs = performance.now()
+  const endMs = beganMs + seconds * 1000
+  const cpu = cpuSeconds(pid)
+  bytes = 0
   for (let n = 2; performance.now() < endMs; n++) {
     times.push(await press('j', new RegExp(`[^0-9]${n.toLocaleString('en-US')} of 10,000`)))
-    await wait(300 + Math.random() * 400)
+    memory.push(statusMiB(pid, 'VmRSS'))
+    await pause(300 + Math.random() * 400)
   }
-  const rate = bytes / (performance.now() - beganMs)
-  process.kill(Number(readFileSync(`${report}.pid`, 'utf8')), 'SIGUSR2')
-  await wait(500)
-  const { cpuPercent, rssMiB } = JSON.parse(readFileSync(report, 'utf8')) as { cpuPercent: number; rssMiB: number }
+  const took = (performance.now() - beganMs) / 1000
+  const cpuPercent = (100 * (cpuSeconds(pid) - cpu)) / took
+  const later = memory.slice(Math.floor(memory.length / 2))
+  const mean = later.reduce((sum, n) => sum + n, 0) / later.length
+  const highest = statusMiB(pid, 'VmHWM')
   terminal.stdin.write('\u0003')
-  await wait(500)
+  await pause(500)
   terminal.kill()
-  rmSync(dir, { recursive: true, force: true })
   times.sort((x, y) => x - y)
   const at = (part: number): string => (times[Math.min(times.length - 1, Math.floor(part * times.length))] as number).toFixed(0)
   process.stdout.write(
-    `| live screen, ${CALLS} calls, ${CHANGES_PER_SECOND} changes/s | ${cpuPercent.toFixed(1)} % of a core | ${rssMiB.toFixed(0)} MiB | key to screen ${at(0.5)} ms median, ${at(0.99)} ms p99 (${times.length} keys) | ${rate.toFixed(1)} kB/s to the terminal |\n`,
+    `| live screen (built), ${CALLS} calls, ${CHANGES_PER_SECOND} changes/s, ${took.toFixed(0)} s | ${cpuPercent.toFixed(1)} % of a core | ${mean.toFixed(0)} MiB, highest ${highest.toFixed(0)} MiB | key to screen ${at(0.5)} ms median, ${at(0.99)} ms p99 (${times.length} keys) | ${(bytes / 1000 / took).toFixed(1)} kB/s to the terminal |\n`,
   )
+}
+
+/** utime and stime of all its threads, in ticks of 10 ms (proc(5)). */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+function statusMiB(pid: number, name: string): number {
+  return Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 }

@@ -55,7 +55,7 @@ try {
   })
   await pause(3000)
   const pid = childOf(sniff.pid as number)
-  const load = `npx tsx ${join(root, 'bench/make-capture.ts')} --calls ${calls} --per-second ${callsPerSecond} --seconds ${CALL_SECONDS} --out - | tcpreplay -q --pps ${values.pps} --pps-multi 50 -i va -`
+  const load = `npx tsx ${join(root, 'bench/make-capture.ts')} --calls ${calls} --per-second ${callsPerSecond} --seconds ${CALL_SECONDS} --out - | tcpreplay -q -T nano --pps ${values.pps} --pps-multi 50 -i va -`
   const traffic = namespace.spawn('sh', '-c', load)
   let sent = ''
   traffic.stdout?.on('data', (chunk) => {

@@ -61,6 +61,7 @@ export function serviceManager(options: ServiceManagerOptions): ServiceManager {
           },
           live,
           stats,
+          async (path) => spool?.flush(path),
           (text, level) => say(`Manager: ${text}`, level),
         )
       })()

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { describe, expect, type TestContext, test } from 'vitest'
 import type { CallJson } from '../../src/lib/call/json.js'
 import { until } from '../support/mirror.js'
-import { MirrorNet } from '../support/mirror-net.js'
+import { MirrorNet, type Running } from '../support/mirror-net.js'
 import { needsRoot } from '../support/netns.js'
 
 // The link fails in every way, with the real programs in network namespaces; what the receiver has is compared with what a
@@ -219,22 +219,70 @@ test.concurrent('a second sender with the same id changes nothing for the first'
   await pause(200)
   const second = await n.sender('--name', 'impostor')
   await second.says(/id_sensor 7 is already connected/)
+  // It goes on trying, and sees the same packets.
+  if (long) await pause(OUTAGE_MS)
   await second.end('SIGKILL')
   await traffic
+  await sender.end('SIGINT')
+  expect(sender.said).not.toMatch(/Lost 10\.9\.0\.2/)
   await expectAll(n)
   expect(receiver.said).toMatch(/Refused Sensor 7 impostor/)
 })
 
 describe('the pipeline', () => {
+  /** The records that a receiver with `-o ndjson` has printed so far. */
+  const recordsOf = (receiver: Running): (() => CallJson[]) => {
+    let text = ''
+    receiver.child.stdout?.on('data', (chunk) => {
+      text += chunk
+    })
+    return () =>
+      text
+        .split('\n')
+        .filter((line) => line.endsWith('}'))
+        .map((line) => JSON.parse(line) as CallJson)
+  }
+  const port = (address: string): string => address.split(':').at(-1) as string
+  /** "from port\tto port" → packets received. */
+  const streamsOf = (calls: readonly CallJson[]): Map<string, number> =>
+    new Map(calls.flatMap((call) => call.streams.map((s) => [`${port(s.src)}\t${port(s.dst)}`, s.packets] as const)))
+
+  test.concurrent('the receiver is killed with a call open: calls that begin while it is away come whole', {
+    timeout: PATIENCE,
+  }, async (context) => {
+    const n = await net(context)
+    const words = ['--store', 'none', '--spool', 'none', '-o', 'ndjson']
+    const receiver = await n.receiver(...words)
+    const sender = await n.sender('-i', 'lo')
+    await sender.says(/Connected/)
+    await n.referee('lo')
+    const calls = [n.call(0)]
+    await until('a call is open', () => n.receiverState()?.open_calls === 1)
+    await receiver.end('SIGKILL')
+    calls.push(n.call(1), n.call(2))
+    await pause(OUTAGE_MS)
+    const again = await n.receiver(...words)
+    const records = recordsOf(again)
+    await again.says(/The last run was killed .*: calls open then: 1\./)
+    await Promise.all(calls)
+    const seen = await n.mediaSeen(3 * (7 + 400))
+    await until('the records are there', () => records().filter(({ state }) => state === 'answered').length >= 2, PATIENCE)
+    await sender.end('SIGINT')
+    expect(sender.said).not.toMatch(/left out or lost/)
+    await again.end('SIGINT')
+    const whole = records().filter(({ state }) => state === 'answered')
+    // The ports of call 0 lie below those of the others.
+    const later = new Map([...seen].filter(([ports]) => ports.split('\t').every((one) => Number(one) >= 7120)))
+    expect(later.size).toBe(4)
+    expect(streamsOf(whole)).toEqual(later)
+  })
+
   test.concurrent('calls of sipp while the link is down for a while: each whole, with every packet of its media', {
     timeout: PATIENCE,
   }, async (context) => {
     const n = await net(context)
     const receiver = await n.receiver('--store', 'none', '--spool', 'none', '-o', 'ndjson')
-    let records = ''
-    receiver.child.stdout?.on('data', (chunk) => {
-      records += chunk
-    })
+    const records = recordsOf(receiver)
     const sender = await n.sender('-i', 'lo')
     await sender.says(/Connected/)
     await n.referee('lo')
@@ -247,20 +295,15 @@ describe('the pipeline', () => {
     // Seven messages a call, 200 packets of RTP each way.
     const seen = await n.mediaSeen(3 * (7 + 400))
     // After a long outage the sender has to find its receiver again; what it cannot deliver at its end would count as lost.
-    await until('the records are there', () => records.split('\n').length > 3, PATIENCE)
+    await until('the records are there', () => records().length >= 3, PATIENCE)
     await sender.end('SIGINT')
     expect(sender.said).not.toMatch(/left out or lost/)
     await receiver.end('SIGINT')
-    const ended = records
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as CallJson)
+    const ended = records()
     expect(ended.map((call) => [call.state, call.sensor_id])).toEqual([1, 2, 3].map(() => ['answered', 7]))
-    const port = (address: string): string => address.split(':').at(-1) as string
-    const streams = ended.flatMap((call) => call.streams.map((s) => [`${port(s.src)}\t${port(s.dst)}`, s.packets, s.lost] as const))
     expect(seen.size).toBe(6)
-    expect(new Map(streams.map(([name, packets]) => [name, packets]))).toEqual(seen)
-    expect(streams.every(([, , lost]) => lost === 0)).toBe(true)
+    expect(streamsOf(ended)).toEqual(seen)
+    expect(ended.flatMap(({ streams }) => streams).every(({ lost }) => lost === 0)).toBe(true)
   })
 
   test.concurrent('a killed receiver says how many calls were open; a clock an hour ahead is corrected', {
@@ -292,7 +335,7 @@ describe('the pipeline', () => {
     await pause(1200)
     await receiver.end('SIGKILL')
     const again = await n.receiver('--store', 'none', '--spool', 'none')
-    await again.says(/The last run was killed .*: [1-9]\d* calls were open then/)
+    await again.says(/The last run was killed .*: calls open then: [1-9]/)
     const truth = JSON.parse(
       n.pbx.run(process.execPath, new URL('../../bin/run.js', import.meta.url).pathname, 'sniff', '-r', fixture, '--json', '-q'),
     ) as { calls: { call_id: string; started: string }[] }

@@ -5,7 +5,7 @@ import { readKeys } from '../../src/terminal/live/keys.js'
 import { localSource } from '../../src/terminal/live/local-source.js'
 import { type Effect, type Event, newScreen, type Screen, type SourceStatus } from '../../src/terminal/live/model.js'
 import { reduce } from '../../src/terminal/live/reduce.js'
-import type { LiveSource } from '../../src/terminal/live/source.js'
+import { type LiveSource, messagesOf } from '../../src/terminal/live/source.js'
 import { plain } from '../../src/terminal/live/style.js'
 import { trackerOptions } from './analyse.js'
 import { batchOf, type Packet } from './ladder.js'
@@ -17,7 +17,7 @@ export class TestScreen {
   readonly #source: LiveSource | undefined
 
   constructor(columns: number, rows: number, source?: LiveSource, options: Partial<Parameters<typeof newScreen>[0]> = {}) {
-    this.screen = newScreen({ columns, rows, ...options })
+    this.screen = newScreen({ columns, rows, messagesOf: source && messagesOf([source]), ...options })
     this.#source = source
   }
 

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Counters } from '../../src/lib/base/counters.js'
+import { type ReceiverState, readState } from '../../src/lib/mirror/state-file.js'
 import { BatchFill } from '../../src/lib/pcap/batch.js'
 import { readerFor } from '../../src/lib/pcap/reader.js'
 import { writeMedia } from '../fixtures/record/media.js'
@@ -94,7 +95,15 @@ export class MirrorNet {
 
   #start(namespace: NetworkNamespace, command: string, ...words: string[]): Running {
     const running = new Running(
-      namespace.spawn('env', `PATH=${sbinPath()}`, `HOME=${this.dir}`, `XDG_DATA_HOME=${this.dir}/state`, command, ...words),
+      namespace.spawn(
+        'env',
+        `PATH=${sbinPath()}`,
+        `HOME=${this.dir}`,
+        `XDG_DATA_HOME=${this.dir}/state`,
+        `RUNTIME_DIRECTORY=${this.dir}/run`,
+        command,
+        ...words,
+      ),
     )
     this.#running.push(running)
     return running
@@ -116,6 +125,11 @@ export class MirrorNet {
     )
     await running.says(/Listening/)
     return running
+  }
+
+  /** What the receiver last said of itself in its state directory. */
+  receiverState(): ReceiverState | undefined {
+    return readState(join(this.dir, 'state', 'earshot', 'mirror-recv.json'))
   }
 
   /** A sender on the traffic's wire. */

@@ -7,12 +7,13 @@ import type { Micros } from '../../src/lib/base/units.js'
 
 const FRAME_LENGTH = 100
 
-/** Frame `i` of sensor `sensor`: half noise of its own, half constant, so that it packs like speech does. */
+/** Frame `i` of sensor `sensor`: half noise of its own, half constant, so that it packs like speech does. It says that it is IPv4. */
 export function frameOf(sensor: number, i: number): Uint8Array {
   const frame = new Uint8Array(FRAME_LENGTH)
   new DataView(frame.buffer).setUint32(0, i)
   frame[4] = sensor
   frame.set(createHash('sha256').update(`${sensor} ${i}`).digest(), 8)
+  frame.set([0x08, 0x00], 12)
   return frame
 }
 

@@ -1,19 +1,29 @@
 import { Flags } from '@oclif/core'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
-import type { PacketSource } from '../../lib/base/packets.js'
-import { callLimitsOf, callSettings } from '../../lib/settings/call.js'
-import { fragmentLimitsOf, reassemblySettings, tcpLimitsOf } from '../../lib/settings/reassembly.js'
-import { sipSettings } from '../../lib/settings/sip.js'
+import { captureSettings } from '../../lib/settings/capture.js'
+import type { SettingTable } from '../../lib/settings/table.js'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { readOptions } from '../../terminal/input-flags.js'
-import { themeFor } from '../../terminal/live/capabilities.js'
-import { parseFilter } from '../../terminal/live/filter.js'
+import { openInput, readOptions } from '../../terminal/input-flags.js'
+import { type Filter, type MessageTexts, parseFilter } from '../../terminal/live/filter.js'
 import type { SourceFlags } from '../../terminal/live/open-sources.js'
-import type { LiveSource } from '../../terminal/live/source.js'
+import { type LiveSource, messagesOf } from '../../terminal/live/source.js'
 import { accessFlags } from '../../terminal/manager-access.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { parseSize } from '../../terminal/size.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
+import { trackerFlags, trackerOptionsOf } from '../../terminal/tracker-flags.js'
+
+/** Rows of a capture of its own; its expression is words at the end. */
+const ownCapture = {
+  interface: {
+    ...captureSettings.interface,
+    exclusive: ['read', 'sensor', 'all-sensors', 'store'],
+    help: 'Interfaces to listen on; "any" means all.',
+  },
+  promisc: captureSettings.promisc,
+  ringbuffer: captureSettings.ringbuffer,
+  snaplen: captureSettings.snaplen,
+} as const satisfies SettingTable
 
 /** `earshot live`: chooses where calls come from and what the terminal can show, then hands over to the screen. */
 export default class Live extends BaseCommand {
@@ -34,18 +44,7 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
   /** The BPF expression. */
   static override strict = false
   static override flags = {
-    interface: Flags.string({
-      char: 'i',
-      aliases: ['device'],
-      charAliases: ['d'],
-      multiple: true,
-      multipleNonGreedy: true,
-      delimiter: ',',
-      helpGroup: 'INPUT',
-      helpValue: 'IFACE',
-      summary: 'Interfaces to listen on; "any" means all.',
-      exclusive: ['read', 'sensor', 'all-sensors', 'store'],
-    }),
+    ...flagsFor(ownCapture, 'INPUT'),
     read: Flags.string({ ...readOptions, exclusive: ['sensor', 'all-sensors', 'store'] }),
     sensor: Flags.string({
       multiple: true,
@@ -74,22 +73,6 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
       helpGroup: 'INPUT',
       summary: 'Records shown at first, the latest.',
     }),
-    'no-promiscuous': Flags.boolean({ char: 'p', helpGroup: 'INPUT', summary: 'Leave the interface out of promiscuous mode.' }),
-    'ring-size': Flags.string({
-      char: 'B',
-      default: '64MiB',
-      helpGroup: 'INPUT',
-      helpValue: 'SIZE',
-      summary: 'Kernel ring buffer of each interface.',
-    }),
-    snaplen: Flags.integer({
-      char: 's',
-      default: 65_535,
-      min: 96,
-      max: 262_144,
-      helpGroup: 'INPUT',
-      summary: 'Bytes kept of each packet.',
-    }),
     keep: Flags.string({
       default: '128MiB',
       helpGroup: 'INPUT',
@@ -102,9 +85,8 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
       summary: 'Show only calls that fit: the language of cdr query --where, or a piece of text. Changed with F3.',
     }),
     color: Flags.option({ options: ['auto', 'always', 'never'] as const })({
-      default: 'auto',
       helpGroup: 'SCREEN',
-      summary: 'Colours; auto obeys NO_COLOR and what the terminal says of itself.',
+      summary: 'Colours; auto, the default, obeys NO_COLOR and what the terminal says of itself.',
     }),
     ascii: Flags.boolean({ helpGroup: 'SCREEN', summary: 'Draw with ASCII only.' }),
     mouse: Flags.boolean({ helpGroup: 'SCREEN', summary: 'Click and wheel; selecting text then needs Shift.' }),
@@ -115,25 +97,23 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
       summary: 'Columns, names and keys; default ~/.config/earshot/live.json.',
     }),
     ...accessFlags,
-    ...flagsFor(sipSettings, 'CALLS'),
-    ...flagsFor(callSettings, 'LIMITS'),
-    ...flagsFor(reassemblySettings, 'LIMITS'),
+    ...trackerFlags,
   }
 
   async run(): Promise<void> {
     const { flags, argv } = await this.parse(Live)
-    const filter = parseFilter(flags.where ?? '', Date.now())
-    if (typeof filter === 'string')
-      throw new OperatorError('WHERE', filter, { exit: 2, suggestions: ["For example: --where 'mos < 3.6 and caller ~ 555'"] })
+    // Said before anything is opened.
+    filterOf(flags.where)
     let failure: unknown
     const notices: string[] = []
     const onFailure = (error: unknown): void => {
       failure = error
     }
     const sources =
-      flags.interface !== undefined || flags.read !== undefined
+      flags['interface'] !== undefined || flags.read !== undefined
         ? [await this.#own(flags, (argv as string[]).join(' '), onFailure, (text) => notices.push(text))]
         : await this.#others(flags, argv as string[])
+    const filter = filterOf(flags.where, messagesOf(sources))
     if (!process.stdout.isTTY || !process.stdin.isTTY) {
       const { printLines } = await import('../../terminal/live/print-lines.js')
       const stop = stopOnSignals()
@@ -151,8 +131,15 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
       ])
       const path = flags.config ?? settingsPath()
       const file = readSettings(path)
-      const theme = themeFor({ env: process.env, depth: process.stdout.getColorDepth(), colour: flags.color, ascii: flags.ascii })
-      await runSession({ sources, theme, mouse: flags.mouse, filter, file, settingsPath: path })
+      await runSession({
+        sources,
+        terminal: { env: process.env, depth: process.stdout.getColorDepth() },
+        look: { ...(flags.color !== undefined && { colour: flags.color }), ...(flags.ascii && { ascii: true }) },
+        mouse: flags.mouse,
+        filter,
+        file,
+        settingsPath: path,
+      })
     }
     for (const notice of notices) process.stderr.write(`${notice}\n`)
     if (failure !== undefined) throw failure
@@ -165,36 +152,16 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
     onFailure: (error: unknown) => void,
     onNotice: (text: string) => void,
   ): Promise<LiveSource> {
-    const sip = valuesOf(sipSettings, flags)
-    const reassembly = valuesOf(reassemblySettings, flags)
     const { openFilter } = expression === '' ? { openFilter: undefined } : await import('../../lib/capture/bpf-compile.js')
     const { localSource } = await import('../../terminal/live/local-source.js')
+    const settings = { ...valuesOf(ownCapture, flags), filter: undefined }
     return localSource({
-      name: (flags.interface ?? flags.read ?? []).map((path) => path.split('/').at(-1) as string).join(','),
-      source: await this.#open(flags, expression, onNotice),
+      name: (flags.read ?? settings.interface).map((path) => path.split('/').at(-1) as string).join(','),
+      source: await openInput('live', settings, { read: flags.read, expression, onNotice }),
       sipBytes: SIP_BYTES,
       mediaBytes: parseSize(flags.keep),
       onFailure,
-      tracker: {
-        limits: callLimitsOf(valuesOf(callSettings, flags)),
-        fragments: fragmentLimitsOf(reassembly),
-        tcp: tcpLimitsOf(reassembly),
-        sipPorts: sip.sipport,
-        sensorId: sip.id_sensor === 0 ? undefined : sip.id_sensor,
-        filter: openFilter?.(expression),
-      },
-    })
-  }
-
-  async #open(flags: LiveFlags, expression: string, onNotice: (text: string) => void): Promise<PacketSource> {
-    if (flags.read !== undefined) return (await import('../../lib/capture/file-source.js')).openFiles(flags.read)
-    return (await import('../../lib/capture/live-source.js')).openLive({
-      interfaces: flags.interface ?? [],
-      ringBytes: parseSize(flags['ring-size']),
-      snaplenBytes: flags.snaplen,
-      promiscuous: !flags['no-promiscuous'],
-      expression,
-      onNotice,
+      tracker: trackerOptionsOf(flags, openFilter?.(expression)),
     })
   }
 
@@ -211,14 +178,16 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
   }
 }
 
+function filterOf(where = '', messages?: MessageTexts): Filter {
+  const filter = parseFilter(where, Date.now(), messages)
+  if (typeof filter !== 'string') return filter
+  throw new OperatorError('WHERE', filter, { exit: 2, suggestions: ["For example: --where 'mos < 3.6 and caller ~ 555'"] })
+}
+
 const SIP_BYTES = 64 << 20
 
 interface LiveFlags extends SourceFlags {
-  readonly interface?: string[] | undefined
   readonly read?: string[] | undefined
-  readonly 'ring-size': string
-  readonly snaplen: number
-  readonly 'no-promiscuous': boolean
   readonly keep: string
   readonly [setting: string]: unknown
 }

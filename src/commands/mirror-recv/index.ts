@@ -133,7 +133,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
     const before = receiver === undefined ? undefined : state.leftOver()
     if (before !== undefined && before.open_calls > 0)
       say(
-        `The last run was killed at about ${before.updated}: ${count(before.open_calls)} calls were open then. What was known of them is lost; what their senders have not got rid of comes again.`,
+        `The last run was killed at about ${before.updated}: calls open then: ${count(before.open_calls)}. What was known of them is lost; what their senders have not got rid of comes again.`,
         'warning',
       )
     let openCalls = 0

@@ -15,6 +15,7 @@ import { fileTarget, PacketWriter, streamTarget } from '../../lib/mirror/packet-
 import { openPreFilter, type PreFilter } from '../../lib/mirror/pre-filter.js'
 import { Reopening } from '../../lib/mirror/reopening.js'
 import { runSender, type SenderResult, type SenderStatus } from '../../lib/mirror/sender.js'
+import { SpareBuffers } from '../../lib/mirror/spare-buffers.js'
 import { streamBeginning } from '../../lib/mirror/stream-file.js'
 import { ClassicPacker } from '../../lib/mirror/voipmonitor.js'
 import type { FileLock } from '../../lib/native/lock-file.js'
@@ -177,7 +178,15 @@ Trailing words are a BPF expression, as in tcpdump.`
     const lock = diskDir === undefined ? undefined : await lockBuffer(diskDir)
     const disk = diskDir === undefined ? undefined : new DiskBuffer({ dir: diskDir, maxBytes: diskMax, onNotice: say })
     if (disk !== undefined && disk.packets > 0) say(`${count(disk.packets)} packets of the last run wait on disk and are sent first.`)
-    const queue = new BlockQueue({ memoryMax, disk, drop: settings.packetbuffer_drop, ...(!classic && { seal: numberBlock }) })
+    // A block that waits for its confirmation may be under way twice: its bytes are not to be written over when the first is confirmed.
+    const memory = classic && settings.mirror_require_confirmation === 'yes' ? undefined : new SpareBuffers()
+    const queue = new BlockQueue({
+      memoryMax,
+      disk,
+      drop: settings.packetbuffer_drop,
+      ...(!classic && { seal: numberBlock }),
+      spare: (bytes) => memory?.give(bytes),
+    })
     const token = tokenOf(settings)
     const order = settings.shard ? shardOrder(destinations, settings.id_sensor > 0 ? `${settings.id_sensor}` : name) : destinations
     say(`Sending to ${order.map(destinationText).join(', then ')}${tls === undefined ? ', without TLS' : ' with TLS'}.`)
@@ -208,7 +217,9 @@ Trailing words are a BPF expression, as in tcpdump.`
       source,
       queue,
       preFilter,
-      packer: classic ? new ClassicPacker(compression, blockBytes, settings.id_sensor) : new OwnPacker(compression, blockBytes),
+      packer: classic
+        ? new ClassicPacker(compression, blockBytes, settings.id_sensor, memory)
+        : new OwnPacker(compression, blockBytes, memory),
       destinations: order,
       protocol: settings.protocol,
       tls,
@@ -316,8 +327,8 @@ function linkStats({ dropped, oldestMicros, packets: _, untilMicros: __, capture
   }
 }
 
-/** Left out because the operator asked for it: no loss. */
-const chosen = new Set(['filter', 'not SIP', 'rate cap'])
+/** Left out because the operator asked for it, by an expression or a protocol: no loss. */
+const chosen = new Set(['filter', 'not SIP', 'rate cap', 'not IP'])
 
 function bufferSettings() {
   const { max_packet_rate: _, ...rest } = mirrorSendSettings

@@ -41,6 +41,22 @@ export type CloseCause =
   | 'forced'
   | 'end of input'
 
+/** Requests that say something about a call beyond that it is one; each is a bit of `Call.methods`. */
+export const tellingMethods = [
+  'BYE',
+  'CANCEL',
+  'INFO',
+  'MESSAGE',
+  'NOTIFY',
+  'OPTIONS',
+  'PRACK',
+  'PUBLISH',
+  'REFER',
+  'SUBSCRIBE',
+  'UPDATE',
+] as const
+export type TellingMethod = (typeof tellingMethods)[number]
+
 /** Answers kept for cdr_sipresp, INVITE copies told apart, hops kept. */
 const RESPONSES_MAX = 64
 const INVITE_KEYS_MAX = 64
@@ -82,6 +98,8 @@ export class Call implements CallHandle {
   ringing: Micros | undefined
   firstResponse: Micros | undefined
   answered: Micros | undefined
+  /** The last response below 200, until a final one comes. */
+  provisional: number | undefined
   okStatus: number | undefined
   okText = ''
   failedAt: Micros | undefined
@@ -98,6 +116,8 @@ export class Call implements CallHandle {
   responses: { status: number; text: string }[] = []
   readonly digits: DtmfRecord[] = []
   sipMessages = 0
+  /** Which of `tellingMethods` came, a bit each. */
+  methods = 0
   invites = 0
   retransmissions = 0
   seenFrom = { a: false, b: false }
@@ -271,6 +291,8 @@ export class Call implements CallHandle {
 
   #request(message: SipMessage, side: 'a' | 'b', context: SipContext): void {
     const { time } = context
+    const telling = (tellingMethods as readonly (string | undefined)[]).indexOf(message.method)
+    if (telling >= 0) this.methods |= 1 << telling
     switch (message.method) {
       case 'INVITE':
         this.invites++
@@ -312,6 +334,7 @@ export class Call implements CallHandle {
   #inviteResponse(message: SipMessage, status: number, text: string, time: Micros): void {
     const tag = tagOf(message.header('to'))
     if (tag !== undefined) this.branchTags = withTag(this.branchTags, tag)
+    if (this.answered === undefined) this.provisional = status < 200 ? status : undefined
     if (status === 100) this.trying ??= time
     else this.firstResponse ??= time
     if (status >= 180 && status <= 183) this.ringing ??= time

@@ -32,6 +32,7 @@ export const senderStages: Readonly<Record<string, string>> = {
   filter: 'filter',
   'not SIP': 'filter',
   'rate cap': 'filter',
+  'not IP': 'filter',
   'memory buffer full': 'link',
   'disk buffer full': 'link',
   'disk buffer: write failed': 'link',

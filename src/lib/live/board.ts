@@ -29,6 +29,7 @@ export interface BoardCall {
 
 /** Per second: MOS, jitter in ms, packets lost. */
 export const streamTrail = { mos: 0, jitterMs: 1, lost: 2 } as const
+const streamScales = [1000, 10, 1]
 
 export interface StreamTrail {
   view: StreamView
@@ -37,6 +38,8 @@ export interface StreamTrail {
 
 /** Per second over all calls: how many run, how many began, their mean MOS. */
 export const boardTrail = { running: 0, begun: 1, mos: 2 } as const
+const boardScales = [1, 1, 1000]
+const mosScales = [1000]
 
 export interface BoardOptions {
   /** Calls at once, over or not. */
@@ -93,6 +96,8 @@ export class CallBoard {
   at = 0 as Micros
   /** Goes up with every batch. */
   version = 0
+  /** Calls that ring, are set up, or talk. A call that has ended waits for stragglers before its source says that it is over. */
+  running = 0
   readonly #options: BoardOptions
   readonly #over = new Set<BoardCall>()
   /** Calls that ran before their source began anew; most of them are told of again. */
@@ -102,11 +107,7 @@ export class CallBoard {
 
   constructor(options: Partial<BoardOptions> = {}) {
     this.#options = { ...boardOptions, ...options }
-    this.history = new Trail(3, this.#options.boardSeconds)
-  }
-
-  get running(): number {
-    return this.calls.size - this.#over.size
+    this.history = new Trail(boardScales, this.#options.boardSeconds)
   }
 
   /** Answers the calls it touched, so that whoever keeps a list need not look at all of them. */
@@ -142,14 +143,14 @@ export class CallBoard {
     const key = `${source}#${view.number}`
     let call = this.calls.get(key)
     if (call === undefined) {
-      if (this.running >= this.#options.callsMax) {
+      if (this.calls.size - this.#over.size >= this.#options.callsMax) {
         this.totals.left++
         return undefined
       }
       call = this.#before.get(key)
       this.#before.delete(key)
       if (call === undefined) {
-        call = { key, source, order: ++this.#orders, view, over: false, mos: new Trail(1, MOS_SECONDS), streams: new Map() }
+        call = { key, source, order: ++this.#orders, view, over: false, mos: new Trail(mosScales, MOS_SECONDS), streams: new Map() }
         this.#begin(view)
       }
       this.calls.set(key, call)
@@ -169,7 +170,7 @@ export class CallBoard {
       let known = call.streams.get(key)
       if (known === undefined) {
         if (call.streams.size >= STREAMS_MAX) continue
-        known = { view: stream, trail: new Trail(3, this.#options.streamSeconds) }
+        known = { view: stream, trail: new Trail(streamScales, this.#options.streamSeconds) }
         call.streams.set(key, known)
       } else if (known.view.packets === stream.packets) continue
       const before = known.trail.length === 0 ? 0 : known.view.lost
@@ -237,8 +238,11 @@ export class CallBoard {
   #sample(): void {
     let sum = 0
     let count = 0
+    this.running = 0
     for (const { view, over } of this.calls.values()) {
-      if (over || view.mos === undefined) continue
+      if (over) continue
+      if (view.state === 'answered' || view.state === 'ringing' || view.state === 'setup') this.running++
+      if (view.mos === undefined) continue
       sum += view.mos
       count++
     }

@@ -1,4 +1,5 @@
 import type { Micros } from '../base/units.js'
+import type { TellingMethod } from '../call/call.js'
 import type { Host } from '../call/record.js'
 
 /**
@@ -13,6 +14,8 @@ export interface CallView {
   /** First 2xx to an INVITE, else the last response of 300 or more. */
   readonly status?: number | undefined
   readonly statusText?: string | undefined
+  /** The last response below 200, until a final one comes. */
+  readonly provisional?: number | undefined
   readonly caller?: string | undefined
   readonly callee?: string | undefined
   readonly callerName?: string | undefined
@@ -47,6 +50,8 @@ export interface CallView {
   readonly lossPercent?: number | undefined
   readonly jitterMs?: number | undefined
   readonly sipMessages: number
+  /** Requests that came beside INVITE and ACK; left out while there were none. */
+  readonly methods?: readonly TellingMethod[] | undefined
   readonly rtpPackets: number
   readonly digits: number
   readonly vlan?: number | undefined

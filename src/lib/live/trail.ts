@@ -2,26 +2,29 @@ import { type Micros, SECOND } from '../base/units.js'
 
 /**
  * The last minutes of some values, one sample a second of capture time: what sparklines and plots are drawn from. A second
- * without news is a gap. Bounded, and small while it is short: a screen keeps one for every stream it shows.
+ * without news is a gap. Bounded, and small while it is short: a screen keeps one for every stream it shows, so a value has
+ * two bytes.
  */
 const FIRST_SAMPLES = 8
+const UNKNOWN = 0xffff
 
 export class Trail {
-  /** Values of one sample. */
-  readonly #width: number
+  /** What one of a value is kept as: 1000 keeps thousandths, up to 65. */
+  readonly #scales: readonly number[]
   readonly #samplesMax: number
-  #values: Float32Array
+  #values: Uint16Array
   /** Samples there is room for; when it has grown to the maximum, the ring closes. */
   #room: number
   #count = 0
   #next = 0
   #second = -1
 
-  constructor(width: number, samplesMax: number) {
-    this.#width = width
+  /** Values are 0 or more; what is larger than 65,534 of its parts is kept as so many. */
+  constructor(scales: readonly number[], samplesMax: number) {
+    this.#scales = scales
     this.#samplesMax = samplesMax
     this.#room = Math.min(FIRST_SAMPLES, samplesMax)
-    this.#values = new Float32Array(this.#room * width)
+    this.#values = new Uint16Array(this.#room * scales.length)
   }
 
   get length(): number {
@@ -54,8 +57,8 @@ export class Trail {
   at(back: number, value = 0): number | undefined {
     if (back < 0 || back >= this.#count) return undefined
     const sample = (this.#next + this.#room - 1 - back) % this.#room
-    const found = this.#values[sample * this.#width + value] as number
-    return Number.isNaN(found) ? undefined : found
+    const found = this.#values[sample * this.#scales.length + value] as number
+    return found === UNKNOWN ? undefined : found / (this.#scales[value] as number)
   }
 
   /** The last `count` values, oldest first. */
@@ -70,14 +73,18 @@ export class Trail {
   }
 
   #write(values: readonly (number | undefined)[]): void {
-    for (let i = 0; i < this.#width; i++) this.#values[this.#next * this.#width + i] = values[i] ?? Number.NaN
+    const from = this.#next * this.#scales.length
+    this.#scales.forEach((scale, i) => {
+      const value = values[i]
+      this.#values[from + i] = value === undefined ? UNKNOWN : Math.max(0, Math.min(UNKNOWN - 1, Math.round(value * scale)))
+    })
     this.#next = (this.#next + 1) % this.#room
   }
 
   #grow(): void {
     const room = Math.min(2 * this.#room, this.#samplesMax)
-    const values = new Float32Array(room * this.#width)
-    const from = this.#next * this.#width
+    const values = new Uint16Array(room * this.#scales.length)
+    const from = this.#next * this.#scales.length
     values.set(this.#values.subarray(from))
     values.set(this.#values.subarray(0, from), this.#values.length - from)
     this.#values = values

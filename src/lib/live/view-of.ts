@@ -1,5 +1,5 @@
 import type { Endpoint, Micros } from '../base/units.js'
-import type { Call } from '../call/call.js'
+import { type Call, type TellingMethod, tellingMethods } from '../call/call.js'
 import { milliseconds } from '../call/json.js'
 import type { CallStream } from '../call/media.js'
 import { codecId } from '../rtp/codecs.js'
@@ -28,6 +28,7 @@ export function viewOf(live: LiveCall, now: Micros, sensorId: number | undefined
     state: liveState(call),
     status: call.okStatus ?? call.failedStatus,
     statusText: call.okStatus !== undefined ? call.okText : call.failedStatus !== undefined ? call.failedText : undefined,
+    provisional: call.provisional,
     caller: call.caller,
     callee: call.callee,
     callerName: call.callerName,
@@ -56,6 +57,7 @@ export function viewOf(live: LiveCall, now: Micros, sensorId: number | undefined
     lossPercent: worst(spoken, (s) => s.lossPercent, Math.max),
     jitterMs: worst(spoken, (s) => s.jitterMs, Math.max),
     sipMessages: call.sipMessages,
+    methods: methodsOf(call.methods),
     rtpPackets: call.streams.reduce((sum, s) => sum + s.packets, 0),
     digits: call.digits.length,
     vlan: call.vlan < 0 ? undefined : call.vlan,
@@ -64,6 +66,19 @@ export function viewOf(live: LiveCall, now: Micros, sensorId: number | undefined
     streams,
     streamCount: call.streams.length,
   }
+}
+
+/** Most calls have the same few: each combination is made once. */
+const combinations = new Map<number, readonly TellingMethod[]>()
+
+function methodsOf(bits: number): readonly TellingMethod[] | undefined {
+  if (bits === 0) return undefined
+  let methods = combinations.get(bits)
+  if (methods === undefined) {
+    methods = tellingMethods.filter((_, i) => (bits & (1 << i)) !== 0)
+    combinations.set(bits, methods)
+  }
+  return methods
 }
 
 /** Where a call stands now; `Call.state` says how it would be recorded if it ended now. */

@@ -11,6 +11,11 @@ export interface ManagerBackend {
   readonly calls: CallSource
   readonly spool: SpoolSource | undefined
   readonly records: RecordSource | undefined
+  /**
+   * Resolves when what a service here has seen of the call with this path is in its pcap, or cannot be; undefined where no
+   * call runs.
+   */
+  flush?(path: string): Promise<void>
   /** Other services of this host, each with a spool of its own perhaps: asked for what is not here. */
   others?(): Promise<readonly OtherService[]>
   stats(): Promise<ServiceStats[]>

@@ -24,6 +24,9 @@ export interface Sample {
 
 export class History {
   readonly #samples: Sample[] = []
+  #stored = 0
+  /** When a record was last seen to have been stored, in seconds since the epoch; as exact as samples are. */
+  storedAt: number | undefined
 
   add(time: number, all: readonly ServiceStats[], load: number): void {
     const sum = (value: (s: ServiceStats) => number | undefined): number => all.reduce((total, s) => total + (value(s) ?? 0), 0)
@@ -43,6 +46,9 @@ export class History {
       load,
     })
     if (this.#samples.length > SAMPLES_MAX) this.#samples.shift()
+    const stored = sum((s) => s.records?.stored)
+    if (stored > this.#stored) this.storedAt = time
+    this.#stored = stored
   }
 
   /** From the last sample before `from` on, so that a rate has something to begin with. */

@@ -15,6 +15,8 @@ export interface LiveSource {
   /** Resolves when the watchers know what happened until now; a quarter of a second at most, however many ask. */
   refresh(): Promise<void>
   stats(): Promise<ServiceStats>
+  /** Resolves when what was seen of the call with this pcap is in it. */
+  flush(path: string): Promise<void>
 }
 
 const TICK_MS = 500
@@ -23,7 +25,7 @@ const REFRESH_MS = 250
 /** Counters are read at most so often. */
 const STATS_MS = 250
 
-export function localLive(live: LiveCalls, stats: () => ServiceStats): LiveSource {
+export function localLive(live: LiveCalls, stats: () => ServiceStats, flush: LiveSource['flush'] = async () => {}): LiveSource {
   const watchers = new Set<(changes: LiveChanges) => void>()
   let timer: NodeJS.Timeout | undefined
   let tickedMs = Number.NEGATIVE_INFINITY
@@ -37,6 +39,7 @@ export function localLive(live: LiveCalls, stats: () => ServiceStats): LiveSourc
     count: async () => live.size,
     page: async (after, max) => live.page(after, max),
     stats: async () => stats(),
+    flush,
     refresh() {
       if (watchers.size === 0) return Promise.resolve()
       refreshing ??= new Promise((resolve) => {
@@ -68,7 +71,10 @@ export function localLive(live: LiveCalls, stats: () => ServiceStats): LiveSourc
   }
 }
 
-type Asked = { readonly ask: 'count' | 'stats' | 'refresh' } | { readonly ask: 'page'; readonly after: number; readonly max: number }
+type Asked =
+  | { readonly ask: 'count' | 'stats' | 'refresh' }
+  | { readonly ask: 'page'; readonly after: number; readonly max: number }
+  | { readonly ask: 'flush'; readonly path: string }
 type Question = (Asked & { readonly id: number }) | { readonly ask: 'watch' } | { readonly ask: 'unwatch' }
 type Answer = { readonly id: number; readonly value: unknown } | { readonly changes: LiveChanges }
 
@@ -83,7 +89,12 @@ export function serveLive(port: MessagePort | Worker, source: LiveSource): void 
       unwatch = undefined
     } else if (question.ask !== undefined) {
       const { id } = question
-      const value: Promise<unknown> = question.ask === 'page' ? source.page(question.after, question.max) : source[question.ask]()
+      const value: Promise<unknown> =
+        question.ask === 'page'
+          ? source.page(question.after, question.max)
+          : question.ask === 'flush'
+            ? source.flush(question.path)
+            : source[question.ask]()
       void value.then((found) => post({ id, value: found }))
     }
   })
@@ -120,6 +131,7 @@ export function askLive(port: MessagePort): LiveSource {
       return stats
     },
     page: (after, max) => ask({ ask: 'page', after, max }),
+    flush: (path) => ask({ ask: 'flush', path }),
     watch(onChanges) {
       watchers.add(onChanges)
       if (watchers.size === 1) port.postMessage({ ask: 'watch' })

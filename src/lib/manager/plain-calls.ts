@@ -19,8 +19,9 @@ type Column = readonly [name: string, value: (row: Row) => string]
 const nil = (): string => 'null'
 /** No country table here: what cannot be told to be of this country counts as abroad, as it does there. */
 const abroad = (): string => 'true'
-const text = (value: string | undefined): string => (value === undefined ? 'null' : JSON.stringify(value).replaceAll('/', '\\/'))
-const words = (value: string | undefined): string => text(value ?? '')
+/** Nothing and the empty text are both null. */
+export const text = (value: string | undefined): string =>
+  value === undefined || value === '' ? 'null' : JSON.stringify(value).replaceAll('/', '\\/')
 const integer = (value: number): string => String(Math.trunc(value))
 const float = (value: number): string => value.toFixed(6)
 const address = ({ ip }: Host): string => {
@@ -60,17 +61,17 @@ const columns: readonly Column[] = [
   // Up to now, also after a BYE: it is a list of what is still there.
   ['duration', ({ call }) => String(epoch(call.asOf) - epoch(call.started))],
   ['connect_duration', ({ call }) => (call.answered === undefined ? '0' : String(epoch(call.asOf) - epoch(call.answered)))],
-  ['caller', ({ call }) => words(call.caller)],
-  ['called', ({ call }) => words(call.callee)],
+  ['caller', ({ call }) => text(call.caller)],
+  ['called', ({ call }) => text(call.callee)],
   ['caller_country', nil],
   ['called_country', nil],
   ['caller_international', abroad],
   ['called_international', abroad],
-  ['callername', ({ call }) => words(call.callerName)],
-  ['callerdomain', ({ call }) => words(call.callerDomain)],
-  ['calleddomain', ({ call }) => words(call.calleeDomain)],
-  ['calleragent', ({ call }) => words(call.callerAgent)],
-  ['calledagent', ({ call }) => words(call.calleeAgent)],
+  ['callername', ({ call }) => text(call.callerName)],
+  ['callerdomain', ({ call }) => text(call.callerDomain)],
+  ['calleddomain', ({ call }) => text(call.calleeDomain)],
+  ['calleragent', ({ call }) => text(call.callerAgent)],
+  ['calledagent', ({ call }) => text(call.calleeAgent)],
   ['callerip', ({ call }) => address(call.callerAddr)],
   ['calledip', ({ call }) => address(call.lastHopAddr)],
   ['callerip_country', nil],
@@ -80,7 +81,7 @@ const columns: readonly Column[] = [
   ['callerip_encaps_prot', () => '255'],
   ['calledip_encaps_prot', () => '255'],
   ['sipproxies', ({ call }) => (call.proxies.length === 0 ? 'null' : text(call.proxies.join(',')))],
-  ['lastSIPresponseNum', ({ call }) => String(call.status ?? 0)],
+  ['lastSIPresponseNum', ({ call }) => String(call.provisional ?? call.status ?? 0)],
   ['rtp_src', ({ src, dst }) => (src ? address(src.src) : dst ? address(dst.dst) : 'null')],
   ['rtp_dst', ({ src, dst }) => (src ? address(src.dst) : dst ? address(dst.src) : 'null')],
   ['rtp_src_country', nil],
@@ -100,6 +101,41 @@ const columns: readonly Column[] = [
 ]
 
 export const callColumns: readonly string[] = columns.map(([name]) => name)
+
+/** One call as an object, the columns its keys. */
+export const callObject = (call: ServiceCall): string => {
+  const row = rowOf(call)
+  return `{${columns.map(([name, value]) => `"${name}":${value(row)}`).join(',')}}`
+}
+
+/** Its streams as `active_call_info` tells them; ports are text there. */
+export const streamsJson = ({ streams }: ServiceCall): string =>
+  `[${streams
+    .map((s) => {
+      const fields: readonly [string, string][] = [
+        ['src_ip', text(s.src.ip)],
+        ['src_port', `"${s.src.port}"`],
+        ['dst_ip', text(s.dst.ip)],
+        ['dst_port', `"${s.dst.port}"`],
+        ['time', integer(s.first)],
+        ['time_last', integer(s.last)],
+        ['ssrc', integer(s.ssrc)],
+        ['codec', String(s.codecId ?? -1)],
+        ['received', integer(s.packets)],
+        ['lost', integer(Math.max(0, s.lost))],
+        ['jitter_avg', sixDigits(s.jitterMeanMs ?? 0)],
+        ['jitter_max', sixDigits(s.jitterMaxMs ?? 0)],
+      ]
+      return `{${fields.map(([name, value]) => `"${name}":${value}`).join(',')}}`
+    })
+    .join(',')}]`
+
+const sixDigits = (value: number): string => String(Number(value.toPrecision(6)))
+const rowOf = (call: ServiceCall): Row => ({
+  call,
+  src: call.streams.find((s) => s.direction === 'a'),
+  dst: call.streams.find((s) => s.direction === 'b'),
+})
 /** Its rows are longer than its header by its custom headers, of which there are none. */
 const CUSTOM = ',null'.repeat(5)
 
@@ -112,10 +148,6 @@ export function referenceOf({ service, number }: Pick<ServiceCall, 'service' | '
   const which = pid === undefined ? nameNumber(service) : Number(pid)
   return `0x${which.toString(16)}${number.toString(16).padStart(8, '0')}`
 }
-
-/** Whether somebody means that one: with or without 0x and zeros in front, in capitals or not. */
-export const sameReference = (a: string, b: string): boolean => plainHex(a) === plainHex(b)
-const plainHex = (reference: string): string => reference.toLowerCase().replace(/^(0x)?0*/, '')
 
 /** FNV-1a, above the numbers that processes have (up to 2^22, proc(5)), and with the number of the call behind it less than a pointer. */
 function nameNumber(name: string): number {
@@ -140,20 +172,22 @@ export function listCalls(
   const total = `{"total":${shown.length},"is_receiver":${about.receiver ? 1 : 0},"is_server":0,"id_sensor":${about.sensorId ?? 0}}`
   if (parameters?.limit === 0) return total
   const column = columns.find(([name]) => name === parameters?.sortField) ?? (columns[3] as Column)
-  const rows = shown.map(
-    (call): Row => ({ call, src: call.streams.find((s) => s.direction === 'a'), dst: call.streams.find((s) => s.direction === 'b') }),
-  )
-  const keyed = rows.map((row) => ({ row, key: column[1](row) })).sort((a, b) => compare(a.key, b.key))
-  if (parameters?.descending ?? true) keyed.reverse()
+  const direction = (parameters?.descending ?? true) ? -1 : 1
+  const keyed = shown
+    .map(rowOf)
+    .map((row) => ({ row, key: column[1](row) }))
+    .sort((a, b) => direction * compare(a.key, b.key))
   const cut = parameters?.limit === undefined || parameters.limit < 0 ? keyed : keyed.slice(0, parameters.limit)
   const lines = cut.map(({ row }) => `[${columns.map(([, value]) => value(row)).join(',')}${CUSTOM}]`)
   return `[${[`[${callColumns.map((name) => `"${name}"`).join(',')}]`, ...(parameters === undefined ? [] : [`[${total}]`]), ...lines].join(',')}]`
 }
 
+/** Nothing comes first; text by its characters ("1001" before "107"), numbers by their size. */
 function compare(a: string, b: string): number {
-  const [x, y] = [Number(a), Number(b)]
-  if (!Number.isNaN(x) && !Number.isNaN(y)) return x - y
-  return a < b ? -1 : a > b ? 1 : 0
+  if (a === b) return 0
+  if (a === 'null' || b === 'null') return a === 'null' ? -1 : 1
+  if (a.startsWith('"') && b.startsWith('"')) return a < b ? -1 : 1
+  return Number(a) - Number(b)
 }
 
 /** Names of `listregisters`; registrations are not followed (yet), so it is all there is. */

@@ -8,11 +8,13 @@ import type { Audit } from './audit.js'
 import type { ManagerBackend, ServiceCall, ServiceStats, SpoolSource } from './backend.js'
 import { type ConfinedFile, openConfined } from './confined.js'
 import { drawGraph, graphKinds } from './graph.js'
-import type { History } from './history.js'
+import type { History, Sample } from './history.js'
 import type { LiveSniffers } from './live-sniffers.js'
 import { selectPart } from './part.js'
-import { type ListParameters, listCalls, referenceOf, registerColumns, sameReference } from './plain-calls.js'
-import { sipPacketsOf } from './sip-packets.js'
+
+import { callObject, dateTime, type ListParameters, listCalls, referenceOf, registerColumns, streamsJson } from './plain-calls.js'
+import { sipPacketsJson, sipPacketsOf } from './sip-packets.js'
+
 import { candidates } from './voipmonitor-paths.js'
 
 /**
@@ -37,6 +39,13 @@ export interface PlainCommand {
 }
 
 export const unknownCommand = 'command not found\n'
+/** There are none, and none can be made. */
+const natAliases: Readonly<Record<string, string | undefined>> = {
+  list: 'none',
+  add: 'error: not supported by earshot',
+  remove: 'error: no matching ip found',
+  remove_all: 'ok',
+}
 /** Calls that `listcalls` without a limit shows; a JSON document of more would be of no use to anybody. */
 const CALLS_MAX = 100_000
 /** Largest pcap that `active_call_info` reads. */
@@ -47,11 +56,13 @@ export const plainCommands: Readonly<Record<string, PlainCommand>> = {
   getbuild: { help: 'build', answer: () => 'earshot' },
   getverbuild: { help: 'version and build', answer: (_, { backend }) => `${backend.about.version} (earshot)` },
   help: {
-    help: 'the commands',
-    answer: () =>
-      Object.entries(plainCommands)
-        .map(([name, { help }]) => `${name}: ${help}\n`)
-        .join(''),
+    help: '[COMMAND]: what there is',
+    answer: ([name]) =>
+      name === undefined
+        ? `List of commands:\n\n${Object.keys(plainCommands).sort().map(helpLine).join('')}`
+        : Object.hasOwn(plainCommands, name)
+          ? helpLine(name)
+          : `Command ${name} not found.\n\n`,
   },
   support_aes: { help: 'whether commands may be encrypted with a shared key', answer: () => 'no' },
   exists_aes_key: { help: 'whether there is such a key', answer: () => 'no' },
@@ -64,7 +75,8 @@ export const plainCommands: Readonly<Record<string, PlainCommand>> = {
   active_call_info: { help: 'one running call: callreference, or JSON with it', answer: (_, context, line) => callInfo(context, line) },
   totalregisters: { help: 'how many registrations are known', answer: () => '0' },
   listregisters: { help: 'the registrations', answer: () => JSON.stringify([registerColumns]) },
-  is_register_new: { help: 'whether registrations are followed', answer: () => '0' },
+  // Asked before `listregisters`, which has the columns of the new form here.
+  is_register_new: { help: 'whether registrations are told in their new form', answer: () => 'ok' },
   list_sip_msg: { help: 'OPTIONS seen', answer: () => '' },
   list_history_sip_msg: { help: 'OPTIONS seen before', answer: () => '' },
 
@@ -121,7 +133,12 @@ export const plainCommands: Readonly<Record<string, PlainCommand>> = {
   pcapstat: {
     help: 'packets that the kernel dropped',
     answer: async (_, { backend }) =>
-      (await backend.stats()).map((s) => `${s.source ?? s.service} : pdropsCount [${s.kernel?.dropped ?? 0}]`).join('\n'),
+      (await backend.stats())
+        .map(({ source, service, live, kernel }) => {
+          const dropped = kernel?.dropped ?? 0
+          return `${source ?? service} : pdropsCount [${dropped}]${live ? ` pcapdrop [${dropped}] ifdrop [0]` : ''}`
+        })
+        .join('\n'),
   },
   creategraph: {
     help: `TYPE FROM TO WIDTH HEIGHT [SLOPE ICON COLOR]: a PNG; types ${Object.keys(graphKinds).join(' ')}`,
@@ -137,13 +154,15 @@ export const plainCommands: Readonly<Record<string, PlainCommand>> = {
     answer: (_, { backend }) => `${backend.sipPorts.length === 0 ? '1-65535' : backend.sipPorts.join(',')},\n`,
   },
   skinnyports: { help: 'ports of Skinny', answer: () => '\n' },
-  natalias: { help: 'list', answer: ([word = 'list']) => (word === 'list' ? 'none' : 'error: not supported by earshot') },
+  natalias: { help: 'list', answer: ([word = 'list']) => natAliases[word] ?? 'error: unknown subcommand, use: list|add|remove|remove_all' },
   reload: { help: 'nothing needs it: clients and certificates are read anew by themselves', answer: () => 'reload ok' },
   sql_time_information: {
     help: 'time zone of the records',
     answer: () => `UTC,0,${new Date().toISOString().slice(0, 19).replace('T', ' ')}`,
   },
 }
+
+const helpLine = (name: string): string => `${name} ... ${plainCommands[name]?.help}.\n\n`
 
 /** Finds the command as VoIPmonitor does: the first word, else any name that occurs in it. */
 export function plainCommand(word: string): PlainCommand | undefined {
@@ -210,15 +229,20 @@ async function answerCalls({ backend }: PlainContext, line: string): Promise<Pla
 async function callInfo({ backend }: PlainContext, line: string): Promise<string> {
   const argument = argumentOf(line)
   const reference = argument.startsWith('{') ? String(jsonOf(argument)['callreference'] ?? '') : argument
-  const call = (await allCalls(backend)).find((c) => sameReference(referenceOf(c), reference))
-  if (call === undefined) return ''
-  const { streams, ...rest } = call
+  const wanted = numberIn(reference.trim())
+  const call = wanted === undefined ? undefined : (await allCalls(backend)).find((c) => BigInt(referenceOf(c)) === wanted)
+  if (call === undefined) return 'call not found'
   const packets = await callPcap(backend.spool, call.pcap)
-  return JSON.stringify({
-    call: { callreference: referenceOf(call), ...rest },
-    sip_packets: packets === undefined ? 'no packets are kept of this call' : sipPacketsOf(packets, call.callId),
-    rtp_streams: streams,
-  })
+  const sip = packets === undefined ? '"no packets are kept of this call"' : sipPacketsJson(sipPacketsOf(packets, call.callId))
+  return `{"call":${callObject(call)},"sip_packets":${sip},"rtp_streams":${streamsJson(call)}}`
+}
+
+/** A reference is decimal, or hexadecimal with or without 0x: what begins with other digits than 0 is read as decimal, as there. */
+function numberIn(text: string): bigint | undefined {
+  const decimal = /^[1-9]\d{0,19}/.exec(text)?.[0]
+  if (decimal !== undefined) return BigInt(decimal)
+  const hexadecimal = /^(?:0x)?([0-9a-f]{1,16})/i.exec(text)?.[1]
+  return hexadecimal === undefined ? undefined : BigInt(`0x${hexadecimal}`)
 }
 
 async function callPcap(spool: SpoolSource | undefined, path: string | undefined): Promise<Uint8Array | undefined> {
@@ -383,7 +407,18 @@ async function snifferStat({ backend, sniffers, history, startedMs }: PlainConte
   const now = Date.now() / 1000
   const recent = history.between(now - 30, now)
   const [first, last] = [recent[0], recent.at(-1)]
-  const megabits = first && last && last.time > first.time ? (8 * (last.bytes - first.bytes)) / 1e6 / (last.time - first.time) : 0
+  const rate = (value: (sample: Sample) => number): number =>
+    first && last && last.time > first.time ? Math.max(0, value(last) - value(first)) / (last.time - first.time) : 0
+  const whole = (value: (sample: Sample) => number): string => rate(value).toFixed(0)
+  const megabits = rate((s) => (8 * s.bytes) / 1e6)
+  const sip = whole((s) => s.sip)
+  const rtp = whole((s) => s.rtp)
+  const perSecond = `C:${whole((s) => s.calls)}/-0(0/0) r:-/- S:${sip}/${sip} SR:- SM:- R:${rtp}/${rtp} A:${whole((s) => s.packets)}`
+  const cpu = `${rate((s) => 100 * s.cpuSeconds).toFixed(1)}%`
+  // What waits for a receiver of the mirror; others leave it to the kernel's ring.
+  const buffered = Math.max(0, ...stats.map(({ link }) => (link && link.memoryMax > 0 ? (100 * link.memoryBytes) / link.memoryMax : 0)))
+  const heap = `u${Math.round(buffered)}|t0`
+  const storedAt = history.storedAt === undefined ? '' : dateTime(history.storedAt * 1e6)
   const mb = (bytes: number): number => Math.round(bytes / (1 << 20))
   const load = `${loadavg()
     .map((n) => n.toFixed(2))
@@ -391,19 +426,20 @@ async function snifferStat({ backend, sniffers, history, startedMs }: PlainConte
   const uptime = Math.floor((performance.now() - startedMs) / 1000)
   const waiting = sum((s) => s.records?.waiting)
   const memory = mb(sum((s) => s.rssBytes))
-  const heap = mb(sum((s) => s.heapBytes))
   const { version } = backend.about
   if (plain) {
     const pairs: [string, string | number][] = [
       ['version', version],
       ['build', 'earshot'],
       ['rrd_version', 0],
-      ['storingCdrLastWriteAt', ''],
+      ['storingCdrLastWriteAt', storedAt],
       ['calls_active', `${open},r:0`],
       ['calls_final', `${open},r:0`],
-      ['heap', `${heap}MB`],
+      ['PS', perSecond],
+      ['heap', heap],
       ['total_traffic', `${megabits.toFixed(1)}Mb/s`],
       ['SQLq', waiting],
+      ['t0CPU', cpu],
       ['RSS/VSZ', `${memory}|${memory}MB`],
       ['LA', load],
       ['pbCountPacketDrop', dropped],
@@ -416,12 +452,12 @@ async function snifferStat({ backend, sniffers, history, startedMs }: PlainConte
     ]
     return pairs.map(([key, value]) => `${key}=${value}\n`).join('')
   }
-  const status = `calls[${open},r:0][${open},r:0] heap[${heap}MB] [${megabits.toFixed(1)}Mb/s] SQLq[${waiting}] RSS/VSZ[${memory}|${memory}]MB LA[${load}] v${version} `
+  const status = `calls[${open},r:0][${open},r:0] PS[${perSecond}] heap[${heap}] [${megabits.toFixed(1)}Mb/s] SQLq[${waiting}] t0CPU[${cpu}] RSS/VSZ[${memory}|${memory}]MB LA[${load}] v${version} `
   const pairs: [string, string | null][] = [
     ['version', version],
     ['build', 'earshot'],
     ['rrd_version', '0'],
-    ['storingCdrLastWriteAt', ''],
+    ['storingCdrLastWriteAt', storedAt],
     ['pbStatString', status],
     ['pbCountPacketDrop', String(dropped)],
     ['uptime', String(uptime)],

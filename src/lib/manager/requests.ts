@@ -118,6 +118,14 @@ export const requests: Readonly<Record<string, Request>> = {
       return {}
     },
   },
+  flush: {
+    right: 'fetch',
+    help: 'path of a record: what was seen of its call so far is written to its pcap; answers when that is done',
+    run: async ({ path }, _, { backend }) => {
+      await backend.flush?.(text(path, 'path', 1024))
+      return {}
+    },
+  },
   fetch: {
     right: 'fetch',
     audited: true,
@@ -144,6 +152,8 @@ async function fetchCall(parameters: Parameters, reply: Reply, context: RequestC
   if (spool === undefined && backend.others === undefined) throw new RequestError('unsupported', 'This service keeps no packets.')
   const tell = (outcome: string): void => audit({ client, peer, request: 'fetch', path, bytes: reply.sent, outcome })
   try {
+    // Who goes on with a fetch has seen the file as it was.
+    if (parameters['identity'] === undefined) await flushed(backend, path)
     const files = spool === undefined ? [] : filesOf(spool, path, sipOnly)
     if (files.length === 0 || spool === undefined) {
       const trailer = await relay(parameters, reply, backend)
@@ -163,6 +173,16 @@ async function fetchCall(parameters: Parameters, reply: Reply, context: RequestC
     tell(error instanceof RequestError ? error.code : 'broken off')
     throw error
   }
+}
+
+/** A call that runs, or has ended this moment, has its last seconds in memory still. A disk that hangs is not waited for long. */
+const FLUSH_MS = 2000
+
+async function flushed({ flush }: ManagerBackend, path: string): Promise<void> {
+  if (flush === undefined) return
+  const late = new AbortController()
+  await Promise.race([flush(path).catch(() => {}), sleep(FLUSH_MS, undefined, { signal: late.signal }).catch(() => {})])
+  late.abort()
 }
 
 function filesOf(spool: SpoolSource, path: string, sipOnly: boolean): readonly string[] {

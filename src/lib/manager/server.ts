@@ -1,5 +1,5 @@
-import { chmodSync, mkdtempSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs'
-import { createConnection, createServer, type Server, type Socket } from 'node:net'
+import { chmodSync, mkdtempSync, renameSync, rmSync, unlinkSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
 import { loadavg } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
@@ -10,6 +10,7 @@ import { makeDirectory } from '../native/make-directory.js'
 import type { Audit } from './audit.js'
 import type { ManagerBackend } from './backend.js'
 import { History, sampleSeconds } from './history.js'
+import { attempt, clearLeftSockets } from './left-sockets.js'
 import { type ManagerLimits, managerLimits } from './limits.js'
 import { LiveSniffers } from './live-sniffers.js'
 import { isLoopback } from './loopback.js'
@@ -131,7 +132,9 @@ class ManagerServer implements Manager {
 
   async listenUnix(path: string): Promise<void> {
     makeDirectory(dirname(path))
-    if ((await knock(path)) === 'answers') throw inUse(`unix:${path}`)
+    // What nobody listens at is left over from a process that was killed. EAGAIN: somebody does, and has too much to do.
+    if ([undefined, 'EAGAIN'].includes(await attempt(path))) throw inUse(`unix:${path}`)
+    await clearLeftSockets(dirname(path), this.#options.backend.about.service)
     // Born where nobody else can reach it, and moved to its name with its permissions; what a killed process left there gives way.
     const cradle = mkdtempSync(join(dirname(path), '.new-'))
     try {
@@ -143,7 +146,6 @@ class ManagerServer implements Manager {
     } finally {
       rmSync(cradle, { recursive: true, force: true })
     }
-    await removeLeftovers(dirname(path))
   }
 
   async listenTcp(host: string, port: number): Promise<void> {
@@ -297,26 +299,6 @@ class ManagerServer implements Manager {
   #known(socket: Socket): void {
     this.#strangers.delete(socket)
   }
-}
-
-/** Runs by hand carry their process in the names of their sockets (`sniff-4711.sock`): those of killed ones would gather for ever. */
-async function removeLeftovers(directory: string): Promise<void> {
-  const names = readdirSync(directory).filter((name) => /-\d+\.sock$/.test(name))
-  const paths = names.map((name) => join(directory, name))
-  const heard = await Promise.all(paths.map(knock))
-  for (const path of paths.filter((_, i) => heard[i] === 'refuses')) rmSync(path, { force: true })
-}
-
-/** Who listens at a unix socket. One that refuses is left over: sockets listen before they get their name, so nobody ever will. */
-function knock(path: string): Promise<'answers' | 'refuses' | 'unknown'> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ path })
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve('answers')
-    })
-    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED' ? 'refuses' : 'unknown'))
-  })
 }
 
 const inUse = (where: string): OperatorError =>

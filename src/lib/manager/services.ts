@@ -45,6 +45,10 @@ export function hostBackend(options: HostOptions): ManagerBackend & { askToGiveW
     sipPorts: [],
     calls: mergeCalls(async () => new Map([...(await services.clients())].map(([path, client]) => [path, remoteCalls(client)]))),
     others: async () => [...(await services.clients()).values()],
+    // Which of them has the call is quicker asked than known. An older one does not know the question.
+    async flush(path) {
+      await Promise.allSettled([...(await services.clients()).values()].map((client) => soon(client.all('flush', { path }))))
+    },
     async stats() {
       const clients = [...(await services.clients())]
       const silent: string[] = []

@@ -27,6 +27,34 @@ export interface SipPacketInfo {
 }
 
 const MESSAGES_MAX = 2000
+/** Its numbers of methods; a response has that of its request. */
+const methodNumbers: Readonly<Record<string, number | undefined>> = {
+  INVITE: 1,
+  BYE: 2,
+  CANCEL: 3,
+  REGISTER: 4,
+  MESSAGE: 5,
+  INFO: 6,
+  SUBSCRIBE: 7,
+  OPTIONS: 8,
+  NOTIFY: 9,
+  ACK: 10,
+  PRACK: 11,
+  PUBLISH: 12,
+  REFER: 13,
+  UPDATE: 14,
+}
+
+/** As it writes them: ports as text, methods as numbers, slashes escaped. */
+export const sipPacketsJson = (list: readonly SipPacketInfo[]): string =>
+  JSON.stringify(
+    list.map((p) => ({
+      ...p,
+      src_port: String(p.src_port),
+      dst_port: String(p.dst_port),
+      cseq_m: (Object.hasOwn(methodNumbers, p.cseq_m) ? methodNumbers[p.cseq_m] : undefined) ?? 0,
+    })),
+  ).replaceAll('/', '\\/')
 
 export function sipPacketsOf(pcap: Uint8Array, callId: string): SipPacketInfo[] {
   const addresses = new AddressBook()

@@ -56,7 +56,9 @@ export interface VoipmonitorCall {
 /** Every character that VoIPmonitor does not keep in a file name becomes `_`. */
 export const voipmonitorName = (callId: string): string => callId.replace(/[^A-Za-z0-9:\-.@]/g, '_')
 
-const ARCHIVE_ENDS = ['.tar', '.tar.zst', '.tar.gz', '.tar.xz', '']
+const ARCHIVE_ENDS = ['.tar', '.tar.zst', '.tar.gz', '.tar.xz']
+/** No positions: it looks them up by the record, or reads the archive from its beginning. Positions name whatever lies there. */
+const WHERE_IT_IS = 'x'
 
 /**
  * Fetches the kinds that exist, each into a sink of its own. Answers which came: an empty list means that nothing is kept
@@ -74,29 +76,30 @@ export async function fetchFromVoipmonitor(
   const came: string[] = []
   for (const kind of ['ALL', ...kinds]) {
     if (came.includes('ALL')) break
-    const command = await find(address, day, kind, name, call)
-    if (command === undefined) continue
-    const sink = open(kind)
-    let bytes = 0
-    let head = ''
-    for await (const chunk of plainAsk(address, command)) {
-      if (head.length < 16) head += Buffer.from(chunk.subarray(0, 16)).toString('latin1')
-      await sink.write(chunk)
-      bytes += chunk.length
-      onProgress(chunk.length)
+    for (const [nth, command] of (await find(address, day, kind, name, call)).entries()) {
+      const part = nth === 0 ? kind : `${kind}.${nth}`
+      const sink = open(part)
+      let bytes = 0
+      let head = ''
+      for await (const chunk of plainAsk(address, command)) {
+        if (head.length < 16) head += Buffer.from(chunk.subarray(0, 16)).toString('latin1')
+        await sink.write(chunk)
+        bytes += chunk.length
+        onProgress(chunk.length)
+      }
+      if (bytes === 0 || /^(error|access denied|command not)/.test(head)) {
+        await sink.restart?.()
+        continue
+      }
+      const check = /^getfile_in_tar (\S+ \S+ \S+)/.exec(command)?.[1]
+      if (check !== undefined && (await plainText(address, `getfile_in_tar_check_complete ${check}`)) !== 'OK') {
+        throw new OperatorError('INCOMPLETE', `${kind} of call "${call.callId}" did not come out whole.`, {
+          exit: exitCodes.partial,
+          suggestions: ['The archive may still be written: try again in a minute.'],
+        })
+      }
+      came.push(part)
     }
-    if (bytes === 0 || /^(error|access denied|command not)/.test(head)) {
-      await sink.restart?.()
-      continue
-    }
-    const check = /^getfile_in_tar (\S+ \S+ \S+)/.exec(command)?.[1]
-    if (check !== undefined && (await plainText(address, `getfile_in_tar_check_complete ${check}`)) !== 'OK') {
-      throw new OperatorError('INCOMPLETE', `${kind} of call "${call.callId}" did not come out whole.`, {
-        exit: exitCodes.partial,
-        suggestions: ['The archive may still be written: try again in a minute.'],
-      })
-    }
-    came.push(kind)
   }
   return came
 }
@@ -117,24 +120,50 @@ async function minuteOf(address: VoipmonitorAddress, started: Micros): Promise<M
   return { directory: `${y}-${mo}-${d}/${h}/${mi}`, stamp: `${y}-${mo}-${d}-${h}-${mi}` }
 }
 
-/** The command that fetches this kind, or undefined when there is neither a file nor an archive. */
+/** What it says when it keeps nothing, or says nothing to us: no file of any name would be there. */
+function refuse({ host, port }: VoipmonitorAddress, answer: string): void {
+  if (answer === 'mirror')
+    throw new OperatorError('MIRROR', `voipmonitor://${host}:${port} sends its packets to a receiver and keeps none.`, {
+      exit: exitCodes.notFound,
+      suggestions: ['Ask the manager of its receiver (mirror_destination_ip there).'],
+    })
+  if (answer.startsWith('need aes!'))
+    throw new OperatorError(
+      'AES',
+      `voipmonitor://${host}:${port} wants commands encrypted with the key in its database, which this client does not do.`,
+      {
+        suggestions: ['On the sensor: manager_enable_unencrypted = yes, with its port on 127.0.0.1 and ssh -L to it.'],
+      },
+    )
+}
+
+/**
+ * The commands that fetch this kind: of its file, or of its archive and those that continue it (`.1` … after a restart of the
+ * sensor); none when there is neither.
+ */
 async function find(
   address: VoipmonitorAddress,
   { directory, stamp }: Minute,
   kind: string,
   name: string,
   { id, started }: VoipmonitorCall,
-): Promise<string | undefined> {
+): Promise<string[]> {
   const plain = `${directory}/${kind}/${name}`
-  const archives = kind === 'ALL' ? [] : ARCHIVE_ENDS.slice(0, -1).map((end) => `${directory}/${kind}/${kind.toLowerCase()}_${stamp}${end}`)
-  const answer = await plainText(address, `file_exists ${[plain, ...archives].join('|')}${archives.length === 0 ? '|' : ''}`)
+  const archives = kind === 'ALL' ? [] : ARCHIVE_ENDS.map((end) => `${directory}/${kind}/${kind.toLowerCase()}_${stamp}${end}`)
+  // The bar at the end makes a list of one a list: it is answered as one.
+  const answer = await plainText(address, `file_exists ${[plain, ...archives].join('|')}|`)
+  refuse(address, answer)
   const there = answer.startsWith('ok\n')
     ? answer
         .slice(3)
-        .split('\n')
-        .map((line) => line.slice(0, line.lastIndexOf(':')).split(';')[0] as string)
+        .split(/[\n;]/)
+        .map((file) => file.slice(0, file.lastIndexOf(':')))
     : []
-  if (there.some((file) => file.startsWith(plain))) return `getfile ${plain}`
-  const archive = archives.find((path) => there.some((file) => file === path || file.startsWith(`${path}:`)))
-  return archive === undefined ? undefined : `getfile_in_tar ${archive} ${name} ${Math.floor(started / 1e6)} ${id ?? 0} cdr 0 0 -1 end`
+  if (there.includes(plain)) return [`getfile ${plain}`]
+  const found = there.filter((file) =>
+    archives.some((path) => file === path || (file.startsWith(`${path}.`) && /^\.\d$/.test(file.slice(path.length)))),
+  )
+  // The record tells positions, not which of several archives they are in.
+  const record = found.length > 1 ? 0 : (id ?? 0)
+  return found.map((archive) => `getfile_in_tar ${archive} ${name} ${Math.floor(started / 1e6)} ${record} cdr ${WHERE_IT_IS}`)
 }

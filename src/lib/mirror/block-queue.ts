@@ -18,6 +18,8 @@ export interface QueueOptions {
   readonly drop: 'oldest' | 'newest'
   /** Puts the number into a block's bytes, where the format has a place for it. */
   readonly seal?: (bytes: Uint8Array, number: number) => void
+  /** Told of each block's bytes that nobody needs any more. */
+  readonly spare?: (bytes: Uint8Array) => void
 }
 
 export interface QueuedBlock {
@@ -67,6 +69,8 @@ export class BlockQueue {
     if (this.#takesMemory(block)) this.#toMemory({ ...this.#numbered(block), segment: undefined })
     else if (disk !== undefined && this.#makeDiskRoom(disk, block)) {
       disk.append(this.#numbered(block))
+      // The disk has made a copy.
+      this.#options.spare?.(block.bytes)
       this.#readAhead()
     } else
       this.#dropped.add(disk === undefined ? 'memory buffer full' : (disk.refuses(block.bytes.length) ?? 'disk buffer full'), block.packets)
@@ -148,6 +152,7 @@ export class BlockQueue {
     while (count < this.#blocks.length && (this.#blocks[count] as QueuedBlock).number <= number) count++
     for (const block of this.#blocks.splice(0, count)) {
       this.#memoryBytes -= block.bytes.length + OVERHEAD
+      this.#options.spare?.(block.bytes)
       if (block.segment !== undefined) this.#options.disk?.done(block.segment)
     }
     this.#next = Math.max(0, this.#next - count)

@@ -4,6 +4,7 @@ import type { Micros } from '../base/units.js'
 import { type CodecName, codecs, crc32c } from '../codec/index.js'
 import { BatchFill } from '../pcap/batch.js'
 import { blockBytesMax } from './protocol.js'
+import type { SpareBuffers } from './spare-buffers.js'
 
 /**
  * A block of packets, the payload of a `block` frame: packets of one interface, packed straight from a batch and read back into one.
@@ -69,6 +70,8 @@ export interface BlockPacker {
   take(until: Micros): PackedBlock | undefined
   /** From the next block on. */
   compression: Compression
+  /** What the protocol has no place for, by reason. */
+  leftOut?(): [stage: string, packets: number][]
 }
 
 export class OwnPacker implements BlockPacker {
@@ -88,10 +91,12 @@ export class OwnPacker implements BlockPacker {
   #linkType = 0
   #withNanos = false
   #name: string | undefined
+  readonly #memory: SpareBuffers | undefined
 
-  /** `maxBytes` of frames close a block, unless a single one is longer. */
-  constructor(compression: Compression, maxBytes: number) {
+  /** `maxBytes` of frames close a block, unless a single one is longer. Blocks are made in `memory`, where there is one. */
+  constructor(compression: Compression, maxBytes: number, memory?: SpareBuffers) {
     this.compression = compression
+    this.#memory = memory
     this.#maxBytes = maxBytes
     this.#plain = new Uint8Array((maxBytes + CAPTURED_MAX + COUNT_MAX * COLUMN_BYTES + 8) & ~3)
     this.#words = new Int32Array(this.#plain.buffer)
@@ -151,7 +156,8 @@ export class OwnPacker implements BlockPacker {
     const plainLength = this.#appendColumns()
     const plain = this.#plain.subarray(0, plainLength)
     const body = this.#compress(plain)
-    const bytes = new Uint8Array(blockHeaderLength + body.length)
+    const length = blockHeaderLength + body.length
+    const bytes = this.#memory?.take(length).fill(0, 0, blockHeaderLength) ?? new Uint8Array(length)
     const view = new DataView(bytes.buffer)
     view.setUint32(PLAIN, plainLength, true)
     view.setUint32(COUNT, count, true)

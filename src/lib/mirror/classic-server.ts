@@ -25,11 +25,20 @@ export interface ClassicOptions {
   /** At the connection, and at each block; 0 does not look. */
   readonly connectDifferenceSecondsMax: number
   readonly blockDifferenceSecondsMax: number
+  /**
+   * A sender says nothing while its wire is silent: after so long without a word its time goes on, this much behind ours, so that
+   * the calls that ended last are recorded. Longer than a break of the line that should end no calls.
+   */
+  readonly quietMs?: number
 }
+
+export const classicQuietMs = 30_000
 
 /** Blocks refused in a row before the connection is given up. */
 const REFUSED_MAX = 20
-const IDLE_MS = 300_000
+/** A silent wire is no reason to close: without confirmation, that costs the next block. Dead hosts are found by TCP. */
+const IDLE_MS = 3_600_000
+const KEEPALIVE_MS = 60_000
 const HANDSHAKE_MS = 10_000
 /** The sender sends again after four seconds without an answer. */
 const CONFIRM_MS = 3000
@@ -60,6 +69,7 @@ export class ClassicConnection {
     this.#reader = new ClassicReader({ linkType: options.linkType, differenceSecondsMax: options.blockDifferenceSecondsMax })
     this.address = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`
     socket.setNoDelay(true)
+    socket.setKeepAlive(true, KEEPALIVE_MS)
     socket.on('data', (chunk: Uint8Array) => this.#hear(chunk))
     socket.on('error', (error) => this.end(error.message))
     socket.on('close', () => this.end('the connection was closed'))
@@ -99,7 +109,7 @@ export class ClassicConnection {
   #shake(handshake: ClassicHandshake): void {
     clearTimeout(this.#timer)
     this.#timer = setInterval(() => {
-      if (!this.socket.isPaused() && Date.now() - this.heardMs > IDLE_MS) this.end('nothing heard for five minutes')
+      if (!this.socket.isPaused() && Date.now() - this.heardMs > IDLE_MS) this.end('nothing heard for an hour')
     }, 10_000)
     this.handshake = handshake
     const max = this.#options.connectDifferenceSecondsMax

@@ -417,14 +417,10 @@ async function readRemarks(file: FileHandle): Promise<{ positions: Position[]; e
       if (at + length > have) break
       if (buffer.readUInt32LE(at) === 5 && length >= 36) {
         const size = buffer.readUInt16LE(at + 22)
-        const position =
-          buffer.readUInt16LE(at + 20) === 1 && 24 + size <= length
-            ? readRemark(buffer.toString('utf8', at + 24, at + 24 + size))
-            : undefined
-        if (position !== undefined) {
-          found.set(keyOf(position), position)
-          end = fileAt + at + length
-        }
+        const comment = buffer.readUInt16LE(at + 20) === 1 && 24 + size <= length ? buffer.toString('utf8', at + 24, at + 24 + size) : ''
+        const position = readRemark(comment)
+        if (position !== undefined) found.set(keyOf(position), position)
+        if (position !== undefined || comment === REMARK) end = fileAt + at + length
       }
       at += length
     }

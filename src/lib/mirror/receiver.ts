@@ -6,7 +6,7 @@ import { OperatorError } from '../base/errors.js'
 import type { Notice } from '../base/notice.js'
 import type { BatchOrigin, PacketSource, StopSignal } from '../base/packets.js'
 import { admits, type SensorSecrets } from './auth.js'
-import { ClassicConnection, type ClassicOptions } from './classic-server.js'
+import { ClassicConnection, type ClassicOptions, classicQuietMs } from './classic-server.js'
 import { type Destination, destinationText, isLoopback } from './dial.js'
 import { type ArrivedBlock, Lane, type MirrorBatch, type Position } from './lane.js'
 import { LaneGroup } from './merge.js'
@@ -114,6 +114,8 @@ interface Sensor {
   readonly streams: Stream[]
   connection: Connection | undefined
   awaySinceMs: number
+  /** When time was last passed on to it. */
+  passedMs: number
   address: string
   packets: number
   blocks: number
@@ -259,11 +261,17 @@ export class Receiver implements PacketSource {
     return undefined
   }
 
-  /** The calls of senders that stay away must end some day. */
+  /** The calls of senders that stay away must end some day; and those of a sender that says nothing because its wire is silent. */
   #passTime(nowMs: number): void {
     for (const sensor of this.#sensors.values()) {
-      if (sensor.connection !== undefined || nowMs - sensor.awaySinceMs < AWAY_MS) continue
-      for (const { lane } of sensor.streams) if (lane.empty) lane.until = Math.max(lane.until, nowMs * 1000)
+      const { connection, streams } = sensor
+      const lanes = streams.map(({ lane }) => lane).filter((lane) => lane.empty)
+      if (connection instanceof ClassicConnection) {
+        const sinceMs = Math.max(sensor.passedMs, connection.heardMs + (this.#options.classic.quietMs ?? classicQuietMs))
+        if (nowMs > sinceMs) for (const lane of lanes) if (lane.until > 0) lane.until += (nowMs - sinceMs) * 1000
+      } else if (connection === undefined && nowMs - sensor.awaySinceMs >= AWAY_MS)
+        for (const lane of lanes) lane.until = Math.max(lane.until, nowMs * 1000)
+      sensor.passedMs = nowMs
     }
   }
 
@@ -434,6 +442,7 @@ export class Receiver implements PacketSource {
       streams: [],
       connection: undefined,
       awaySinceMs: Date.now(),
+      passedMs: Date.now(),
       address: '',
       packets: 0,
       blocks: 0,

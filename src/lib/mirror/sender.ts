@@ -262,6 +262,7 @@ class Sender {
     return [
       ...(kernel > 0 ? [['kernel', kernel] as [string, number]] : []),
       ...(this.#parts.preFilter?.dropped() ?? []),
+      ...(this.#parts.packer.leftOut?.() ?? []),
       ...this.#parts.queue.losses(),
     ]
   }

@@ -4,6 +4,7 @@ import type { Micros } from '../base/units.js'
 import { type CodecName, codecs, snappyPlainLength } from '../codec/index.js'
 import { BatchFill } from '../pcap/batch.js'
 import type { BlockPacker, Compression, PackedBlock } from './block.js'
+import type { SpareBuffers } from './spare-buffers.js'
 
 /**
  * VoIPmonitor's classic mirror stream, pure, both directions (header version 7, verified against its version 2026.04).
@@ -70,38 +71,50 @@ export function classicChecksum(bytes: Uint8Array, from: number): number {
   return sum & 0xffff || 1
 }
 
-/** Where the outermost IP header is in a frame; 0xffff when it is not IP. */
-function ipOffset(linkType: number, bytes: Uint8Array, at: number, captured: number): number {
-  let offset: number
-  let type: number
-  switch (linkType) {
-    case 1: {
-      offset = 14
-      if (captured < offset) return NO_IP
-      type = u16(bytes, at + 12)
-      while ((type === 0x8100 || type === 0x88a8 || type === 0x9100) && captured >= offset + 4) {
-        type = u16(bytes, at + offset + 2)
-        offset += 4
+/** Where the outermost IP header is in a frame (0xffff when it is not IP), and its VLAN: the last tag's, as there. */
+class LinkHeader {
+  ipAt = NO_IP
+  vlan = NO_VLAN
+
+  read(linkType: number, bytes: Uint8Array, at: number, captured: number): void {
+    this.ipAt = NO_IP
+    this.vlan = NO_VLAN
+    let offset: number
+    let type = 0
+    switch (linkType) {
+      case 1: {
+        offset = 14
+        if (captured < offset) return
+        type = u16(bytes, at + 12)
+        while ((type === 0x8100 || type === 0x88a8 || type === 0x9100) && captured >= offset + 4) {
+          this.vlan = u16(bytes, at + offset) & 0xfff
+          type = u16(bytes, at + offset + 2)
+          offset += 4
+        }
+        break
       }
-      break
+      case 113:
+        offset = 16
+        if (captured >= offset) type = u16(bytes, at + 14)
+        break
+      case 276:
+        offset = 20
+        if (captured >= offset) type = u16(bytes, at)
+        break
+      case 101:
+        if (captured > 0) this.ipAt = 0
+        return
+      default:
+        return
     }
-    case 113:
-      offset = 16
-      type = captured < offset ? 0 : u16(bytes, at + 14)
-      break
-    case 276:
-      offset = 20
-      type = captured < offset ? 0 : u16(bytes, at)
-      break
-    case 101:
-      return captured > 0 ? 0 : NO_IP
-    default:
-      return NO_IP
+    if ((type === 0x0800 || type === 0x86dd) && captured > offset) this.ipAt = offset
   }
-  return (type === 0x0800 || type === 0x86dd) && captured > offset ? offset : NO_IP
 }
 
-/** Makes blocks as the classic sender does: records of kind 0, one link type a block. */
+/**
+ * Makes blocks as the classic sender does: records of kind 0, one link type a block. What is not IP is left out: its receiver has no use
+ * for it, and refuses a block that is not packed and holds such a record, again and again.
+ */
 export class ClassicPacker implements BlockPacker {
   compression: Compression
   readonly #maxBytes: number
@@ -109,14 +122,21 @@ export class ClassicPacker implements BlockPacker {
   readonly #plain: Uint8Array
   readonly #view: DataView
   readonly #offsets: number[] = []
+  readonly #link = new LinkHeader()
+  #notIp = 0
   #fill = 0
   #linkType = 0
   #name: string | undefined
   #first = 0
   #last = 0
 
-  constructor(compression: Compression, maxBytes: number, sensorId: number) {
+  readonly #memory: SpareBuffers | undefined
+  #packed = new Uint8Array(0)
+
+  /** Blocks are made in `memory`, where there is one. */
+  constructor(compression: Compression, maxBytes: number, sensorId: number, memory?: SpareBuffers) {
     this.compression = compression
+    this.#memory = memory
     this.#maxBytes = maxBytes
     this.#sensorId = sensorId
     this.#plain = new Uint8Array(maxBytes + CAPTURED_MAX + recordHeaders[0])
@@ -125,6 +145,10 @@ export class ClassicPacker implements BlockPacker {
 
   get count(): number {
     return this.#offsets.length
+  }
+
+  leftOut(): [stage: string, packets: number][] {
+    return this.#notIp > 0 ? [['not IP', this.#notIp]] : []
   }
 
   add(batch: PacketBatch, from: number, keep: Int32Array | undefined): number {
@@ -140,6 +164,12 @@ export class ClassicPacker implements BlockPacker {
       const to = this.#fill
       if (to + recordHeaders[0] + kept > this.#maxBytes && this.count > 0) return i
       const start = at[i] as number
+      this.#link.read(linkType, bytes, start, kept)
+      const { ipAt, vlan } = this.#link
+      if (ipAt === NO_IP) {
+        this.#notIp++
+        continue
+      }
       const time = micros[i] as number
       const seconds = Math.floor(time / 1e6)
       view.setUint32(to, seconds, true)
@@ -147,11 +177,10 @@ export class ClassicPacker implements BlockPacker {
       view.setUint32(to + RECORD.captured, kept, true)
       view.setUint32(to + RECORD.length, length[i] as number, true)
       this.#plain.fill(0, to + 16, to + recordHeaders[0])
-      const ip = ipOffset(linkType, bytes, start, kept)
-      view.setUint16(to + RECORD.outerIp, ip, true)
-      view.setUint16(to + RECORD.innerIp, ip, true)
+      view.setUint16(to + RECORD.outerIp, ipAt, true)
+      view.setUint16(to + RECORD.innerIp, ipAt, true)
       view.setUint16(to + RECORD.linkType, toDlt(linkType), true)
-      view.setUint16(to + RECORD.vlan, NO_VLAN, true)
+      view.setUint16(to + RECORD.vlan, vlan, true)
       this.#plain.set(bytes.subarray(start, start + kept), to + recordHeaders[0])
       this.#offsets.push(to)
       this.#fill = to + recordHeaders[0] + kept
@@ -168,11 +197,12 @@ export class ClassicPacker implements BlockPacker {
     let body = plain
     if (this.compression !== 'none') {
       const codec = codecs[this.compression]
-      const out = new Uint8Array(codec.bound(plain.length))
-      const length = codec.compress(plain, out)
-      if (length > 0) body = out.subarray(0, length)
+      if (this.#packed.length < codec.bound(plain.length)) this.#packed = new Uint8Array(codec.bound(this.#plain.length))
+      const length = codec.compress(plain, this.#packed)
+      if (length > 0) body = this.#packed.subarray(0, length)
     }
-    const bytes = new Uint8Array(HEADER + 4 * count + body.length)
+    const length = HEADER + 4 * count + body.length
+    const bytes = this.#memory?.take(length).fill(0, 0, HEADER) ?? new Uint8Array(length)
     const view = new DataView(bytes.buffer)
     bytes.set(title)
     bytes[AT.version] = classicVersion

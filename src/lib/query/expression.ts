@@ -6,10 +6,10 @@ import type { Pattern } from './pattern.js'
  * What a call must be like, as a tree: made by parse.ts from text or by flags, turned into a predicate (predicate.ts) or into
  * SQL (sql.ts). Logic has two values: a field that is unknown passes no test, so `not` of a test on it holds.
  */
-export type Expression =
-  | { readonly kind: 'and' | 'or'; readonly items: readonly Expression[] }
-  | { readonly kind: 'not'; readonly item: Expression }
-  | { readonly kind: 'test'; readonly field: FieldName; readonly test: Test }
+export type Expression<F extends string = FieldName> =
+  | { readonly kind: 'and' | 'or'; readonly items: readonly Expression<F>[] }
+  | { readonly kind: 'not'; readonly item: Expression<F> }
+  | { readonly kind: 'test'; readonly field: F; readonly test: Test }
 
 /** One question to one field. A field with several values passes when one of them does. */
 export type Test =
@@ -27,10 +27,10 @@ export type Comparison = '=' | '<' | '<=' | '>' | '>='
 export const anything: Expression = { kind: 'and', items: [] }
 
 /** All of these; one alone stays itself, nested ands become one. */
-export const allOf = (items: readonly Expression[]): Expression => joined('and', items)
-export const anyOf = (items: readonly Expression[]): Expression => joined('or', items)
+export const allOf = <F extends string = FieldName>(items: readonly Expression<F>[]): Expression<F> => joined('and', items)
+export const anyOf = <F extends string = FieldName>(items: readonly Expression<F>[]): Expression<F> => joined('or', items)
 
-function joined(kind: 'and' | 'or', items: readonly Expression[]): Expression {
+function joined<F extends string>(kind: 'and' | 'or', items: readonly Expression<F>[]): Expression<F> {
   const flat = items.flatMap((item) => (item.kind === kind ? item.items : [item]))
-  return flat.length === 1 ? (flat[0] as Expression) : { kind, items: flat }
+  return flat.length === 1 ? (flat[0] as Expression<F>) : { kind, items: flat }
 }

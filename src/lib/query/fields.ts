@@ -10,7 +10,7 @@ import { type AddressValue, addressValue } from './network.js'
 export type FieldType = 'text' | 'exact' | 'number' | 'status' | 'duration' | 'percent' | 'time' | 'address' | 'word'
 export type FieldValue = string | number
 
-export interface Field {
+export interface Field<C = CallJson> {
   readonly type: FieldType
   readonly help: string
   /** Further names; for a duration, with the unit that a plain number has under that name. */
@@ -19,7 +19,7 @@ export interface Field {
   /** The words that a field of type `word` can be. */
   readonly words?: readonly string[]
   /** Values of a call; none when it is unknown. Text comes as it is, times in µs, addresses as `AddressValue`. */
-  readonly of: (call: CallJson) => readonly (FieldValue | AddressValue)[]
+  readonly of: (call: C) => readonly (FieldValue | AddressValue)[]
 }
 
 export const callStates = ['answered', 'failed', 'cancelled', 'redirected', 'cancelled_no_final', 'no_final_response'] as const
@@ -79,14 +79,22 @@ export const fields = {
 export type FieldName = keyof typeof fields
 
 export const fieldNames = Object.keys(fields) as FieldName[]
-export const fieldOf = (name: FieldName): Field => fields[name]
 
-/** Every name that may be typed, short ones too, with the unit of a plain number under that name. */
-export const typedNames: ReadonlyMap<string, { readonly name: FieldName; readonly unit: 'ms' | 's' }> = new Map(
-  fieldNames.flatMap((name) => {
-    const { short, unit }: Field = fields[name]
-    const entries: [string, { name: FieldName; unit: 'ms' | 's' }][] = [[name, { name, unit: 'ms' }]]
-    if (short !== undefined) entries.push([short, { name, unit: unit ?? 'ms' }])
-    return entries
-  }),
-)
+/** The fields that can be asked, and every name that may be typed, short ones too, with the unit of a plain number under that name. */
+export interface Language<F extends string, C = CallJson> {
+  readonly fields: Readonly<Record<F, Field<C>>>
+  readonly names: ReadonlyMap<string, { readonly name: F; readonly unit: 'ms' | 's' }>
+}
+
+export function languageOf<F extends string, C>(known: Readonly<Record<F, Field<C>>>): Language<F, C> {
+  const entries = (Object.keys(known) as F[]).flatMap((name) => {
+    const { short, unit } = known[name]
+    const own: [string, { name: F; unit: 'ms' | 's' }][] = [[name, { name, unit: 'ms' }]]
+    if (short !== undefined) own.push([short, { name, unit: unit ?? 'ms' }])
+    return own
+  })
+  return { fields: known, names: new Map(entries) }
+}
+
+/** What records can be asked. */
+export const recordLanguage: Language<FieldName> = languageOf<FieldName, CallJson>(fields)

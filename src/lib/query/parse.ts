@@ -1,8 +1,8 @@
 import { QueryError } from './error.js'
 import { allOf, anyOf, type Expression } from './expression.js'
-import { type FieldName, typedNames } from './fields.js'
+import { type FieldName, type Language, recordLanguage } from './fields.js'
 import { nearest } from './nearest.js'
-import { type Operator, testOf } from './values.js'
+import { type Operator, testOn } from './values.js'
 
 /**
  * The language of `--where`, read by descent:
@@ -33,21 +33,33 @@ const OPERATORS: readonly [sign: string, op: Operator][] = [
 
 /** Reads an expression; throws QueryError. `nowMs` is the present, for times such as `-1h`. */
 export function parseExpression(text: string, nowMs: number): Expression {
-  return new Parser(text, nowMs).whole()
+  return parseIn(recordLanguage, text, nowMs)
 }
 
-class Parser {
+/** The same, of other fields. */
+export function parseIn<F extends string>(language: Language<F, never>, text: string, nowMs: number): Expression<F> {
+  return new Parser(language, text, nowMs).whole()
+}
+
+interface Named<F> {
+  readonly name: F
+  readonly unit: 'ms' | 's'
+}
+
+class Parser<F extends string = FieldName> {
+  readonly #language: Language<F, never>
   readonly #text: string
   readonly #nowMs: number
   #at = 0
   #depth = 0
 
-  constructor(text: string, nowMs: number) {
+  constructor(language: Language<F, never>, text: string, nowMs: number) {
+    this.#language = language
     this.#text = text
     this.#nowMs = nowMs
   }
 
-  whole(): Expression {
+  whole(): Expression<F> {
     if (this.#text.length > LENGTH_MAX)
       throw this.#wrong(0, 1, `The expression is longer than ${LENGTH_MAX} characters.`, ['Say it with blocks and *, or ask in parts.'])
     const expression = this.#any()
@@ -56,19 +68,19 @@ class Parser {
     return expression
   }
 
-  #any(): Expression {
+  #any(): Expression<F> {
     const items = [this.#all()]
     while (this.#word('or') || this.#sign('||')) items.push(this.#all())
     return anyOf(items)
   }
 
-  #all(): Expression {
+  #all(): Expression<F> {
     const items = [this.#one()]
     while (this.#word('and') || this.#sign('&&')) items.push(this.#one())
     return allOf(items)
   }
 
-  #one(): Expression {
+  #one(): Expression<F> {
     if (this.#depth >= DEPTH_MAX)
       throw this.#wrong(this.#at, 1, `More than ${DEPTH_MAX} brackets one within the other.`, ['Write it flatter.'])
     this.#depth++
@@ -86,7 +98,7 @@ class Parser {
     }
   }
 
-  #test(): Expression {
+  #test(): Expression<F> {
     this.#skip()
     const at = this.#at
     const typed = /^[A-Za-z_][A-Za-z0-9_]*/.exec(this.#text.slice(at, at + 64))?.[0] ?? ''
@@ -94,12 +106,13 @@ class Parser {
       const what = at >= this.#text.length ? 'The expression ends where a field should follow.' : 'Here a field should be.'
       throw this.#wrong(at, 1, what, ['Tests look like: mos < 3.6, caller = +420*, ip = 192.0.2.0/24'])
     }
-    const field = typedNames.get(typed.toLowerCase())
+    const { names } = this.#language
+    const field = names.get(typed.toLowerCase())
     if (field === undefined) {
-      const close = nearest(typed, typedNames.keys())
+      const close = nearest(typed, names.keys())
       throw this.#wrong(at, typed.length, `There is no field "${typed}".`, [
         ...(close === undefined ? [] : [`Did you mean ${close}?`]),
-        `Fields: ${[...typedNames.keys()].join(', ')}`,
+        `Fields: ${[...names.keys()].join(', ')}`,
       ])
     }
     this.#at += typed.length
@@ -116,7 +129,7 @@ class Parser {
     return this.#value(field, op)
   }
 
-  #list(field: { name: FieldName; unit: 'ms' | 's' }): Expression {
+  #list(field: Named<F>): Expression<F> {
     if (!this.#sign('(')) throw this.#wrong(this.#at, 1, 'After "in" a list in brackets follows.', ['status in (486, 5xx)'])
     const items = [this.#value(field, '=')]
     while (this.#sign(',')) items.push(this.#value(field, '='))
@@ -124,14 +137,14 @@ class Parser {
     return anyOf(items)
   }
 
-  #value({ name, unit }: { name: FieldName; unit: 'ms' | 's' }, op: Operator): Expression {
+  #value({ name, unit }: Named<F>, op: Operator): Expression<F> {
     this.#skip()
     const at = this.#at
     const quote = this.#text[at]
     const quoted = quote === '"' || quote === "'"
     const value = quoted ? this.#quoted(quote as string) : this.#bare()
     if (value === '' && !quoted) throw this.#wrong(at, 1, `A value for ${name} is missing.`, ['mos < 3.6', `An empty text is written ""`])
-    const made = testOf(name, op, value, { unit, nowMs: this.#nowMs, quoted })
+    const made = testOn(name, this.#language.fields[name], op, value, { unit, nowMs: this.#nowMs, quoted })
     if (typeof made !== 'string') return made
     throw this.#wrong(at, this.#at - at, `"${value}" is nothing to compare ${name} with.`, [made])
   }

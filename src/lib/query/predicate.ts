@@ -1,28 +1,31 @@
 import type { CallJson } from '../call/json.js'
 import type { Expression, Test } from './expression.js'
-import { type Field, type FieldType, fields } from './fields.js'
+import { type FieldType, type Language, recordLanguage } from './fields.js'
 import { type AddressValue, inNetwork } from './network.js'
 import { fits, folded } from './pattern.js'
 
 /** An expression as a function over a call's JSON: for live calls, and for what has no database. */
 export type CallPredicate = (call: CallJson) => boolean
 
-export function predicateOf(expression: Expression): CallPredicate {
+export const predicateOf = (expression: Expression): CallPredicate => predicateIn(recordLanguage, expression)
+
+/** The same, of other fields. */
+export function predicateIn<F extends string, C>(language: Language<F, C>, expression: Expression<F>): (call: C) => boolean {
   switch (expression.kind) {
     case 'and': {
-      const items = expression.items.map(predicateOf)
+      const items = expression.items.map((item) => predicateIn(language, item))
       return (call) => items.every((item) => item(call))
     }
     case 'or': {
-      const items = expression.items.map(predicateOf)
+      const items = expression.items.map((item) => predicateIn(language, item))
       return (call) => items.some((item) => item(call))
     }
     case 'not': {
-      const item = predicateOf(expression.item)
+      const item = predicateIn(language, expression.item)
       return (call) => !item(call)
     }
     case 'test': {
-      const { of, type }: Field = fields[expression.field]
+      const { of, type } = language.fields[expression.field]
       const passes = passing(expression.test, type)
       return (call) => of(call).some(passes)
     }

@@ -19,8 +19,9 @@ interface Wrong {
   readonly kind: 'wrong'
   readonly next: string
 }
+type Asked = Pick<Field, 'type' | 'words'>
 interface Context {
-  readonly field: Field
+  readonly field: Asked
   readonly unit: 'ms' | 's'
   readonly nowMs: number
 }
@@ -107,21 +108,25 @@ export const unknownWords = new Set(['none', 'unknown', 'null'])
  * The test that `field op value` means. `quoted` values are never the word for unknown.
  * A mistake comes back as a string that says what would be right.
  */
-export function testOf(
-  name: FieldName,
-  op: Operator,
-  value: string,
-  options: { readonly unit: 'ms' | 's'; readonly nowMs: number; readonly quoted?: boolean },
-): Expression | string {
-  const field: Field = fields[name]
+export const testOf = (name: FieldName, op: Operator, value: string, options: TestOptions): Expression | string =>
+  testOn(name, fields[name], op, value, options)
+
+interface TestOptions {
+  readonly unit: 'ms' | 's'
+  readonly nowMs: number
+  readonly quoted?: boolean
+}
+
+/** The same of a field that the caller knows. */
+export function testOn<F extends string>(name: F, field: Asked, op: Operator, value: string, options: TestOptions): Expression<F> | string {
   const type = types[field.type]
   if (!type.operators.includes(op)) return `${name} knows the operators ${type.operators.join(' ')}`
   const negative = op === '!=' || op === '!~'
-  const knownTest: Expression = { kind: 'test', field: name, test: { kind: 'known' } }
+  const knownTest: Expression<F> = { kind: 'test', field: name, test: { kind: 'known' } }
   if (options.quoted !== true && (op === '=' || op === '!=') && unknownWords.has(value.toLowerCase()))
     return negative ? knownTest : { kind: 'not', item: knownTest }
   const test = type.read(value, op, { field, unit: options.unit, nowMs: options.nowMs })
   if (test.kind === 'wrong') return test.next
-  const positive: Expression = { kind: 'test', field: name, test }
+  const positive: Expression<F> = { kind: 'test', field: name, test }
   return negative ? { kind: 'not', item: positive } : positive
 }

@@ -81,7 +81,10 @@ export class KeptPackets implements PacketSpool {
   marked(batch: PacketBatch, { marks, index, tag }: MarkedPackets): void {
     for (let i = 0; i < marks; i++) {
       const kept = this.#tagged[tag[i] as number]
-      if (kept !== undefined) this.#put(kept, this.#media, batch, index[i] as number)
+      if (kept === undefined) continue
+      // Its pages may all have gone, and it with them.
+      if (kept.media.pages.length === 0) this.#calls.set(kept.number, kept)
+      this.#put(kept, this.#media, batch, index[i] as number)
     }
   }
 

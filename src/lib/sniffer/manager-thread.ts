@@ -51,10 +51,11 @@ export async function startManagerThread(
   options: ThreadOptions,
   live: LiveCalls,
   stats: () => ServiceStats,
+  flush: (path: string) => Promise<void>,
   onNotice: (text: string, level: 'notice' | 'error') => void,
 ): Promise<ManagerThread> {
   const worker = new Worker(builtFile(import.meta.url, './manager-worker.js'), { workerData: options })
-  serveLive(worker, localLive(live, stats))
+  serveLive(worker, localLive(live, stats, flush))
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   const addresses = await new Promise<readonly string[]>((resolve, reject) => {
     const late = setTimeout(() => reject(new Error('The manager’s thread does not start.')), READY_MS)

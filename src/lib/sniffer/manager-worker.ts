@@ -30,6 +30,7 @@ async function start({ about, spool, sipPorts, socket, tcp, stateDirectory, metr
       sipPorts,
       calls: callsOf(about.name, live),
       stats: async () => [withDisk(await live.stats(), spool)],
+      flush: (path: string) => live.flush(path),
     },
     certificate: undefined,
     tokens: new Tokens(join(stateDirectory, 'manager', 'tokens.json')),

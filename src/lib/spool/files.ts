@@ -176,6 +176,14 @@ export class PcapFiles {
     this.#active--
   }
 
+  /** What waits of the call with this path goes out. */
+  flush(path: string): void {
+    const number = this.#open.findIndex((open) => open?.path === path)
+    if (number < 0) return
+    this.#flush(number)
+    for (const sibling of this.#open[number]?.siblings?.values() ?? []) this.#flush(sibling)
+  }
+
   /** Lets capture time pass: old pages go out. */
   tick(nowMicros: number): void {
     const before = Math.floor(nowMicros / 1e6) - AGE_SECONDS

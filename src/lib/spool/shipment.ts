@@ -102,8 +102,18 @@ export interface ShipmentReply {
   readonly kept: KeeperStats
 }
 
+/** What waits of one call is to be written; answered with its number. */
+export interface FlushOrder {
+  readonly flush: string
+  readonly number: number
+}
+
+export interface FlushReply {
+  readonly flushed: number
+}
+
 /** What else the writing thread is told. */
-export type WriterOrder = ShipmentMessage | { readonly limits: SpoolLimits } | 'close'
+export type WriterOrder = ShipmentMessage | FlushOrder | { readonly limits: SpoolLimits } | 'close'
 
 /** What the writing thread begins with. */
 export type WriterData = PcapFilesOptions & Pick<KeeperOptions, 'limits' | 'owner'>

@@ -19,6 +19,8 @@ import { isLimited, noLimits, type SpoolLimits } from './limits.js'
 import { marked, type SpoolLayout, spoolPath } from './names.js'
 import {
   ENTRIES_MAX,
+  type FlushOrder,
+  type FlushReply,
   HEADERS_SHIFT,
   kindNumbers,
   NO_NANOS,
@@ -119,6 +121,10 @@ export class Spool {
   /** By tag / 2. */
   readonly #pathOfFile: (string | undefined)[] = []
   readonly #freeTags: number[] = []
+  /** Of calls whose end the writing thread has not been told. */
+  readonly #open = new Set<string>()
+  readonly #flushes = new Map<number, () => void>()
+  #flushesAsked = 0
   readonly #shipments: Shipment[] = []
   readonly #free: number[] = []
   readonly #shipmentsMax: number
@@ -159,11 +165,15 @@ export class Spool {
       owner: lock !== undefined,
     }
     this.#worker = new Worker(builtFile(import.meta.url, './worker.js'), { workerData })
-    this.#worker.on('message', (reply: ShipmentReply) => this.#done(reply))
+    this.#worker.on('message', (reply: ShipmentReply | FlushReply) => {
+      if ('flushed' in reply) this.#flushed(reply.flushed)
+      else this.#done(reply)
+    })
     this.#worker.on('error', (error) => this.#trouble('', error.message))
     this.#worker.on('exit', () => {
       this.#gone = true
       this.#wake()
+      for (const number of this.#flushes.keys()) this.#flushed(number)
     })
   }
 
@@ -176,7 +186,7 @@ export class Spool {
       this.#leftOut++
       return
     }
-    const file = call.tag < 0 ? this.#open(call) : call.tag
+    const file = call.tag < 0 ? this.#begin(call) : call.tag
     this.#note(file, batch, index, headersEnd, kindNumbers[kind], save === 'rtp-headers' && kind !== 'sip')
   }
 
@@ -199,7 +209,7 @@ export class Spool {
       return
     }
     const { bytes, length, micros, nanos, linkType } = packet
-    const file = call.tag < 0 ? this.#open(call) : call.tag
+    const file = call.tag < 0 ? this.#begin(call) : call.tag
     const shipment = this.#room(1, bytes.length)
     if (shipment === undefined) return
     shipment.bytes.set(bytes, shipment.used)
@@ -235,6 +245,26 @@ export class Spool {
     if (this.#lock === undefined) return false
     this.#worker.postMessage({ limits } satisfies WriterOrder)
     return true
+  }
+
+  /**
+   * Resolves when all that was seen of the call with this path is on the disk, or lost and counted: who fetches the packets of
+   * a call that runs, or has just ended, gets them all.
+   */
+  async flush(path: string): Promise<void> {
+    if (this.#gone) return
+    if (this.#open.has(path)) this.#ship()
+    else if (this.#inFlight === 0) return
+    // The writing thread reads messages in order: what is on its way comes before this.
+    const number = ++this.#flushesAsked
+    const written = new Promise<void>((resolve) => this.#flushes.set(number, resolve))
+    this.#worker.postMessage({ flush: path, number } satisfies FlushOrder)
+    await written
+  }
+
+  #flushed(number: number): void {
+    this.#flushes.get(number)?.()
+    this.#flushes.delete(number)
   }
 
   /** Path below the spool; undefined when nothing of the call was kept. */
@@ -309,7 +339,7 @@ export class Spool {
   }
 
   /** Gives the call a file. The tag is even: odd numbers are the writing thread's own. */
-  #open(call: CallHandle): number {
+  #begin(call: CallHandle): number {
     const started = this.#options.localTime ? localMicros(call.started) : call.started
     const path = spoolPath(call.callId, started, this.#options.layout, this.#options.compression)
     const taken = this.#paths.get(path)
@@ -319,6 +349,7 @@ export class Spool {
     call.tag = this.#freeTags.pop() ?? 2 * this.#pathOfFile.length
     this.#pathOfFile[call.tag / 2] = free
     this.#opened.push({ file: call.tag, path: free })
+    this.#open.add(free)
     return call.tag
   }
 
@@ -422,6 +453,7 @@ export class Spool {
     } satisfies ShipmentMessage)
     // The writing thread reads messages in order: a number that it will have ended can be given again from now on.
     this.#freeTags.push(...this.#ended)
+    for (const tag of this.#ended) this.#open.delete(this.#pathOfFile[tag / 2] as string)
     this.#opened = []
     this.#ended = []
     this.#current = undefined

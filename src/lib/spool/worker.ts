@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { PcapFiles } from './files.js'
 import { Keeper } from './keeper.js'
-import { Shipment, type ShipmentReply, type WriterData, type WriterOrder } from './shipment.js'
+import { type FlushReply, Shipment, type ShipmentReply, type WriterData, type WriterOrder } from './shipment.js'
 
 /** The keeper's steps are short: so often, they leave nine tenths of the thread to the writing. */
 const STEP_EVERY_MS = 100
@@ -35,6 +35,11 @@ parentPort?.on('message', async (message: WriterOrder) => {
   }
   if ('limits' in message) {
     keeper.limitTo(message.limits)
+    return
+  }
+  if ('flush' in message) {
+    files.flush(message.flush)
+    parentPort?.postMessage({ flushed: message.number } satisfies FlushReply)
     return
   }
   const { id, buffer, count, opened, ended, now } = message

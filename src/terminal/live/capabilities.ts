@@ -1,7 +1,8 @@
 import type { ColourDepth, Theme } from './style.js'
 
 /** What the terminal can show, from what it says of itself and what the person wants. */
-export type ColourChoice = 'auto' | 'always' | 'never'
+export const colourChoices = ['auto', 'always', 'never'] as const
+export type ColourChoice = (typeof colourChoices)[number]
 
 export interface TerminalFacts {
   readonly env: Readonly<Record<string, string | undefined>>

@@ -2,7 +2,7 @@ import { civilTime, hostText } from '../../lib/call/json.js'
 import type { BoardCall, CallView } from '../../lib/live/index.js'
 import type { Signs } from './signs.js'
 import type { Role } from './style.js'
-import { shown } from './text.js'
+import { cellsOf, shown } from './text.js'
 
 /** Columns of the list of calls: one row each. From these rows come the header, the sort orders, the selector and the docs. */
 export interface ColumnContext {
@@ -304,7 +304,7 @@ export const callColumns = {
   },
   callid: {
     title: 'Call-ID',
-    help: '',
+    help: 'as in the first INVITE',
     min: 12,
     max: 40,
     drop: 61,
@@ -315,10 +315,11 @@ export const callColumns = {
   sensor: {
     title: 'Sensor',
     help: 'which sensor sees it',
-    min: 6,
-    max: 14,
+    min: 8,
+    max: 20,
     drop: 2,
-    value: (c) => shown(c.source),
+    // Of its services, where there is room for their names.
+    value: ({ source }, _, width) => shown(cellsOf(shown(source)) > width ? (source.split('/')[0] as string) : source),
     role: () => 'dim',
     order: (c) => c.source,
   },
@@ -352,12 +353,30 @@ export interface PlacedColumn {
   readonly width: number
 }
 
-/** Columns that fit into `width` cells, one space between them; what is left over widens those that can use it. */
-export function placeColumns(names: readonly ColumnName[], width: number): PlacedColumn[] {
-  let kept = names.map((name) => ({ name, column: columnOf(name), width: columnOf(name).min }))
+/** What stands at the left edge of the list before the columns. */
+export const LIST_MARGIN = 2
+
+/** Those that stay whatever is scrolled: how it stands, who calls whom. */
+const stays = (name: ColumnName): boolean => columnOf(name).drop === 0
+
+/** As many columns as must be left out at the left for the last one to be seen. */
+export function sidewaysMax(names: readonly ColumnName[], columns: number): number {
+  const moving = names.filter((name) => !stays(name)).length
+  for (let side = 0; side < moving; side++) if (placeColumns(names, columns - LIST_MARGIN, side).length === names.length - side) return side
+  return Math.max(0, moving - 1)
+}
+
+/**
+ * Columns that fit into `width` cells, one space between them; what is left over widens those that can use it. Of too many
+ * the least important go, but with `side` they come as they stand, without so many at the left.
+ */
+export function placeColumns(names: readonly ColumnName[], width: number, side = 0): PlacedColumn[] {
+  const gone = new Set(names.filter((name) => !stays(name)).slice(0, side))
+  let kept = names.filter((name) => !gone.has(name)).map((name) => ({ name, column: columnOf(name), width: columnOf(name).min }))
   const total = (): number => kept.reduce((sum, c) => sum + c.width + 1, -1)
   while (kept.length > 1 && total() > width) {
-    const last = kept.reduce((worst, c) => (c.column.drop >= worst.column.drop ? c : worst))
+    const next = side > 0 ? kept.findLast((c) => !stays(c.name)) : undefined
+    const last = next ?? kept.reduce((worst, c) => (c.column.drop >= worst.column.drop ? c : worst))
     kept = kept.filter((c) => c !== last)
   }
   for (let left = width - total(); left > 0; ) {

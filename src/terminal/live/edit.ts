@@ -45,8 +45,9 @@ export function edit({ text, at }: Typed, key: Key): Typed | undefined {
       if (key.text === undefined) return undefined
       // biome-ignore lint/suspicious/noControlCharactersInRegex: a pasted line end is a space here.
       const typed = key.text.replace(/[\u0000-\u001f\u007f]+/g, ' ')
-      if (text.length + typed.length > TEXT_MAX) return { text, at }
-      return { text: before + typed + after, at: at + typed.length }
+      // As much as there is room for, in whole signs.
+      const kept = typed.slice(0, Math.max(0, TEXT_MAX - text.length)).replace(/[\ud800-\udbff]$/, '')
+      return { text: before + kept + after, at: at + kept.length }
     }
   }
 }

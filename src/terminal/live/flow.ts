@@ -7,6 +7,7 @@ import { changed, notify, type Step, savePrompt, show, stay } from './step.js'
 type FlowAction =
   | 'alias'
   | 'message'
+  | 'pane'
   | 'select'
   | 'saveCall'
   | 'media'
@@ -35,8 +36,19 @@ export function flowAction(screen: Screen, action: FlowAction): Step {
       if (flow.steps.length === 0) return stay(screen)
       const two = flow.selected.length === 2
       return stay(
-        show({ ...screen, scroll: { ...screen.scroll, raw: 0, diff: 0 }, flow: { ...flow, rawOf: 'message' } }, two ? 'diff' : 'raw'),
+        show(
+          { ...screen, scroll: { ...screen.scroll, raw: 0, diff: 0 }, side: 0, flow: { ...flow, rawOf: 'message' } },
+          two ? 'diff' : 'raw',
+        ),
       )
+    }
+    case 'pane': {
+      // Where there is no room for both, the message stands alone.
+      if (screen.page === 'raw') return stay({ ...screen, page: 'call', behind: screen.behind.filter((page) => page !== 'call') })
+      if (flow.steps.length === 0) return stay(screen)
+      if (!previewShown(screen))
+        return stay(show({ ...screen, scroll: { ...screen.scroll, raw: 0 }, side: 0, flow: { ...flow, rawOf: 'message' } }, 'raw'))
+      return set({ pane: flow.pane === 'ladder' ? 'message' : 'ladder' })
     }
     case 'select': {
       if (flow.steps.length === 0) return stay(screen)
@@ -61,10 +73,12 @@ export function flowAction(screen: Screen, action: FlowAction): Step {
       const step = changed(screen, { ...settings, colours })
       return { ...step, screen: notify(step.screen, `Colours tell the ${colours}.`) }
     }
-    case 'time':
-      return set({ time: timeForms[(timeForms.indexOf(flow.time) + 1) % timeForms.length] ?? 'start' })
+    case 'time': {
+      const time = timeForms[(timeForms.indexOf(settings.time) + 1) % timeForms.length] ?? 'start'
+      return changed(screen, { ...settings, time })
+    }
     case 'preview':
-      return set({ preview: !flow.preview })
+      return set({ preview: !flow.preview, pane: 'ladder' })
     case 'wider':
       return set({ previewMore: Math.min(flow.previewMore + 4, 80) })
     case 'narrower':
@@ -75,6 +89,12 @@ export function flowAction(screen: Screen, action: FlowAction): Step {
       return action satisfies never
   }
 }
+
+/** Columns from which on a message has room beside the ladder. */
+const PREVIEW_FROM = 100
+export const previewShown = ({ flow, columns }: Screen): boolean => flow.preview && columns >= PREVIEW_FROM && shownSteps(flow).length > 0
+/** The keys move the message beside the ladder, not the ladder. */
+export const inMessage = (screen: Screen): boolean => screen.page === 'call' && screen.flow.pane === 'message' && previewShown(screen)
 
 /** The messages that the ladder shows. */
 export const shownSteps = ({ steps, sdpOnly }: Flow): readonly LadderStep[] => (sdpOnly ? steps.filter((s) => s.hasSdp) : steps)

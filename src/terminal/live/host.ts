@@ -33,6 +33,8 @@ const ENTER = '\u001b[?1049h\u001b[?2004h\u001b[?7l\u001b[?25l\u001b[2J'
 const MOUSE_ON = '\u001b[?1000h\u001b[?1006h'
 const LEAVE = '\u001b[?1000l\u001b[?1006l\u001b[?2004l\u001b[?7h\u001b[?2026l\u001b[0m\u001b[?25h\u001b[?1049l'
 
+const WARNINGS_MAX = 20
+
 export function openHost({ mouse, onKeys, onResize, onResume, onStop }: HostOptions): Host {
   const { stdin, stdout } = process
   let taken = false
@@ -62,6 +64,14 @@ export function openHost({ mouse, onKeys, onResize, onResume, onStop }: HostOpti
     enter()
     onResume()
   }
+  // Node writes its warnings over the screen; they are told when it is gone.
+  const warners = process.listeners('warning')
+  const warnings: string[] = []
+  const warned = (warning: Error): void => {
+    if (warnings.length < WARNINGS_MAX) warnings.push(`${warning.name}: ${warning.message}`)
+  }
+  process.removeAllListeners('warning')
+  process.on('warning', warned)
   process.on('exit', leave)
   process.on('uncaughtException', crash)
   process.on('unhandledRejection', crash)
@@ -98,6 +108,9 @@ export function openHost({ mouse, onKeys, onResize, onResume, onStop }: HostOpti
       for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.off(signal, stop)
       process.off('SIGCONT', resume)
       stdout.off('resize', onResize)
+      process.off('warning', warned)
+      for (const warner of warners) process.on('warning', warner)
+      for (const warning of warnings) process.stderr.write(`${warning}\n`)
     },
   }
 }

@@ -1,13 +1,17 @@
 import { LEGS_APART_MICROS, relation } from '../../lib/call/legs.js'
 import { type BoardCall, type CallBoard, viewJson } from '../../lib/live/index.js'
-import { type ColumnContext, columnOf } from './columns.js'
-import type { CallList, Screen, Settings } from './model.js'
+import { type ColumnContext, type ColumnName, columnOf } from './columns.js'
+import { type CallList, namesShown, type Screen, type Settings } from './model.js'
 import { signsFor } from './signs.js'
 
 /** The list of calls: which, in which order, and where the cursor is. The cursor stays on its call wherever that goes. */
 
 /** Lines above and below the rows: title, header, bottom. */
 export const listRows = (rows: number): number => Math.max(1, rows - 4)
+
+/** The chosen columns; with several sources, whose call it is. */
+export const listedColumns = ({ sources, settings: { columns } }: Screen): readonly ColumnName[] =>
+  sources.length > 1 && !columns.includes('sensor') ? [...columns, 'sensor'] : columns
 
 /** Makes the rows anew from the board. A frozen list stays as it is. */
 export function relist(screen: Screen): Screen {
@@ -32,9 +36,10 @@ export function freeze(screen: Screen): Screen {
   return { ...screen, list: { ...list, frozen: true, rows: list.rows.map((call) => ({ ...call })) } }
 }
 
-function sorted(rows: BoardCall[], { sort, parties, aliases }: Settings, nowMicros: number): BoardCall[] {
+function sorted(rows: BoardCall[], settings: Settings, nowMicros: number): BoardCall[] {
+  const { sort, parties } = settings
   const { order } = columnOf(sort.column)
-  const context: ColumnContext = { nowMicros, signs: signsFor(false), parties, aliases }
+  const context: ColumnContext = { nowMicros, signs: signsFor(false), parties, aliases: namesShown(settings) }
   const turn = sort.descending ? -1 : 1
   const keyed = rows.map((call) => ({ call, key: order(call, context) }))
   keyed.sort((x, y) => {

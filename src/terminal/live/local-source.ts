@@ -25,6 +25,8 @@ const TAKE_MS = 250
 /** While a file is read, the screen gets its turn after so long. */
 const BREATHE_MS = 25
 
+const decoder = new TextDecoder()
+
 export function localSource(options: LocalOptions): LiveSource {
   const { name, source, tracker } = options
   const stop = new AbortController()
@@ -49,6 +51,7 @@ export function localSource(options: LocalOptions): LiveSource {
       done = run(sink)
     },
     messages: async (call) => messagesOf(call, kept),
+    texts: ({ view }) => kept.of(view.number, false).packets.map(({ bytes }) => decoder.decode(bytes)),
     packets: async (call, rtp) => packetsOf(call, kept, rtp, options),
     async close() {
       stop.abort()

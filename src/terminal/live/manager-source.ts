@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Counters } from '../../lib/base/counters.js'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import { type HeldPacket, holdPacket } from '../../lib/base/held.js'
@@ -98,7 +99,7 @@ export function managerSource({ name, address, find, client: options, connected 
         const why = (error as Error).message.split('\n')[0] as string
         sink.status({ name, state: 'lost', detail: `${why} Trying again.` })
         client?.close()
-        await pause(waitMs, stop.signal)
+        await pause(waitMs, undefined, { signal: stop.signal }).catch(() => {})
       }
     }
   }
@@ -221,16 +222,3 @@ export function packetsIn(pcap: Uint8Array): HeldPacket[] {
   for (const batch of reader?.read(pcap, 0, pcap.length) ?? []) for (let i = 0; i < batch.count; i++) packets.push(holdPacket(batch, i))
   return packets
 }
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer)
-        resolve()
-      },
-      { once: true },
-    )
-  })

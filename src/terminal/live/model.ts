@@ -2,8 +2,11 @@ import type { Micros } from '../../lib/base/units.js'
 import type { LadderStep } from '../../lib/call/ladder.js'
 import { type BoardCall, CallBoard, type SourceChanges } from '../../lib/live/index.js'
 import { type Keymap, keymap, type PageName } from './bindings.js'
+import type { ColourChoice } from './capabilities.js'
 import { type ColumnName, type PartyForm, usualColumns } from './columns.js'
-import { everyCall, type Filter } from './filter.js'
+import type { Typed } from './edit.js'
+import { everyCall, type Filter, type MessageTexts } from './filter.js'
+import type { FilterForm } from './filter-form.js'
 import type { Key } from './keys.js'
 
 /** The whole state of the screen. Plain data but for the board; `reduce` makes the next one of an event, `frame` draws it. */
@@ -20,11 +23,16 @@ export interface Screen {
   readonly list: CallList
   readonly flow: Flow
   /** Line at the top of help, statistics, sensors; cursor of streams. */
-  readonly scroll: Readonly<Record<'help' | 'statistics' | 'sensors' | 'streams' | 'raw' | 'diff', number>>
+  readonly scroll: Readonly<Record<'help' | 'statistics' | 'sensors' | 'streams' | 'raw' | 'diff' | 'message', number>>
+  /** Cells that messages are moved to the left; 0 wraps their lines. */
+  readonly side: number
   readonly prompt: Prompt | undefined
   readonly notice: Notice | undefined
   readonly sources: readonly SourceStatus[]
   readonly settings: Settings
+  /** Of this run: what flags said, until the person says otherwise. */
+  readonly look: Look
+  readonly messagesOf: MessageTexts | undefined
   /** An own capture ends with the screen; so quitting asks. */
   readonly losesOnQuit: boolean
 }
@@ -35,8 +43,21 @@ export interface Settings {
   readonly sort: { readonly column: ColumnName; readonly descending: boolean }
   readonly parties: PartyForm
   readonly aliases: ReadonlyMap<string, string>
+  /** Addresses are shown by their names. */
+  readonly names: boolean
+  /** A run begins on the newest call. */
+  readonly follow: boolean
   readonly colours: ColourBy
+  readonly time: TimeForm
+  readonly colour: ColourChoice
+  readonly ascii: boolean
 }
+export type Look = Pick<Settings, 'colour' | 'ascii'>
+
+const unnamed: ReadonlyMap<string, string> = new Map()
+/** The names to show. */
+export const namesShown = ({ names, aliases }: Settings): ReadonlyMap<string, string> => (names ? aliases : unnamed)
+
 export const colourings = ['method', 'call', 'transaction'] as const
 export type ColourBy = (typeof colourings)[number]
 
@@ -50,6 +71,10 @@ export interface CallList {
   readonly top: number
   readonly marked: ReadonlySet<string>
   readonly filter: Filter
+  /** How the filter was filled in, if it was. */
+  readonly form: FilterForm | undefined
+  /** Columns left out at the left edge. */
+  readonly side: number
   readonly frozen: boolean
   readonly follow: boolean
 }
@@ -73,7 +98,10 @@ export interface Flow {
   readonly preview: boolean
   /** Cells that the message has more than usual. */
   readonly previewMore: number
-  readonly time: TimeForm
+  /** Which of the two the keys move. */
+  readonly pane: 'ladder' | 'message'
+  /** Addresses left out at the left edge of the ladder. */
+  readonly laneFrom: number
   /** What the raw page shows: the message under the cursor, or all of them. */
   readonly rawOf: 'message' | 'call'
 }
@@ -81,15 +109,11 @@ export const timeForms = ['start', 'delta', 'clock'] as const
 export type TimeForm = (typeof timeForms)[number]
 
 export type Prompt =
-  | { readonly kind: 'filter'; readonly text: string; readonly at: number; readonly error: string | undefined }
-  | { readonly kind: 'alias'; readonly ip: string; readonly text: string; readonly at: number }
-  | {
-      readonly kind: 'save'
-      readonly text: string
-      readonly at: number
-      readonly format: SaveFormat
-      readonly which: SaveWhich
-    }
+  | ({ readonly kind: 'filter'; readonly error: string | undefined } & Typed)
+  | { readonly kind: 'form'; readonly form: FilterForm }
+  | { readonly kind: 'settings'; readonly row: number }
+  | ({ readonly kind: 'alias'; readonly ip: string } & Typed)
+  | ({ readonly kind: 'save'; readonly format: SaveFormat; readonly which: SaveWhich } & Typed)
   | { readonly kind: 'columns'; readonly cursor: number; readonly chosen: readonly ColumnName[]; readonly order: readonly ColumnName[] }
   | { readonly kind: 'quit' }
 
@@ -166,7 +190,12 @@ export const usualSettings: Settings = {
   sort: { column: 'start', descending: false },
   parties: 'number',
   aliases: new Map(),
+  names: true,
+  follow: false,
   colours: 'method',
+  time: 'start',
+  colour: 'auto',
+  ascii: false,
 }
 
 export const emptyFlow: Flow = {
@@ -184,7 +213,8 @@ export const emptyFlow: Flow = {
   sdpInfo: false,
   preview: true,
   previewMore: 0,
-  time: 'start',
+  pane: 'ladder',
+  laneFrom: 0,
   rawOf: 'call',
 }
 
@@ -196,7 +226,10 @@ export function newScreen(options: {
   readonly board?: CallBoard
   readonly losesOnQuit?: boolean
   readonly filter?: Filter
+  readonly look?: Look
+  readonly messagesOf?: MessageTexts | undefined
 }): Screen {
+  const settings = options.settings ?? usualSettings
   return {
     board: options.board ?? new CallBoard(),
     keymap: options.keymap ?? keymap(),
@@ -213,15 +246,20 @@ export function newScreen(options: {
       top: 0,
       marked: new Set(),
       filter: options.filter ?? everyCall,
+      form: undefined,
+      side: 0,
       frozen: false,
-      follow: false,
+      follow: settings.follow,
     },
     flow: emptyFlow,
-    scroll: { help: 0, statistics: 0, sensors: 0, streams: 0, raw: 0, diff: 0 },
+    scroll: { help: 0, statistics: 0, sensors: 0, streams: 0, raw: 0, diff: 0, message: 0 },
+    side: 0,
     prompt: undefined,
     notice: undefined,
     sources: [],
-    settings: options.settings ?? usualSettings,
+    settings,
+    look: options.look ?? settings,
+    messagesOf: options.messagesOf,
     losesOnQuit: options.losesOnQuit ?? false,
   }
 }

@@ -85,7 +85,9 @@ function addressOf({ host, port }: Sensor): ManagerAddress {
 async function openStore({ where, spool, limit, ...access }: SourceFlags, url: string): Promise<LiveSource> {
   const state = configuredState()
   return storeSource({
-    name: url.startsWith('sqlite:') ? (url.split('/').at(-1) as string).replace(/^sqlite:/, '') : url.replace(/^.*@/, ''),
+    name: url.startsWith('sqlite:')
+      ? (url.split('/').at(-1) as string).replace(/^sqlite:/, '')
+      : url.replace(/^mysql:\/\/(?:[^@/]*@)?|\?.*$/g, ''),
     store: await openReader(url),
     where: where === undefined ? undefined : expressionOf(where),
     limit,

@@ -46,6 +46,35 @@ export function* batchesOf(packets: readonly HeldPacket[]): Generator<PacketBatc
   }
 }
 
+/**
+ * The packets of several calls as one capture had them: legs share their media, and what two calls have is one packet; what one
+ * call has twice was on the wire twice.
+ */
+export function mergedPackets(calls: readonly (readonly HeldPacket[])[]): readonly HeldPacket[] {
+  if (calls.length < 2) return calls[0] ?? []
+  const merged: HeldPacket[] = []
+  const taken = new Map<string, number>()
+  for (const packets of calls) {
+    const own = new Map<string, number>()
+    for (const packet of packets) {
+      const key = `${packet.micros} ${packet.nanos} ${packet.linkType} ${packet.length} ${fingerprint(packet.bytes)}`
+      const times = (own.get(key) ?? 0) + 1
+      own.set(key, times)
+      if (times <= (taken.get(key) ?? 0)) continue
+      taken.set(key, times)
+      merged.push(packet)
+    }
+  }
+  return merged
+}
+
+/** FNV-1a, 32 bits: enough beside a time in microseconds. */
+function fingerprint(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
+  return hash >>> 0
+}
+
 /** Writes packets, in order of time, to a new file; of several link types each gets its own. Answers the paths. */
 export function savePcap(path: string, packets: readonly HeldPacket[]): string[] {
   const ordered = [...packets].sort((a, b) => a.micros - b.micros || a.nanos - b.nanos)

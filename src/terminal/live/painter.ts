@@ -18,7 +18,7 @@ const END = '\u001b[?2026l'
 
 export class Painter {
   readonly #out: Out
-  readonly #theme: Theme
+  #theme: Theme
   #lines: string[] = []
   #columns = 0
   #cursor = ''
@@ -26,6 +26,15 @@ export class Painter {
   constructor(out: Out, theme: Theme) {
     this.#out = out
     this.#theme = theme
+  }
+
+  get theme(): Theme {
+    return this.#theme
+  }
+
+  set theme(theme: Theme) {
+    this.#theme = theme
+    this.forget()
   }
 
   /** The next frame is sent whole: after a change of size, or when something else wrote to the screen. */

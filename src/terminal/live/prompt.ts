@@ -1,11 +1,13 @@
 import { edit } from './edit.js'
 import { parseFilter } from './filter.js'
+import { filterOf, formKey } from './filter-form.js'
 import type { Key } from './keys.js'
-import { chosenCalls, relistNow } from './list.js'
+import { chosenCalls, placed, relistNow } from './list.js'
 import { type Prompt, type SaveWhich, type Screen, saveFormats } from './model.js'
-import { changed, type Step, stay } from './step.js'
+import { settingRows } from './settings-form.js'
+import { changed, columnsPrompt, type Step, stay } from './step.js'
 
-/** What keys do while something is asked at the bottom of the screen. */
+/** What keys do while something is asked: in the bottom line, or in a dialog in place of the page. */
 type Of<K extends Prompt['kind']> = Extract<Prompt, { kind: K }>
 
 export function promptKey(screen: Screen, key: Key): Step {
@@ -15,6 +17,10 @@ export function promptKey(screen: Screen, key: Key): Step {
   switch (prompt.kind) {
     case 'filter':
       return filterKey(screen, prompt, key)
+    case 'form':
+      return filterFormKey(screen, prompt, key)
+    case 'settings':
+      return settingsKey(screen, prompt, key)
     case 'alias':
       return aliasKey(screen, prompt, key)
     case 'save':
@@ -33,7 +39,7 @@ export function promptKey(screen: Screen, key: Key): Step {
 function filterKey(screen: Screen, prompt: Of<'filter'>, key: Key): Step {
   const nowMs = screen.nowMicros / 1000
   if (key.name === 'enter') {
-    const filter = parseFilter(prompt.text, nowMs)
+    const filter = parseFilter(prompt.text, nowMs, screen.messagesOf)
     if (typeof filter === 'string') return stay({ ...screen, prompt: { ...prompt, error: filter } })
     return stay(relistNow({ ...screen, prompt: undefined, list: { ...screen.list, filter, frozen: false } }))
   }
@@ -41,6 +47,47 @@ function filterKey(screen: Screen, prompt: Of<'filter'>, key: Key): Step {
   if (typed === undefined) return stay(screen)
   // What is not finished is not yet wrong: an error goes away with the next key and comes with Enter.
   return stay({ ...screen, prompt: { ...prompt, ...typed, error: undefined } })
+}
+
+function filterFormKey(screen: Screen, { form }: Of<'form'>, key: Key): Step {
+  if (key.name !== 'enter') return stay({ ...screen, prompt: { kind: 'form', form: formKey(form, key) } })
+  const context = { nowMs: screen.nowMicros / 1000, aliases: screen.settings.aliases, messagesOf: screen.messagesOf }
+  const made = filterOf(form, context)
+  if ('texts' in made) return stay({ ...screen, prompt: { kind: 'form', form: made } })
+  return stay(relistNow({ ...screen, prompt: undefined, list: { ...screen.list, filter: made, form, frozen: false } }))
+}
+
+function settingsKey(screen: Screen, prompt: Of<'settings'>, { name }: Key): Step {
+  const last = settingRows.length - 1
+  const turn = (by: 1 | -1): Step => {
+    const next = settingRows[prompt.row]?.turn(screen, by) ?? screen
+    return next === screen ? stay(screen) : changed({ ...next, list: placed(next.list, next.rows) }, next.settings)
+  }
+  switch (name) {
+    case 'up':
+    case 'k':
+    case 'shift-tab':
+      return stay({ ...screen, prompt: { ...prompt, row: prompt.row === 0 ? last : prompt.row - 1 } })
+    case 'down':
+    case 'j':
+    case 'tab':
+      return stay({ ...screen, prompt: { ...prompt, row: prompt.row === last ? 0 : prompt.row + 1 } })
+    case 'left':
+    case 'h':
+      return turn(-1)
+    case 'right':
+    case 'l':
+    case 'space':
+      return turn(1)
+    case 'enter':
+      return stay({ ...screen, prompt: prompt.row === 0 ? columnsPrompt(screen) : undefined })
+    case 'q':
+    case 'o':
+    case 'f8':
+      return stay({ ...screen, prompt: undefined })
+    default:
+      return stay(screen)
+  }
 }
 
 function aliasKey(screen: Screen, prompt: Of<'alias'>, key: Key): Step {

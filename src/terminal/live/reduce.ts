@@ -1,12 +1,15 @@
 /** What each event makes of the screen; keys through the table of bindings. */
 import type { BoardCall } from '../../lib/live/index.js'
 import { type Action, actionFor } from './bindings.js'
-import { columnNames, partyForms } from './columns.js'
-import { flowAction, shownSteps, withMessages } from './flow.js'
-import { chosenCalls, currentCall, freeze, listRows, moveTo, placed, relist, relistNow, withLegs } from './list.js'
+import { partyForms, sidewaysMax } from './columns.js'
+import { lanesHidden } from './draw/call.js'
+import { lastTop } from './draw/pages.js'
+import { composed, emptyForm } from './filter-form.js'
+import { flowAction, inMessage, shownSteps, withMessages } from './flow.js'
+import { chosenCalls, currentCall, freeze, listedColumns, listRows, moveTo, placed, relist, relistNow, withLegs } from './list.js'
 import { type Event, emptyFlow, type Screen } from './model.js'
 import { promptKey } from './prompt.js'
-import { changed, notify, type Step, savePrompt, show, stay } from './step.js'
+import { changed, columnsPrompt, notify, type Step, savePrompt, show, stay } from './step.js'
 
 const ASK_AGAIN_MICROS = 2_000_000
 
@@ -50,7 +53,11 @@ function settle(screen: Screen): Step {
 }
 
 function keyPressed(screen: Screen, key: Parameters<typeof promptKey>[1]): Step {
-  if (screen.prompt !== undefined) return key.name === 'ctrl-c' ? stay(screen, { kind: 'quit' }) : promptKey(screen, key)
+  if (screen.prompt !== undefined) {
+    // What the terminal itself would do goes on where something is typed.
+    const control = key.name.startsWith('ctrl-') ? actionFor(screen.keymap, screen.page, key.name) : undefined
+    return control === 'abort' || control === 'suspend' || control === 'redraw' ? act(screen, control) : promptKey(screen, key)
+  }
   if (key.name === 'click' || key.name.startsWith('wheel-')) return mouse(screen, key)
   const action = actionFor(screen.keymap, screen.page, key.name)
   return action === undefined ? stay(screen) : act(screen, action)
@@ -95,6 +102,12 @@ function act(screen: Screen, action: Action): Step {
       return move(screen, Number.NEGATIVE_INFINITY)
     case 'last':
       return move(screen, Number.POSITIVE_INFINITY)
+    case 'left':
+      return sideways(screen, -1)
+    case 'right':
+      return sideways(screen, 1)
+    case 'settings':
+      return stay({ ...screen, prompt: { kind: 'settings', row: 0 } })
     case 'help':
     case 'statistics':
     case 'sensors':
@@ -111,7 +124,7 @@ function act(screen: Screen, action: Action): Step {
     case 'raw':
       return page === 'calls'
         ? openFlow(screen, 'raw')
-        : stay(show({ ...screen, scroll: { ...screen.scroll, raw: 0 }, flow: { ...screen.flow, rawOf: 'call' } }, 'raw'))
+        : stay(show({ ...screen, scroll: { ...screen.scroll, raw: 0 }, side: 0, flow: { ...screen.flow, rawOf: 'call' } }, 'raw'))
     case 'pause':
       return stay(freeze(screen))
     case 'copy': {
@@ -122,7 +135,9 @@ function act(screen: Screen, action: Action): Step {
     case 'mark':
     case 'save':
     case 'filter':
+    case 'filterForm':
     case 'clear':
+    case 'prune':
     case 'columns':
     case 'follow':
     case 'sortLeft':
@@ -132,6 +147,7 @@ function act(screen: Screen, action: Action): Step {
       return listAction(screen, action)
     case 'alias':
     case 'message':
+    case 'pane':
     case 'select':
     case 'saveCall':
     case 'media':
@@ -162,13 +178,32 @@ const pageRows = ({ rows }: Screen): number => listRows(rows)
 function move(screen: Screen, by: number): Step {
   const { page } = screen
   if (page === 'calls') return stay({ ...screen, list: moveTo(screen.list, screen.list.cursorAt + by, screen.rows) })
-  if (page === 'call') {
+  if (page === 'call' && !inMessage(screen)) {
     const cursor = Math.max(0, Math.min(shownSteps(screen.flow).length - 1, screen.flow.cursor + by))
-    return stay({ ...screen, flow: { ...screen.flow, cursor } })
+    if (cursor === screen.flow.cursor) return stay(screen)
+    return stay({ ...screen, flow: { ...screen.flow, cursor }, scroll: { ...screen.scroll, message: 0 }, side: 0 })
   }
-  // How long a page is, is known where it is drawn: there the line is kept within it.
-  const line = Math.max(0, Math.min(1e6, screen.scroll[page] + by))
-  return stay({ ...screen, scroll: { ...screen.scroll, [page]: line } })
+  const part = page === 'call' ? 'message' : page
+  const line = Math.max(0, Math.min(lastTop(screen, part), screen.scroll[part] + by))
+  return stay({ ...screen, scroll: { ...screen.scroll, [part]: line } })
+}
+
+/** Long lines go by so many cells. */
+const SIDE_CELLS = 8
+const SIDE_MAX = 2000
+
+/** To the left or the right: columns of the list, addresses of the ladder, the text of a message. */
+function sideways(screen: Screen, by: 1 | -1): Step {
+  const { page, list, columns, flow } = screen
+  if (page === 'calls') {
+    const side = Math.max(0, Math.min(sidewaysMax(listedColumns(screen), columns), list.side + by))
+    return stay({ ...screen, list: { ...list, side } })
+  }
+  if (page === 'call' && !inMessage(screen)) {
+    const laneFrom = Math.max(0, Math.min(lanesHidden(screen), flow.laneFrom + by))
+    return stay({ ...screen, flow: { ...flow, laneFrom } })
+  }
+  return stay({ ...screen, side: Math.max(0, Math.min(SIDE_MAX, screen.side + by * SIDE_CELLS)) })
 }
 
 const callsAtHand = (screen: Screen): readonly BoardCall[] =>
@@ -189,11 +224,11 @@ function openLegs(screen: Screen): Step {
 /** Opens the ladder (or what is made of it) of the chosen calls. */
 function openFlow(screen: Screen, page: 'call' | 'streams' | 'raw', calls: readonly BoardCall[] = callsAtHand(screen)): Step {
   if (calls.length === 0) return stay(notify(screen, 'There is no call under the cursor.'))
-  const shown = show({ ...screen, scroll: { ...screen.scroll, raw: 0, streams: 0 } }, page)
+  const shown = show({ ...screen, scroll: { ...screen.scroll, raw: 0, streams: 0 }, side: 0 }, page)
   if (sameCalls(calls, screen.flow.calls) && screen.flow.state !== 'empty') return stay(shown)
   const asked = calls.reduce((sum, c) => sum + c.view.sipMessages, 0)
-  const { media, compressed, sdpOnly, sdpInfo, preview, previewMore, time } = screen.flow
-  const kept = { media, compressed, sdpOnly, sdpInfo, preview, previewMore, time }
+  const { media, compressed, sdpOnly, sdpInfo, preview, previewMore } = screen.flow
+  const kept = { media, compressed, sdpOnly, sdpInfo, preview, previewMore }
   return stay(
     { ...shown, flow: { ...emptyFlow, ...kept, calls, asked, askedMicros: screen.nowMicros, state: 'loading' } },
     { kind: 'load', calls },
@@ -205,7 +240,19 @@ const sameCalls = (a: readonly BoardCall[], b: readonly BoardCall[]): boolean =>
 
 function listAction(
   screen: Screen,
-  action: 'mark' | 'save' | 'filter' | 'clear' | 'columns' | 'follow' | 'sortLeft' | 'sortRight' | 'sortTurn' | 'parties',
+  action:
+    | 'mark'
+    | 'save'
+    | 'filter'
+    | 'filterForm'
+    | 'clear'
+    | 'prune'
+    | 'columns'
+    | 'follow'
+    | 'sortLeft'
+    | 'sortRight'
+    | 'sortTurn'
+    | 'parties',
 ): Step {
   const { list, settings } = screen
   switch (action) {
@@ -220,19 +267,16 @@ function listAction(
       return stay({ ...screen, prompt: savePrompt(screen, list.marked.size > 0 ? 'marked' : 'current', chosenCalls(screen)[0]) })
     case 'filter':
       return stay({ ...screen, prompt: { kind: 'filter', text: list.filter.text, at: list.filter.text.length, error: undefined } })
-    case 'clear': {
-      const before = screen.board.calls.size
-      screen.board.clear()
-      const cleared = relistNow({
-        ...screen,
-        list: { ...list, marked: new Set([...list.marked].filter((k) => screen.board.calls.has(k))) },
-      })
-      return stay(notify(cleared, `Forgot ${before - screen.board.calls.size} calls that are over.`))
+    case 'filterForm':
+      return stay({ ...screen, prompt: { kind: 'form', form: formNow(screen) } })
+    case 'clear':
+      return forget(screen)
+    case 'prune': {
+      const others = [...screen.board.calls.values()].filter((call) => !list.filter.fits(call)).map((call) => call.key)
+      return forget(screen, new Set(others))
     }
-    case 'columns': {
-      const chosen = settings.columns
-      return stay({ ...screen, prompt: { kind: 'columns', cursor: 0, chosen, order: columnOrder(chosen) } })
-    }
+    case 'columns':
+      return stay({ ...screen, prompt: columnsPrompt(screen) })
     case 'follow': {
       const follow = !list.follow
       const next = { ...screen, list: placed({ ...list, follow }, screen.rows) }
@@ -256,6 +300,19 @@ function listAction(
   }
 }
 
-function columnOrder(chosen: Screen['settings']['columns']): typeof chosen {
-  return [...chosen, ...columnNames.filter((name) => !chosen.includes(name))]
+/** Calls that are over go, of these keys or all. */
+function forget(screen: Screen, keys?: ReadonlySet<string>): Step {
+  const { board, list } = screen
+  const before = board.calls.size
+  board.clear(keys)
+  const marked = new Set([...list.marked].filter((key) => board.calls.has(key)))
+  const gone = before - board.calls.size
+  const left = relistNow({ ...screen, list: { ...list, marked } })
+  return stay(notify(left, `Forgot ${gone} ${gone === 1 ? 'call that is' : 'calls that are'} over.`))
+}
+
+/** The dialog as it was filled in, as long as the filter is still its own; else the filter as it was typed. */
+function formNow({ list: { form, filter }, nowMicros, settings: { aliases }, messagesOf }: Screen): ReturnType<typeof emptyForm> {
+  const own = form !== undefined && composed(form, { nowMs: nowMicros / 1000, aliases, messagesOf }) === filter.text
+  return own ? { ...form, row: 'from', error: undefined } : emptyForm(filter.text)
 }

@@ -1,21 +1,24 @@
 import type { BoardCall } from '../../lib/live/index.js'
 import { keymap } from './bindings.js'
+import { type TerminalFacts, themeFor } from './capabilities.js'
 import { drawFrame } from './draw/frame.js'
 import { ladderText } from './draw/text-ladder.js'
 import type { Filter } from './filter.js'
 import { type Host, openHost } from './host.js'
-import { type Effect, type Event, newScreen, type SaveFormat, type Screen } from './model.js'
-import { saveFile, savePcap } from './packets.js'
+import { type Effect, type Event, type Look, newScreen, type SaveFormat, type Screen } from './model.js'
+import { mergedPackets, saveFile, savePcap } from './packets.js'
 import { FramePace, Painter } from './painter.js'
 import { reduce } from './reduce.js'
 import { type SettingsFile, writeSettings } from './settings-file.js'
-import type { LiveSource } from './source.js'
+import { type LiveSource, messagesOf, sourceOf } from './source.js'
 import type { Theme } from './style.js'
 
 /** One run of the screen: events in, the reducer, effects out, frames at their pace. The only place with clocks and timers. */
 export interface SessionOptions {
   readonly sources: readonly LiveSource[]
-  readonly theme: Theme
+  readonly terminal: Pick<TerminalFacts, 'env' | 'depth'>
+  /** What flags say, over what is remembered. */
+  readonly look: Partial<Look>
   readonly mouse: boolean
   readonly filter: Filter
   readonly file: SettingsFile
@@ -29,7 +32,7 @@ const REMEMBER_MS = 500
 export async function runSession(options: SessionOptions): Promise<void> {
   const { stdout } = process
   const { sources } = options
-  const painter = new Painter(stdout, options.theme)
+  const theme = ({ look }: Screen): Theme => themeFor({ ...options.terminal, ...look })
   const pace = new FramePace()
   let screen: Screen = newScreen({
     columns: stdout.columns ?? 80,
@@ -38,7 +41,10 @@ export async function runSession(options: SessionOptions): Promise<void> {
     keymap: keymap(options.file.keys),
     losesOnQuit: sources.some((s) => s.own),
     filter: options.filter,
+    look: { ...options.file.settings, ...options.look },
+    messagesOf: messagesOf(sources),
   })
+  const painter = new Painter(stdout, theme(screen))
   let newsMs = performance.now()
   let drawing: NodeJS.Timeout | undefined
   let drawAtMs = Number.POSITIVE_INFINITY
@@ -53,7 +59,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
     drawAtMs = Number.POSITIVE_INFINITY
     if (!host.active) return
     pace.drawn(performance.now())
-    if (!painter.paint(drawFrame(screen, options.theme.unicode), screen.columns)) stdout.once('drain', () => schedule(false))
+    if (!painter.paint(drawFrame(screen, painter.theme.unicode), screen.columns)) stdout.once('drain', () => schedule(false))
   }
   const schedule = (urgent: boolean): void => {
     const atMs = performance.now() + pace.waitMs(performance.now(), urgent)
@@ -64,6 +70,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
   }
   const dispatch = (event: Event, urgent = false): void => {
     const step = reduce(screen, event)
+    if (step.screen.look !== screen.look) painter.theme = theme(step.screen)
     screen = step.screen
     for (const effect of step.effects) act(effect)
     schedule(urgent)
@@ -153,9 +160,6 @@ export async function runSession(options: SessionOptions): Promise<void> {
   }
 }
 
-const sourceOf = (sources: readonly LiveSource[], call: BoardCall): LiveSource =>
-  sources.find((s) => s.owns(call.source)) ?? (sources[0] as LiveSource)
-
 async function load(
   sources: readonly LiveSource[],
   calls: readonly BoardCall[],
@@ -187,7 +191,7 @@ async function save(
     return `Saved ${steps.length} messages of ${calls.length === 1 ? 'the call' : `${calls.length} calls`} to ${path}`
   }
   const found = await Promise.all(calls.map((call) => sourceOf(sources, call).packets(call, format === 'rtp')))
-  const packets = found.flatMap((p) => p.packets)
+  const packets = mergedPackets(found.map((p) => p.packets))
   if (packets.length === 0) throw new Error(found.find((p) => p.note !== undefined)?.note ?? 'No packets of it are kept.')
   const paths = savePcap(path, packets)
   const note = found.find((p) => p.note !== undefined)?.note

@@ -3,11 +3,12 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import { type Action, actions } from './bindings.js'
+import { colourChoices } from './capabilities.js'
 import { columnNames, partyForms } from './columns.js'
-import { colourings, type Settings, usualSettings } from './model.js'
+import { colourings, type Settings, timeForms, usualSettings } from './model.js'
 
 /**
- * What the screen remembers of a person, one JSON file: columns, order, aliases, and keys of their own (written by hand:
+ * What the screen remembers of a person, one JSON file: what the settings menu sets, and keys of their own (written by hand:
  * `"keys": { "filter": ["f3", "/"] }`). What is not understood in it is an error that names it, but for values that the
  * program wrote itself and an older one does not know: those are left.
  */
@@ -47,7 +48,12 @@ function settingsOf(found: Record<string, unknown>): Settings {
     sort: { column: oneOf(columnNames, sort.column, usualSettings.sort.column), descending: sort.descending === true },
     parties: oneOf(partyForms, found['parties'], usualSettings.parties),
     aliases: new Map(aliases.filter((pair): pair is [string, string] => typeof pair[1] === 'string')),
+    names: found['names'] !== false,
+    follow: found['follow'] === true,
     colours: oneOf(colourings, found['colours'], usualSettings.colours),
+    time: oneOf(timeForms, found['time'], usualSettings.time),
+    colour: oneOf(colourChoices, found['colour'], usualSettings.colour),
+    ascii: found['ascii'] === true,
   }
 }
 
@@ -80,8 +86,7 @@ export function writeSettings(path: string, settings: Settings): void {
     // Not there yet.
   }
   mkdirSync(dirname(path), { recursive: true })
-  const { columns, sort, parties, aliases, colours } = settings
-  const content = { ...own, columns, sort, parties, colours, aliases: Object.fromEntries(aliases) }
+  const content = { ...own, ...settings, aliases: Object.fromEntries(settings.aliases) }
   writeFileSync(`${path}.part`, `${JSON.stringify(content, undefined, 2)}\n`)
   renameSync(`${path}.part`, path)
 }

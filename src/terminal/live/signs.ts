@@ -11,6 +11,8 @@ export interface Signs {
   readonly bars: readonly string[]
   readonly line: string
   readonly upright: string
+  /** The edge of the part that the keys move. */
+  readonly thick: string
   readonly right: string
   readonly left: string
   readonly self: string
@@ -34,6 +36,7 @@ export const unicodeSigns: Signs = {
   bars: [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'],
   line: '─',
   upright: '│',
+  thick: '┃',
   right: '▶',
   left: '◀',
   self: '⟲',
@@ -57,6 +60,7 @@ export const asciiSigns: Signs = {
   bars: [' ', ' ', ' ', ' ', ' ', '#', '#', '#', '#'],
   line: '-',
   upright: '|',
+  thick: '#',
   right: '>',
   left: '<',
   self: '@',

@@ -1,5 +1,6 @@
 import type { BoardCall } from '../../lib/live/index.js'
 import type { PageName } from './bindings.js'
+import { columnNames } from './columns.js'
 import { relistNow } from './list.js'
 import type { Effect, Prompt, Screen } from './model.js'
 
@@ -26,6 +27,11 @@ export function show(screen: Screen, page: PageName): Screen {
 /** Other settings: shown at once, and remembered. */
 export function changed(screen: Screen, settings: Screen['settings']): Step {
   return stay(relistNow({ ...screen, settings }), { kind: 'remember', settings })
+}
+
+/** Those chosen come first, as they stand. */
+export function columnsPrompt({ settings: { columns } }: Screen): Prompt {
+  return { kind: 'columns', cursor: 0, chosen: columns, order: [...columns, ...columnNames.filter((name) => !columns.includes(name))] }
 }
 
 export function savePrompt(screen: Screen, which: 'marked' | 'current' | 'shown', call: BoardCall | undefined): Prompt | undefined {

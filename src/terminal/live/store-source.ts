@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Micros } from '../../lib/base/units.js'
 import type { CallJson } from '../../lib/call/json.js'
 import { type BoardCall, recordView } from '../../lib/live/index.js'
@@ -62,7 +63,7 @@ export function storeSource({ name, store, where, limit, packets }: StoreSourceO
       } catch (error) {
         sink.status({ name, state: 'lost', past: true, detail: (error as Error).message.split('\n')[0] })
       }
-      await pause(POLL_MS)
+      await pause(POLL_MS, undefined, { signal: stop.signal }).catch(() => {})
     }
   }
 
@@ -97,19 +98,5 @@ export function storeSource({ name, store, where, limit, packets }: StoreSourceO
       calls.delete(id)
     }
     return last ?? 0
-  }
-
-  function pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      stop.signal.addEventListener(
-        'abort',
-        () => {
-          clearTimeout(timer)
-          resolve()
-        },
-        { once: true },
-      )
-    })
   }
 }

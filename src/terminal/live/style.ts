@@ -93,9 +93,12 @@ export function ansi({ spans, on }: Line, columns: number, theme: Theme): string
   return on !== undefined || now !== '' ? `${out}\u001b[0m` : out
 }
 
+/** Signs of our own sentences that have a likeness in ASCII. */
+const likenesses: Readonly<Record<string, string>> = { '…': '~', '–': '-', '·': '.', '×': 'x', '→': '>' }
+
 /** What a terminal without Unicode shows of a text; takes as many cells. */
 function asciiOf(text: string): string {
-  return text.replace(/[^\u0020-\u007e]/gu, (sign) => '?'.repeat(cellsOf(sign)))
+  return text.replace(/[^\u0020-\u007e]/gu, (sign) => likenesses[sign] ?? '?'.repeat(cellsOf(sign)))
 }
 
 /** The line as text alone: for tests, for terminals that are none. */

@@ -78,6 +78,16 @@ describe('the board', () => {
     expect([board.running, board.calls.size]).toEqual([0, 2])
   })
 
+  test('what has ended runs no more, though its source still waits for stragglers', () => {
+    const board = new CallBoard()
+    const ended = ['ended', 'failed', 'cancelled', 'redirected'] as const
+    board.apply(changes(1, { added: [view(1), view(2, { state: 'ringing' }), view(3, { state: 'answered' })] }))
+    board.apply(changes(2, { added: ended.map((state, i) => view(4 + i, { state })) }))
+    expect([board.running, board.calls.size]).toEqual([3, 7])
+    board.apply(changes(3, { removed: [view(1), view(4)] }))
+    expect(board.running).toBe(2)
+  })
+
   test('a source that begins anew: calls told of again go on, the others are gone, nothing is counted twice', () => {
     const board = new CallBoard()
     board.apply(changes(1, { added: [view(1), view(2)] }))
@@ -120,21 +130,28 @@ describe('the board', () => {
 
 describe('a trail', () => {
   test('one sample a second, gaps where nothing was known, the oldest go', () => {
-    const trail = new Trail(1, 10)
+    const trail = new Trail([1], 10)
     for (let s = 0; s < 25; s++) if (s % 5 !== 4) trail.put(second(s), s)
     expect(trail.length).toBe(10)
     expect(trail.last(10)).toEqual([undefined, 15, 16, 17, 18, undefined, 20, 21, 22, 23])
   })
 
+  test('values to the part they are kept in; what is beyond stays at the end', () => {
+    const trail = new Trail([1000, 10], 10)
+    trail.put(second(0), 4.4056, 12.34)
+    trail.put(second(1), undefined, 1e9)
+    expect([trail.at(1), trail.at(1, 1), trail.at(0), trail.at(0, 1)]).toEqual([4.406, 12.3, undefined, 6553.4])
+  })
+
   test('a clock that was set back begins anew', () => {
-    const trail = new Trail(1, 10)
+    const trail = new Trail([1], 10)
     trail.put(second(50), 1)
     trail.put(second(20), 2)
     expect(trail.last(3)).toEqual([undefined, undefined, 2])
   })
 
   test('a gap longer than the trail costs no more than the trail', () => {
-    const trail = new Trail(1, 10)
+    const trail = new Trail([1], 10)
     trail.put(second(0), 1)
     trail.put(second(1e9), 2)
     expect(trail.last(10)).toEqual([...Array(9).fill(undefined), 2])

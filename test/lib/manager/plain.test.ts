@@ -106,7 +106,14 @@ describe('as VoIPmonitor answered, word for word', () => {
         .map((line) => line.split('=')[0] as string)
     // What only VoIPmonitor has: its archives, its allocator.
     const theirs = words(recorded('sniffer_stat plain')).filter((name) => !['tarQ', 'tarB', 'fileB', 'TCM'].includes(name))
-    expect(words(await m.plain('sniffer_stat plain')).filter((name) => name !== 'SQLq')).toEqual(theirs)
+    const ours = await m.plain('sniffer_stat plain')
+    // A sensor on a wire also says its packets a second and its CPU; the recorded one read a file.
+    expect(words(ours).filter((name) => !['SQLq', 'PS', 't0CPU'].includes(name))).toEqual(theirs)
+    expect(ours).toMatch(/^PS=C:\d+\/-0\(0\/0\) r:-\/- S:(\d+)\/\1 SR:- SM:- R:(\d+)\/\2 A:\d+$/m)
+    expect(ours).toMatch(/^heap=u0\|t0$/m)
+    expect(JSON.parse(await m.plain('sniffer_stat')).pbStatString).toMatch(
+      /^calls\[1,r:0\]\[1,r:0\] PS\[C:.*\] heap\[u0\|t0\] \[.*Mb\/s\] .*t0CPU\[/,
+    )
   })
 })
 
@@ -231,18 +238,60 @@ describe('files', () => {
 
 test('active_call_info: the call, its SIP messages from the pcap, its streams', async () => {
   const reference = /"(0x[0-9a-f]+)"/.exec(await m.plain('listcalls'))?.[1] as string
-  const answers = [await m.plain(`active_call_info ${reference}`), await m.plain(`active_call_info {"callreference":"${reference}"}`)]
+  const decimal = await m.plain(`active_call_info ${BigInt(reference)}`)
+  const answers = [
+    decimal,
+    await m.plain(`active_call_info ${reference}`),
+    await m.plain(`active_call_info {"callreference":"${reference}"}`),
+  ]
   for (const answer of answers) {
-    const info = JSON.parse(answer) as { call: { callId: string }; sip_packets: unknown[]; rtp_streams: unknown[] }
-    expect(info.call.callId).toBe(callId)
-    expect(info.sip_packets).toMatchObject([
-      { src_ip: '10.0.0.1', src_port: 5060, dst_ip: '10.0.0.2', sip: 'INVITE sip:bob@example.net SIP/2.0', cseq_m: 'INVITE', cseq_n: 1 },
-      { src_ip: '10.0.0.2', sip: 'SIP/2.0 180 Ringing' },
-      { sip: 'SIP/2.0 200 OK' },
+    const info = JSON.parse(answer) as { call: object; sip_packets: object[]; rtp_streams: object[] }
+    // The keys, their order and their types as VoIPmonitor 2026.04 answered for a call on a wire; the values are this call's.
+    const [columns, row] = JSON.parse(await m.plain('listcalls')) as [string[], unknown[]]
+    expect(Object.keys(info.call)).toEqual(columns)
+    const running = ['duration', 'connect_duration', 'src_mosf1', 'dst_mosf1']
+    expect(Object.entries(info.call).filter(([name]) => !running.includes(name))).toEqual(
+      columns.map((name, i) => [name, row[i]]).filter(([name]) => !running.includes(name as string)),
+    )
+    expect(info.sip_packets).toEqual(
+      [
+        ['10.0.0.1', '10.0.0.2', 'INVITE sip:bob@example.net SIP/2.0', 0],
+        ['10.0.0.2', '10.0.0.1', 'SIP/2.0 180 Ringing', 1],
+        ['10.0.0.2', '10.0.0.1', 'SIP/2.0 200 OK', 4],
+      ].map(([src_ip, dst_ip, sip, seconds]) => ({
+        time: 1_700_000_000_000_000 + Number(seconds) * 1e6,
+        src_ip,
+        src_port: '5060',
+        dst_ip,
+        dst_port: '5060',
+        sip,
+        sip_len: expect.any(Number),
+        packet_len: expect.any(Number),
+        cseq_m: 1,
+        cseq_n: 1,
+      })),
+    )
+    expect(info.rtp_streams).toEqual([
+      {
+        src_ip: '10.0.0.1',
+        src_port: '4000',
+        dst_ip: '10.0.0.2',
+        dst_port: '6000',
+        time: 1_700_000_004_780_000,
+        time_last: 1_700_000_015_000_000,
+        ssrc: expect.any(Number),
+        codec: 8,
+        received: 512,
+        lost: 0,
+        jitter_avg: 0,
+        jitter_max: 0,
+      },
+      expect.objectContaining({ src_ip: '10.0.0.2', src_port: '6000', received: 512 }),
     ])
-    expect(info.rtp_streams).toHaveLength(2)
+    expect(answer).toContain('SIP\\/2.0 200 OK')
   }
-  expect(await m.plain('active_call_info 0x1')).toBe('')
+  for (const unknown of ['0x1', 'nonsense', '{"callreference":"1"}', ''])
+    expect(await m.plain(`active_call_info ${unknown}`)).toBe('call not found')
 })
 
 test('callreference: of two services of systemd, whose names have no process in them', async () => {
@@ -252,7 +301,9 @@ test('callreference: of two services of systemd, whose names have no process in 
     for (const service of services) {
       service.feed(call)
       const reference = /"(0x[0-9a-f]+)"/.exec(await service.plain('listcalls'))?.[1] as string
-      expect(JSON.parse(await service.plain(`active_call_info ${reference}`))).toMatchObject({ call: { callreference: reference, callId } })
+      expect(JSON.parse(await service.plain(`active_call_info ${reference}`))).toMatchObject({
+        call: { callreference: reference, callid: callId },
+      })
       references.push(reference)
     }
     expect(new Set(references).size).toBe(2)

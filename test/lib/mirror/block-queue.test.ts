@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { PackedBlock } from '../../../src/lib/mirror/block.js'
 import { BlockQueue, type QueueOptions } from '../../../src/lib/mirror/block-queue.js'
 import { DiskBuffer } from '../../../src/lib/mirror/disk-buffer.js'
+import { SpareBuffers } from '../../../src/lib/mirror/spare-buffers.js'
 import { until } from '../../support/mirror.js'
 
 // A block is 1000 bytes of its own number here.
@@ -72,6 +73,36 @@ describe('in memory', () => {
     expect(q.next()?.number).toBe(3)
     q.ack(3)
     expect(q.empty).toBe(true)
+  })
+
+  test('bytes are spare once acknowledged, or copied to the disk, and not before', () => {
+    const spare: number[] = []
+    const options = { spare: (bytes: Uint8Array) => spare.push(bytes[0] as number) }
+    const q = queue(options)
+    put(q, 0, 3)
+    q.next()
+    q.next()
+    expect(spare).toEqual([])
+    q.ack(0)
+    q.rewind(-1)
+    expect(spare).toEqual([0])
+    q.ack(2)
+    expect(spare).toEqual([0, 1, 2])
+    const onDisk = queue({ ...options, memoryMax: SIZE + 256, disk: disk() })
+    put(onDisk, 3, 5)
+    expect(spare).toEqual([0, 1, 2, 4])
+  })
+
+  test('spare memory is used again for what fits it; other memory is not ours to use', () => {
+    const memory = new SpareBuffers()
+    const first = memory.take(20_000)
+    expect([first.length, first.byteOffset]).toEqual([20_000, 0])
+    memory.give(first)
+    memory.give(new Uint8Array(20_000))
+    expect(memory.take(40_000).buffer).not.toBe(first.buffer)
+    expect(memory.take(1000).buffer).not.toBe(first.buffer)
+    expect(memory.take(25_000).buffer).toBe(first.buffer)
+    expect(memory.take(25_000).buffer).not.toBe(first.buffer)
   })
 
   test('full: the newest go', async () => {

@@ -11,6 +11,7 @@ import { type Compression, numberBlock, OwnPacker } from '../../../src/lib/mirro
 import { BlockQueue } from '../../../src/lib/mirror/block-queue.js'
 import { Receiver, type ReceiverOptions } from '../../../src/lib/mirror/receiver.js'
 import { runSender, type SenderParts, type SenderResult } from '../../../src/lib/mirror/sender.js'
+import { SpareBuffers } from '../../../src/lib/mirror/spare-buffers.js'
 import { ClassicPacker } from '../../../src/lib/mirror/voipmonitor.js'
 import { Trackers } from '../../../src/lib/sniffer/trackers.js'
 import { trackerOptions } from '../../support/analyse.js'
@@ -107,12 +108,15 @@ function send(port: number, batches: Iterable<PacketBatch>, o: SendOptions = {})
   const compression = o.compression ?? 'lz4'
   const classic = o.parts?.protocol === 'voipmonitor'
   const memoryMax = o.memoryMax ?? 64 << 20
-  const queue = new BlockQueue({ memoryMax, disk: undefined, drop: 'oldest', ...(!classic && { seal: numberBlock }) })
+  const confirm = o.parts?.confirm ?? true
+  const memory = classic && confirm ? undefined : new SpareBuffers()
+  const spare = (bytes: Uint8Array): void => memory?.give(bytes)
+  const queue = new BlockQueue({ memoryMax, disk: undefined, drop: 'oldest', ...(!classic && { seal: numberBlock }), spare })
   const done: Promise<SenderResult> = runSender({
     source: sourceOf(batches, { live: o.live ?? false, ...(o.gate && { gate: o.gate }) }),
     packer: classic
-      ? new ClassicPacker(compression, o.blockBytes ?? 4000, o.sensor ?? 7)
-      : new OwnPacker(compression, o.blockBytes ?? 4000),
+      ? new ClassicPacker(compression, o.blockBytes ?? 4000, o.sensor ?? 7, memory)
+      : new OwnPacker(compression, o.blockBytes ?? 4000, memory),
     queue,
     preFilter: undefined,
     destinations: [{ host: '127.0.0.1', port }],
@@ -458,6 +462,30 @@ describe('VoIPmonitor’s protocol', () => {
     await send(got.receiver.port, batchesOf(20, 50), { parts: { protocol: 'voipmonitor', confirm: false } }).done
     await until('all', () => got.packets.length === 1000)
     expect(numbers(got)).toEqual(range(1000))
+  })
+
+  test('a silent wire: its time goes on, so that its last calls end', async () => {
+    const classic = { linkType: 1, connectDifferenceSecondsMax: 2, blockDifferenceSecondsMax: 30, quietMs: 300 }
+    let time = 0
+    const got = await receive({
+      classic,
+      onBatch: ({ until }) => {
+        time = until
+      },
+    })
+    // Open after its only block, as a sender on a wire is.
+    let over = (): void => {}
+    const end = new Promise<void>((resolve) => {
+      over = resolve
+    })
+    const live = { live: true, gate: gateOf(() => end), parts: { protocol: 'voipmonitor' } } as const
+    send(got.receiver.port, batchesOf(2, 50), live)
+    cleanups.push(() => over())
+    await until('the packets', () => got.packets.length === 50)
+    const last = got.packets.at(-1)!.micros
+    expect(time).toBe(last)
+    await until('three seconds more', () => time > last + 3e6)
+    expect(time).toBeLessThan(last + 10e6)
   })
 
   test('a line that is cut: the same counter again, and nothing twice', async () => {

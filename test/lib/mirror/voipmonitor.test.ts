@@ -113,10 +113,11 @@ function firstBlock(stream: Uint8Array): Uint8Array {
 const frames = [
   ethernet(0x0800, ipv4(17, udp(5060, 5060, text('plain')))),
   ethernet(0x8100, vlan(5, 0x0800, ipv4(17, udp(5060, 5060, text('tagged'))))),
-  ethernet(0x0806, text('no IP, but long enough for a header')),
+  ethernet(0x88a8, vlan(6, 0x8100, vlan(7, 0x0800, ipv4(17, udp(5060, 5060, text('tagged twice')))))),
 ]
+const arp = ethernet(0x0806, text('no IP, but long enough for a header'))
 
-function packed(compression: 'none' | 'snappy' | 'lz4', linkType = 1): Uint8Array {
+function packerOf(frames: readonly Uint8Array[], compression: 'none' | 'snappy' | 'lz4', linkType = 1): ClassicPacker {
   const fill = new BatchFill(new Uint8Array(Buffer.concat(frames)))
   fill.begin(fill.bytes, linkType, false)
   let at = 0
@@ -126,8 +127,12 @@ function packed(compression: 'none' | 'snappy' | 'lz4', linkType = 1): Uint8Arra
   })
   fill.until = 0 as Micros
   const packer = new ClassicPacker(compression, 1 << 20, 7)
-  packer.add(view(fill), 0, undefined)
-  const { bytes } = packer.take()!
+  expect(packer.add(view(fill), 0, undefined)).toBe(frames.length)
+  return packer
+}
+
+function packed(compression: 'none' | 'snappy' | 'lz4', linkType = 1): Uint8Array {
+  const { bytes } = packerOf(frames, compression, linkType).take()!
   stampClassicBlock(bytes, { counter: 3, confirm: true, checksum: true, seconds: 1_800_000_000 })
   return bytes
 }
@@ -148,9 +153,19 @@ describe('our own stream', () => {
     expect([...batch!.length.subarray(0, 3)]).toEqual(frames.map((f, i) => f.length + i))
   })
 
-  test('says where the IP header is: behind tags, and nowhere', () => {
+  test('says where the IP header is, and the VLAN of the last tag', () => {
     const { plain, offsets } = blocksOf(read(shaken(packed('none')), 999).events)[0]!
-    expect([...offsets].map((at) => plain[at + 26]! | (plain[at + 27]! << 8))).toEqual([14, 18, 0xffff])
+    const word = (field: number): number[] => [...offsets].map((at) => plain[at + field]! | (plain[at + field + 1]! << 8))
+    expect(word(24)).toEqual([14, 18, 22])
+    expect(word(26)).toEqual([14, 18, 22])
+    expect(word(32)).toEqual([0xfffe, 5, 7])
+  })
+
+  test('what is not IP stays out, counted: its receiver refuses a block of it, when it is not packed', () => {
+    const packer = packerOf([arp, frames[0]!, arp], 'none')
+    expect(packer.count).toBe(1)
+    expect(packer.leftOut()).toEqual([['not IP', 2]])
+    expect(packerOf([arp], 'none').take()).toBeUndefined()
   })
 
   test('raw IP is named as libpcap does, and read back', () => {

@@ -38,6 +38,18 @@ describe('packets kept in memory', () => {
     expect(found.map((p) => hex(p.bytes))).toEqual(packets.map((p) => hex(p.frame)))
   })
 
+  test('a call whose packets have all gone keeps those that come after', () => {
+    // Room for two pages each; between two packets of the first call so many of another come that nothing of it is left.
+    const first = call('first', 0, 100)
+    const flood = call('flood', 2, 200, 4010).map((p) => ({ ...p, at: 2.001 + (p.at - 2) / 1000 }))
+    const options = Array.from({ length: 40 }, (_, i) =>
+      sip(2.006 + i / 10_000, '10.0.0.1:5060', '10.0.0.2:5060', 'OPTIONS', { callId: 'flood', cseq: `${i + 2} OPTIONS` }),
+    )
+    const packets = [...first, ...flood, ...options].sort((x, y) => x.at - y.at)
+    const kept = keep(packets, { sipBytes: 8192, mediaBytes: 16_384 })
+    expect(hex(kept.of(1, true).packets.at(-1)?.bytes ?? new Uint8Array())).toBe(hex(first.at(-1)?.frame as Uint8Array))
+  })
+
   test('SIP alone', () => {
     const found = keep(call('one', 0, 300), { sipBytes: 1 << 20, mediaBytes: 1 << 20 }).of(1, false)
     expect(found.packets.length).toBe(2)

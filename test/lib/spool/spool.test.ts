@@ -22,7 +22,7 @@ import type { HeldPacket } from '../../../src/lib/base/held.js'
 import type { PacketBatch } from '../../../src/lib/base/packets.js'
 import type { Micros } from '../../../src/lib/base/units.js'
 import type { CallHandle } from '../../../src/lib/call/outputs.js'
-import { spoolFile } from '../../../src/lib/spool/find.js'
+import { callFiles, spoolFile } from '../../../src/lib/spool/find.js'
 import { openSpool, type SpoolOptions, safeName, spoolPath } from '../../../src/lib/spool/index.js'
 import { packetsOf } from '../../../src/lib/spool/packets.js'
 import { batchOf, type Packet, sip, talk } from '../../support/ladder.js'
@@ -64,6 +64,42 @@ test('an end that is bounded: a disk that hangs is not waited for, and what it d
   expect(kept).toBe(0)
   // Lets the thread go.
   closeSync(openSync(file, constants.O_RDONLY | constants.O_NONBLOCK))
+})
+
+test('flush: what was seen of a call is in its file, while the call runs and when it has just ended', async () => {
+  for (const layout of ['earshot', 'voipmonitor'] as const) {
+    const path = fresh()
+    const spool = await open(path, { layout })
+    const batch = batchOf(packets)
+    const call = handle()
+    const onDisk = async (): Promise<number> => {
+      const file = spool.pathOf(call) ?? name
+      await spool.flush(file)
+      let bytes = 0
+      for await (const piece of packetsOf(callFiles(path, file, { media: true }))) bytes += piece.length
+      // A header of 16 bytes each, behind one of 24.
+      return bytes - 24
+    }
+    let name = ''
+    const size = (count: number): number => batch.captured.slice(0, count).reduce((sum, n) => sum + n + 16, 0)
+    const give = (from: number, to: number): void => {
+      for (let i = from; i < to; i++) {
+        const isSip = batch.captured[i] !== 214
+        spool.packet(call, batch, i, isSip ? 'sip' : 'rtp', (batch.at[i] as number) + 54)
+      }
+      // Capture time stands: nothing goes out because it is old.
+      spool.settle(batch, started)
+    }
+    give(0, 3)
+    expect(await onDisk()).toBe(size(3))
+    give(3, batch.count)
+    name = spool.pathOf(call) as string
+    spool.ended(call)
+    expect(await onDisk()).toBe(size(batch.count))
+    await spool.flush('no/such/call.pcap')
+    await spool.close()
+    await spool.flush(name)
+  }
 })
 
 /** Gives a whole batch to one call. */

@@ -98,9 +98,10 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
       const over6 = { ...call, callId: 'over6', callerAddr: { ip: '2001:db8::1', port: 5060 } }
       expect(await writer.insert([call, over6])).toMatchObject({ stored: 2 })
       expect(await writer.insert([call, over6])).toMatchObject({ stored: 0, duplicates: 2 })
+      const day = (alias: string): string => (form.partitioned ? `AND ${alias}.calldate = c.calldate` : '')
       const [row] = await server.sql(
         `SELECT c.calldate, c.duration, ${form.ipv6 ? 'hex(c.sipcallerip)' : 'c.sipcallerip'} AS ip, c.lastSIPresponseNum, r.received, n.fbasename, e.exact
-         FROM cdr c JOIN cdr_next n ON n.cdr_ID = c.ID AND n.calldate = c.calldate JOIN cdr_rtp r ON r.cdr_ID = c.ID AND r.calldate = c.calldate
+         FROM cdr c JOIN cdr_next n ON n.cdr_ID = c.ID ${day('n')} JOIN cdr_rtp r ON r.cdr_ID = c.ID ${day('r')}
          JOIN earshot_cdr e ON e.cdr_ID = c.ID AND e.calldate = c.calldate WHERE n.fbasename = 'theirs' LIMIT 1`,
         database,
       )
@@ -111,6 +112,11 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
       expect(
         await one(`SELECT hex(c.sipcallerip) FROM cdr c JOIN cdr_next n ON n.cdr_ID = c.ID WHERE n.fbasename = 'over6'`, database),
       ).toBe(v6)
+      // What comes later takes the place of what was there, in every table.
+      const streams = await one('SELECT count(*) FROM cdr_rtp', database)
+      expect(await writer.insert([{ ...call, revision: call.revision + 1 }])).toMatchObject({ updated: 1 })
+      expect(await one('SELECT count(*) FROM cdr_rtp', database)).toBe(streams)
+      expect(await one('SELECT count(*) FROM cdr_next', database)).toBe(2)
       expect(withoutCounter(await created(database))).toBe(withoutCounter(before))
       const added = (
         await server.sql<{ t: string }>(`SELECT table_name AS t FROM information_schema.tables WHERE table_schema = '${database}'`)

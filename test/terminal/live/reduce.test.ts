@@ -127,7 +127,12 @@ describe('the filter', () => {
     ['caller = 1006', ['ringing']],
     ['hebr', ['hebrew']],
     ['10.0.0.3', ['busy']],
-    ['ALICE', []],
+    ['ALICE', ['good']],
+    ['state = ringing', ['ringing']],
+    ['state = ended', ['good']],
+    ['method = bye', ['good']],
+    ['text ~ hebr', ['hebrew']],
+    ['payload ~ "Phone 1" and caller = 1001', ['lossy']],
     ['Alice', ['good']],
     ['ringing', ['ringing']],
   ])('%s', (text, want) => expect(shownIds(opened().type(`/${text}\r`))).toEqual(want))
@@ -153,10 +158,197 @@ describe('the filter', () => {
     expect(shownIds(s)).toEqual(['call-2'])
   })
 
+  test('of a text that is too long as much is taken as has room, and its end can be seen', () => {
+    const s = opened().type(`/\u001b[200~${'👍'.repeat(700)}\u001b[201~`)
+    const { prompt } = s.screen
+    expect(prompt?.kind === 'filter' && [prompt.text.length, prompt.at]).toEqual([1000, 1000])
+    expect(s.frame().cursor).toEqual({ row: 23, column: 118 })
+  })
+
+  test('nothing fits: it says so, and which key changes that', () => {
+    expect(opened().type('/caller = 9\r').text()).toContain('None of 7 calls fits the filter. F3 changes it.')
+  })
+
   test('keys typed into it do nothing else', () => {
     const s = opened().type('/q?p\u007f\u007f\u007fbusy\r')
     expect([shownIds(s), s.screen.page, s.screen.list.frozen]).toEqual([['busy'], 'calls', false])
   })
+})
+
+describe('the filter dialog', () => {
+  // What is typed into it, and the expression it becomes. Tab goes to the next row.
+  test.each([
+    ['digits are a number', 'f1001\r', 'caller ~ 1001', ['lossy']],
+    ['a name', 'fAlice\r', '(caller ~ Alice or caller_name ~ Alice or caller_domain ~ Alice)', ['good']],
+    [
+      'a number and its domain',
+      'f100*@example.com\t+155\r',
+      'caller ~ 100* and caller_domain ~ example.com and callee ~ +155',
+      ['hostile'],
+    ],
+    ['where it went', 'f\t\t\t10.0.0.3\r', 'callee_ip = 10.0.0.3', ['busy']],
+    ['several blocks', 'f\t\t\t10.0.0.3, 192.0.2.0/24\r', 'callee_ip in (10.0.0.3, 192.0.2.0/24)', ['busy']],
+    ['words of a message', 'f\t\t\t\tBusy Here\r', 'payload ~ "Busy Here"', ['busy']],
+    ['a quote in it', 'f\t\t\t\t"Bob"\r', 'payload ~ """Bob"""', ['lossy']],
+    ['a box', 'f\t\t\t\t\t\u001b[C \r', 'method = bye', ['good']],
+    ['two boxes', 'f\t\t\t\t\t\u001b[C \u001b[C \r', 'method in (bye, cancel)', ['good']],
+    [
+      'an expression with "or" stays one',
+      'f10\t\t\t\t\t\tstatus = 486 or mos < 4\r',
+      'caller ~ 10 and (status = 486 or mos < 4)',
+      ['lossy', 'busy'],
+    ],
+    ['a piece beside others', 'f10\t\t\t\t\t\tringing\r', 'caller ~ 10 and state = ringing', ['ringing']],
+    ['nothing: every call', 'f\r', '', ['good', 'lossy', 'emoji', 'hebrew', 'hostile', 'busy', 'ringing']],
+  ])('%s', (_, keys, text, want) => {
+    const s = opened().type(keys)
+    expect([s.screen.prompt, s.screen.list.filter.text, shownIds(s)]).toEqual([undefined, text, want])
+  })
+
+  test('opened again, it is as it was filled in; after a typed filter, that is its expression', () => {
+    const s = opened().type('fAlice\r').type('f')
+    expect(s.screen.prompt).toMatchObject({ kind: 'form', form: { texts: { from: { text: 'Alice' }, expression: { text: '' } } } })
+    s.event({ kind: 'key', key: { name: 'escape' } })
+      .type('/\u0015mos < 4\r')
+      .type('f')
+    expect(s.screen.prompt).toMatchObject({ kind: 'form', form: { texts: { from: { text: '' }, expression: { text: 'mos < 4' } } } })
+  })
+
+  test('a name of an address stands for it', () => {
+    const s = opened().type('aOffice\r').type('f\t\toffice\r')
+    expect([s.screen.list.filter.text, shownIds(s).length]).toEqual(['caller_ip = 10.0.0.1', 7])
+  })
+
+  test('what is wrong is said, and the cursor goes there', () => {
+    const s = opened().type('f1001\t\tnowhere\t\t\r')
+    expect(s.screen.prompt).toMatchObject({ form: { row: 'source', error: { text: expect.stringContaining('"nowhere" is no address') } } })
+    s.type('\u0015\t\t\t\tmos <\r')
+    expect(s.screen.prompt).toMatchObject({ form: { row: 'expression', error: { text: expect.stringContaining('value for mos') } } })
+  })
+
+  test('messages that are with a sensor cannot be looked through, and it says so', () => {
+    const s = many(1).type('f\t\t\t\tx\r')
+    expect(s.screen.prompt).toMatchObject({ form: { error: { row: 'payload' } } })
+  })
+
+  test('Ctrl-L empties it, Esc leaves the filter as it was; keys typed do nothing else', () => {
+    const s = opened().type('f1001\r').type('fqp?x')
+    expect([s.screen.page, s.screen.list.frozen]).toEqual(['calls', false])
+    s.type('\u000c')
+    expect(s.screen.prompt).toMatchObject({ form: { texts: { from: { text: '' } } } })
+    s.event({ kind: 'key', key: { name: 'escape' } })
+    expect(shownIds(s)).toEqual(['lossy'])
+  })
+})
+
+describe('settings', () => {
+  const turned = (keys: string): TestScreen => opened().type('o').type(keys)
+
+  test.each([
+    ['sort by', 'j\u001b[C', { sort: { column: 'pdd', descending: false } }],
+    ['order', 'jj ', { sort: { column: 'start', descending: true } }],
+    ['parties, backwards', 'jjj\u001b[D', { parties: 'address' }],
+    ['names', 'jjjj ', { names: false }],
+    ['follow', 'jjjjj ', { follow: true }],
+    ['colours', 'jjjjjj ', { colour: 'always' }],
+    ['ASCII', 'jjjjjjj ', { ascii: true }],
+    ['arrows', 'jjjjjjjj ', { colours: 'call' }],
+    ['time, from below', 'k ', { time: 'delta' }],
+  ])('%s: at once, and remembered', (_, keys, want) => {
+    const s = turned(keys)
+    expect(s.effects.at(-1)).toMatchObject({ kind: 'remember', settings: want })
+    expect(s.screen.settings).toMatchObject(want)
+  })
+
+  test('Enter on the columns opens their choice', () => expect(turned('\r').screen.prompt?.kind).toBe('columns'))
+
+  test('without names, addresses are shown as they are', () => {
+    const s = opened().type('aOffice\r')
+    expect(s.text()).toContain('Office')
+    expect(s.type('ojjjj \r').text()).not.toContain('Office:')
+  })
+
+  test('what a flag said is of this run, until it is set', () => {
+    const s = new TestScreen(80, 24, undefined, { look: { colour: 'never', ascii: true } })
+    s.type('u')
+    expect(s.effects.at(-1)).toMatchObject({ settings: { colour: 'auto', ascii: false } })
+    s.type('ojjjjjjj ')
+    expect([s.screen.look, s.screen.settings.ascii]).toEqual([{ colour: 'never', ascii: false }, false])
+  })
+})
+
+describe('sideways', () => {
+  const header = (s: TestScreen): string => s.text().split('\n')[1] ?? ''
+
+  test('columns go to the left until the last one is seen, and come back', () => {
+    const s = new TestScreen(80, 24, played.source)
+    for (const changes of played.changes) s.event({ kind: 'changes', changes })
+    s.settle()
+    const before = header(s)
+    expect([before.slice(0, 2), before.includes('Start')]).toEqual([' ▶', false])
+    s.type('ll')
+    expect(header(s)).toMatch(/^◀▶State +From +To +Start/)
+    s.type('l'.repeat(30))
+    expect(header(s)).toContain('Trend')
+    s.type('h'.repeat(s.screen.list.side))
+    expect(header(s)).toBe(before)
+  })
+
+  test('a message: lines are cut, not wrapped, and what was to the right is seen', async () => {
+    const s = await opened().type('\r').loaded()
+    s.type('\r').type('l')
+    expect(s.text()).toContain('\nip:bob@example.net SIP/2.0\n')
+    expect(s.type('h').text()).toContain('INVITE sip:bob@')
+  })
+
+  test('of more addresses than have room the ladder shows the next', async () => {
+    const s = await opened().type('j\r').loaded()
+    const [first] = s.screen.flow.steps
+    if (first === undefined) throw new Error('no message')
+    const hops = Array.from({ length: 9 }, (_, i) => ({
+      ...first,
+      source: `10.0.1.${i}:5060`,
+      destination: `10.0.1.${i + 1}:5060`,
+    }))
+    s.event({ kind: 'messages', keys: s.screen.flow.calls.map((c) => c.key), steps: hops })
+    expect(header(s)).toMatch(/10\.0\.1\.0 .*10\.0\.1\.2 /)
+    expect(header(s.type('ll'))).toMatch(/10\.0\.1\.2 .*10\.0\.1\.4 /)
+    s.type('l'.repeat(30))
+    expect(header(s)).toMatch(/10\.0\.0\.2/)
+  })
+
+  test('Tab goes to the message and back; there, keys move it and not the ladder', async () => {
+    const s = await opened().type('j\r').loaded()
+    s.type('\tjjj')
+    expect([s.screen.flow.pane, s.screen.flow.cursor]).toEqual(['message', 0])
+    s.type('\tj')
+    expect([s.screen.flow.pane, s.screen.flow.cursor, s.screen.scroll.message]).toEqual(['ladder', 1, 0])
+  })
+
+  test('where both have no room, Tab shows the message alone', async () => {
+    const s = await opened().type('j\r').loaded()
+    s.event({ kind: 'resize', columns: 80, rows: 24 }).type('\t')
+    expect(s.screen.page).toBe('raw')
+    s.type('\t')
+    expect([s.screen.page, s.screen.behind]).toEqual(['call', ['calls']])
+  })
+})
+
+test('after End of a long page, Up moves at once', () => {
+  const s = new TestScreen(80, 12).settle().type('?')
+  const top = (): string => s.text().split('\n')[1] ?? ''
+  s.type('G')
+  const end = top()
+  s.type('k')
+  expect(top()).not.toBe(end)
+})
+
+test('prune forgets calls that are over and do not fit the filter', () => {
+  const s = many(3)
+    .event({ kind: 'changes', changes: news({ removed: [view(1), view(2, { status: 486 })] }) })
+    .settle()
+  s.type('/status = 486\r').type('X').type('/\u0015\r')
+  expect(shownIds(s)).toEqual(['call-2', 'call-3'])
 })
 
 describe('a call', () => {
@@ -265,8 +457,12 @@ describe('actions', () => {
     expect(s.effects.at(-1)).toMatchObject({ kind: 'remember' })
   })
 
-  test('Ctrl-C quits from anywhere, also while something is typed', () => {
-    expect(opened().type('/abc\u0003').effects.at(-1)).toEqual({ kind: 'quit' })
+  test('Ctrl-C quits and Ctrl-Z goes to the shell from anywhere, also while something is typed', () => {
+    for (const keys of ['/abc', 'fabc', 'o', 's', 't', 'q']) {
+      const s = opened().type(`${keys}\u001a`)
+      expect([s.effects.at(-1)?.kind, s.screen.prompt !== undefined]).toEqual(['suspend', true])
+      expect(s.type('\u0003').effects.at(-1)).toEqual({ kind: 'quit' })
+    }
   })
 
   test('a click chooses, a second one opens; the wheel scrolls', () => {

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -11,14 +11,17 @@ import type { SourceStatus } from '../../../src/terminal/live/model.js'
 import type { LiveSource } from '../../../src/terminal/live/source.js'
 import { storeSource } from '../../../src/terminal/live/store-source.js'
 import { scenarios, toXml } from '../../fixtures/record/scenarios.js'
+import { batchOf, type Packet, sip, talk } from '../../support/ladder.js'
 import { NetworkNamespace } from '../../support/netns.js'
+import { pcapOf } from '../../support/pcap-file.js'
+import { removeDirectory } from '../../support/remove.js'
 
 // The screen's other sources: a running service through its manager, and the records of a store.
 
 const root = join(import.meta.dirname, '..', '..', '..')
 const program = join(root, 'bin', 'run.js')
 const work = mkdtempSync(join(tmpdir(), 'earshot-sources-'))
-afterAll(() => rmSync(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
+afterAll(() => removeDirectory(work))
 
 class Watched {
   readonly board = new CallBoard()
@@ -42,6 +45,23 @@ async function until<T>(what: string, look: () => T | undefined | false, seconds
   throw new Error(`Not within ${seconds} s: ${what}`)
 }
 
+/** A second of talk; every call ends 70 ms after the one before. */
+function shortCall(n: number): { readonly callId: string; readonly packets: readonly Packet[] } {
+  const [phone, pbx, audio, other] = ['10.0.0.1:5060', '10.0.0.2:5060', `10.0.0.1:${4000 + 2 * n}`, `10.0.0.2:${6000 + 2 * n}`]
+  const at = n * 0.07
+  const o = { callId: `short-${n}`, branch: `z9hG4bKshort${n}` }
+  const packets = [
+    sip(at, phone, pbx, 'INVITE', { ...o, sdp: audio }),
+    sip(at + 0.01, pbx, phone, '200 OK', { ...o, toTag: 't', sdp: other }),
+    sip(at + 0.02, phone, pbx, 'ACK', { ...o, toTag: 't', cseq: '1 ACK' }),
+    ...talk(at + 0.03, audio, other, 50, { ssrc: 2 * n + 1 }),
+    ...talk(at + 0.035, other, audio, 50, { ssrc: 2 * n + 2 }),
+    sip(at + 1.04, phone, pbx, 'BYE', { ...o, toTag: 't', cseq: '2 BYE' }),
+    sip(at + 1.05, pbx, phone, '200 OK', { ...o, toTag: 't', cseq: '2 BYE' }),
+  ]
+  return { callId: o.callId, packets }
+}
+
 describe('a running service', () => {
   let network: NetworkNamespace
   let sniffer: ChildProcess
@@ -55,6 +75,8 @@ describe('a running service', () => {
       'sniff',
       '-i',
       'lo',
+      '-i',
+      'wire1',
     )
     let said = ''
     sniffer.stderr?.on('data', (text) => {
@@ -65,6 +87,7 @@ describe('a running service', () => {
   beforeAll(async () => {
     network = new NetworkNamespace()
     for (const address of ['192.0.2.10', '192.0.2.20']) network.ip('address', 'add', `${address}/32`, 'dev', 'lo')
+    network.veth('wire0', 'wire1')
     const scenario = scenarios.find((s) => s.name === 'busy')
     if (scenario === undefined) throw new Error('no scenario')
     for (const side of ['uac', 'uas'] as const) writeFileSync(join(work, `${side}.xml`), toXml(scenario, side, ''))
@@ -115,13 +138,25 @@ describe('a running service', () => {
       expect((await source.packets(over, true)).packets.length).toBe(4)
       await until('what it counts', () => seen.status.some((s) => (s.services?.[0]?.sip ?? 0) >= 4))
 
+      // Calls of a second that end one after the other, each saved in the moment of its end: nothing of them is in memory only.
+      const short = Array.from({ length: 6 }, (_, n) => shortCall(n))
+      const waiting = short.map(async ({ callId, packets }) => {
+        const ended = await until(`the end of ${callId}`, () =>
+          seen.calls.find((c) => c.view.callId === callId && c.view.state === 'ended'),
+        )
+        return [callId, (await source.packets(ended, true)).packets.length, packets.length]
+      })
+      writeFileSync(join(work, 'short.pcap'), pcapOf(batchOf(short.flatMap(({ packets }) => packets))))
+      network.spawn('tcpreplay', '-q', '-i', 'wire0', join(work, 'short.pcap'))
+      for (const [callId, saved, sent] of await Promise.all(waiting)) expect([callId, saved]).toEqual([callId, sent])
+
       sniffer.kill('SIGKILL')
       await until('the loss', () => seen.status.at(-1)?.state === 'lost')
-      expect(seen.calls.length).toBe(1)
+      expect(seen.calls.length).toBe(short.length + 1)
       await start()
       await until('the new connection', () => seen.status.at(-1)?.state === 'live')
       call()
-      await until('a second call', () => seen.calls.length === 2)
+      await until('another call', () => seen.calls.length === short.length + 2)
     } finally {
       await source.close()
     }

@@ -222,16 +222,17 @@ export class Inserter {
       .join(', ')}`
     const rows = newer.map((p) => `(${p.id},${this.#cdrSql({ ...p.written, calldate: p.calldate })})`)
     for (const { sql } of statements(insert(['ID']), rows)) await db.run(sql + tail)
-    const which = `cdr_ID IN (${newer.map((p) => p.id).join(',')}) AND calldate IN (${newer.map((p) => `'${p.calldate}'`).join(',')})`
-    for (const { table } of this.#children) await db.run(`DELETE FROM ${table} WHERE ${which}`)
+    const which = `cdr_ID IN (${newer.map((p) => p.id).join(',')})`
+    const when = ` AND calldate IN (${newer.map((p) => `'${p.calldate}'`).join(',')})`
+    for (const { table, there, dated } of this.#children) if (there) await db.run(`DELETE FROM ${table} WHERE ${which}${dated ? when : ''}`)
   }
 
   async #insertChildren(db: Connection, placed: readonly Placed[]): Promise<void> {
-    for (const [at, { there, keyed, insert }] of this.#children.entries()) {
+    for (const [at, { there, keyed, dated, insert }] of this.#children.entries()) {
       if (!there) continue
-      const lead = ['cdr_ID', 'calldate', ...(keyed ? ['call_key'] : [])]
+      const lead = ['cdr_ID', ...(dated ? ['calldate'] : []), ...(keyed ? ['call_key'] : [])]
       const rows = placed.flatMap(({ id, calldate, written }) => {
-        const start = `(${id},'${calldate}',${keyed ? `x'${written.key.slice(-32)}',` : ''}`
+        const start = `(${id},${dated ? `'${calldate}',` : ''}${keyed ? `x'${written.key.slice(-32)}',` : ''}`
         return (written.children[at] as readonly string[]).map((row) => `${start}${row})`)
       })
       for (const { sql } of statements(insert(lead), rows)) await db.run(sql)

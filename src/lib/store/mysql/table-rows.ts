@@ -15,6 +15,8 @@ export interface TableRows {
   readonly ours: boolean
   /** Its rows carry the digest of the call's key. */
   readonly keyed: boolean
+  /** Its rows carry the calldate of their call: all do where tables have partitions; else VoIPmonitor's mostly lead there by the id alone. */
+  readonly dated: boolean
   readonly rowsOf: (record: CallRecord) => readonly unknown[]
   /** The columns we fill, quoted; those that the database lacks (an older VoIPmonitor) are left out. */
   readonly columns: readonly string[]
@@ -50,6 +52,7 @@ export function tableRows(table: Table<CallRecord, any>, form: Form): TableRows 
     there: types !== undefined,
     ours: table.owner === 'earshot',
     keyed,
+    dated: types?.has('calldate') ?? false,
     rowsOf: table.rows,
     columns,
     sql: rowText(filled),

@@ -18,6 +18,9 @@ export function theirCalls(
   const there = columns.get('cdr')
   /** An older VoIPmonitor may lack a column. */
   const c = (column: string): string => (there?.has(column) === false ? 'NULL' : `c.${name(column)}`)
+  /** Without partitions its tables lead to a call by the id alone. */
+  const sameDay = (table: string, alias: string): string =>
+    columns.get(table)?.has('calldate') === false ? '' : ` AND ${alias}.calldate = c.calldate`
   const said = (time: string): string => `timestampdiff(MICROSECOND, '1970-01-01', ${time})`
   const micros = (time: string): string => (localTime ? `(${said(time)} - ${aheadSql(time)})` : said(time))
   const after = (seconds: string): string => `CAST(${micros('c.calldate')} + (${seconds}) * 1000000 AS SIGNED)`
@@ -33,7 +36,7 @@ export function theirCalls(
 
   const theirs: Readonly<Record<string, string>> = {
     sensor: `coalesce(${c('id_sensor')}, 0)`,
-    call_id: '(SELECT n.fbasename FROM cdr_next n WHERE n.cdr_ID = c.ID AND n.calldate = c.calldate LIMIT 1)',
+    call_id: `(SELECT n.fbasename FROM cdr_next n WHERE n.cdr_ID = c.ID${sameDay('cdr_next', 'n')} LIMIT 1)`,
     started_us: micros('c.calldate'),
     // progress_time is that of the first 18x, or of the 2xx when there was none.
     ringing_us: `CASE WHEN ${c('connect_duration')} IS NULL OR ${c('progress_time')} < ${connected} THEN ${after(c('progress_time'))} END`,

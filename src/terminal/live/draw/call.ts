@@ -2,13 +2,13 @@ import { hostText } from '../../../lib/call/json.js'
 import type { LadderStep } from '../../../lib/call/ladder.js'
 import type { StreamTrail } from '../../../lib/live/index.js'
 import { clock, lossRole, mosRole } from '../columns.js'
-import { hostOf, shownSteps } from '../flow.js'
+import { hostOf, inMessage, previewShown, shownSteps } from '../flow.js'
 import { listRows } from '../list.js'
-import type { Screen } from '../model.js'
+import { namesShown, type Screen } from '../model.js'
 import type { Signs } from '../signs.js'
 import { hues, type Line, type Role, type Span } from '../style.js'
 import { cellsOf, clip, shown } from '../text.js'
-import { padLines, padSpans } from './parts.js'
+import { clipSpans, padLines, padSpans } from './parts.js'
 import { messageLines } from './raw.js'
 
 /**
@@ -20,7 +20,6 @@ import { messageLines } from './raw.js'
  *    0.102          │◀─────── 180 Ringing ─────│       │ …
  *                   │╌╌╌╌╌ PCMA  MOS 4.2 ╌╌╌╌▷│
  */
-const PREVIEW_FROM = 100
 const LADDER_MIN = 40
 /** A column narrower than this shows no label. */
 const COLUMN_MIN = 16
@@ -33,19 +32,21 @@ interface Lane {
 
 interface Layout {
   readonly lanes: readonly Lane[]
+  /** How many more there are than have room. */
+  readonly hidden: number
   readonly laneOf: (endpoint: string) => number
   readonly timeWidth: number
   readonly laneWidth: number
 }
 
 export function drawCall(screen: Screen, signs: Signs): Line[] {
-  const { flow, columns } = screen
+  const { flow } = screen
   const height = listRows(screen.rows) + 1
   const steps = shownSteps(flow)
   if (steps.length === 0) return emptyCall(screen, height)
-  const preview = flow.preview && columns >= PREVIEW_FROM
-  const previewWidth = preview ? Math.max(24, Math.min(columns - LADDER_MIN, Math.floor(columns * 0.4) + flow.previewMore)) : 0
-  const width = preview ? columns - previewWidth - 3 : columns
+  const preview = previewShown(screen)
+  const previewWidth = preview ? widthOfPreview(screen) : 0
+  const width = ladderWidth(screen)
   const layout = laneLayout(screen, steps, width)
   const first = (steps[0] as LadderStep).time
   const seen = new Set<string>()
@@ -78,14 +79,32 @@ export function drawCall(screen: Screen, signs: Signs): Line[] {
   const top = Math.max(0, Math.min(flow.cursor - Math.floor((height - 1) / 2), all.length - (height - 1)))
   const ladder = [lanesHeader(screen, layout, width, signs), ...padLines(all.slice(top, top + height - 1), height - 1)]
   if (!preview) return ladder
-  const current = steps[flow.cursor]
-  const text = current === undefined ? [] : messageLines(current, previewWidth)
+  const text = previewLines(screen).slice(screen.scroll.message)
+  const within = inMessage(screen)
   return ladder.map((line, i) => {
     const here = i > 0 && top + i - 1 === flow.cursor
     const left = padSpans(line.spans, width, signs.ellipsis)
     const spans: Span[] = here ? left.map(([role, content]): Span => [role === 'dim' || role === 'text' ? 'key' : role, content]) : left
-    return { spans: [...spans, ['dim', ` ${signs.upright} `], ...(text[i]?.spans ?? [])] }
+    const edge: Span = within ? ['key', ` ${signs.thick} `] : ['dim', ` ${signs.upright} `]
+    return { spans: [...spans, edge, ...clipSpans(text[i]?.spans ?? [], previewWidth, signs.ellipsis)] }
   })
+}
+
+const widthOfPreview = ({ flow, columns }: Screen): number =>
+  Math.max(24, Math.min(columns - LADDER_MIN, Math.floor(columns * 0.4) + flow.previewMore))
+
+const ladderWidth = (screen: Screen): number => (previewShown(screen) ? screen.columns - widthOfPreview(screen) - 3 : screen.columns)
+
+/** The message beside the ladder. */
+export function previewLines(screen: Screen): Line[] {
+  const current = shownSteps(screen.flow)[screen.flow.cursor]
+  return current === undefined ? [] : messageLines(current, widthOfPreview(screen), screen.side)
+}
+
+/** Addresses of the ladder that have no room. */
+export function lanesHidden(screen: Screen): number {
+  const steps = shownSteps(screen.flow)
+  return steps.length === 0 ? 0 : laneLayout(screen, steps, ladderWidth(screen)).hidden
 }
 
 function emptyCall({ flow }: Screen, height: number): Line[] {
@@ -93,8 +112,8 @@ function emptyCall({ flow }: Screen, height: number): Line[] {
   return padLines([{ spans: [] }, { spans: [['dim', `  ${text}`]] }], height)
 }
 
-function laneLayout({ flow }: Screen, steps: readonly LadderStep[], width: number): Layout {
-  const timeWidth = flow.time === 'clock' ? 16 : 11
+function laneLayout({ flow, settings }: Screen, steps: readonly LadderStep[], width: number): Layout {
+  const timeWidth = settings.time === 'clock' ? 16 : 11
   const room = Math.max(COLUMN_MIN, width - timeWidth)
   const endpoints = [...new Set(steps.flatMap((s) => [s.source, s.destination]))]
   const hosts = [...new Set(endpoints.map(hostOf))]
@@ -102,11 +121,15 @@ function laneLayout({ flow }: Screen, steps: readonly LadderStep[], width: numbe
   const compressed = flow.compressed || endpoints.length * COLUMN_MIN > room
   const lanes: Lane[] = compressed ? hosts.map((ip) => ({ name: ip, ip })) : endpoints.map((name) => ({ name, ip: hostOf(name) }))
   for (const ip of media) if (!hosts.includes(ip)) lanes.push({ name: ip, ip })
-  const kept = lanes.slice(0, Math.max(2, Math.floor(room / COLUMN_MIN)))
+  const fit = Math.max(2, Math.floor(room / COLUMN_MIN))
+  const hidden = Math.max(0, lanes.length - fit)
+  const from = Math.min(flow.laneFrom, hidden)
+  const kept = lanes.slice(from, from + fit)
   const byName = new Map(kept.map((lane, i) => [lane.name, i]))
   const byIp = new Map([...kept].reverse().map((lane) => [lane.ip, kept.indexOf(lane)]))
   return {
     lanes: kept,
+    hidden,
     laneOf: (endpoint) =>
       byName.get(endpoint) ??
       byIp.get(endpoint.includes(':') && endpoint.lastIndexOf(':') > 0 ? hostOf(endpoint) : endpoint) ??
@@ -119,12 +142,15 @@ function laneLayout({ flow }: Screen, steps: readonly LadderStep[], width: numbe
 
 const middle = ({ laneWidth }: Layout, lane: number): number => lane * laneWidth + Math.floor(laneWidth / 2)
 
-function lanesHeader({ settings, flow }: Screen, layout: Layout, width: number, signs: Signs): Line {
+function lanesHeader({ settings }: Screen, layout: Layout, width: number, signs: Signs): Line {
   const spans: Span[] = [
-    ['dim', (flow.time === 'start' ? 's' : flow.time === 'delta' ? '+s' : 'UTC').padStart(layout.timeWidth - 1).padEnd(layout.timeWidth)],
+    [
+      'dim',
+      (settings.time === 'start' ? 's' : settings.time === 'delta' ? '+s' : 'UTC').padStart(layout.timeWidth - 1).padEnd(layout.timeWidth),
+    ],
   ]
   for (const { name, ip } of layout.lanes) {
-    const alias = settings.aliases.get(ip)
+    const alias = namesShown(settings).get(ip)
     const port = name === ip ? '' : name.slice(name.lastIndexOf(':'))
     const text = clip(alias === undefined ? name : `${shown(alias)}${port}`, layout.laneWidth - 1, signs.ellipsis)
     const before = Math.floor((layout.laneWidth - cellsOf(text)) / 2)
@@ -211,9 +237,9 @@ class Grid {
   }
 }
 
-function timeText({ flow }: Screen, step: LadderStep, before: LadderStep | undefined, first: number): string {
-  if (flow.time === 'clock') return `${clock(step.time)}.${String(Math.floor(step.time / 1000) % 1000).padStart(3, '0')}`
-  const since = flow.time === 'start' ? first : (before?.time ?? step.time)
+function timeText({ settings: { time } }: Screen, step: LadderStep, before: LadderStep | undefined, first: number): string {
+  if (time === 'clock') return `${clock(step.time)}.${String(Math.floor(step.time / 1000) % 1000).padStart(3, '0')}`
+  const since = time === 'start' ? first : (before?.time ?? step.time)
   return ((step.time - since) / 1e6).toFixed(3)
 }
 
@@ -277,7 +303,7 @@ function mediaLines(screen: Screen, layout: Layout, width: number, first: number
     const role: Role = worst.includes('bad') ? 'bad' : worst.includes('fair') ? 'fair' : view.direction === 'a' ? 'caller' : 'callee'
     const names = { source: hostText(view.src), destination: hostText(view.dst) }
     const lane = arrow(layout, layout.laneOf(view.src.ip), layout.laneOf(view.dst.ip), labels, role, signs, names, true)
-    const at = screen.flow.time === 'clock' ? clock(view.first) : ((view.first - first) / 1e6).toFixed(3)
+    const at = screen.settings.time === 'clock' ? clock(view.first) : ((view.first - first) / 1e6).toFixed(3)
     return { spans: padSpans([['dim', ` ${at.padStart(layout.timeWidth - 2)} `], ...lane], width, signs.ellipsis) }
   })
 }

@@ -1,21 +1,19 @@
 import type { BoardCall } from '../../../lib/live/index.js'
-import { type ColumnContext, columnNames, columnOf, type PlacedColumn, placeColumns } from '../columns.js'
-import { listRows } from '../list.js'
-import type { Prompt, Screen } from '../model.js'
+import { keysOn } from '../bindings.js'
+import { type ColumnContext, LIST_MARGIN, type PlacedColumn, placeColumns, sidewaysMax } from '../columns.js'
+import { listedColumns, listRows } from '../list.js'
+import { namesShown, type Screen } from '../model.js'
 import type { Signs } from '../signs.js'
 import type { Line, Span } from '../style.js'
 import { cellsOf, fitted } from '../text.js'
-import { padLines, scrolled } from './parts.js'
+import { count, keyTitle, padLines } from './parts.js'
 
 /** The list of calls: a header, then only the rows that are on the screen, however many there are. */
-const MARGIN = 2
-
 export function drawCalls(screen: Screen, signs: Signs): Line[] {
   const { list, settings, columns, rows } = screen
-  const names =
-    screen.sources.length > 1 && !settings.columns.includes('sensor') ? [...settings.columns, 'sensor' as const] : settings.columns
-  const placed = placeColumns(names, columns - MARGIN)
-  const context: ColumnContext = { nowMicros: screen.nowMicros, signs, aliases: settings.aliases, parties: settings.parties }
+  const names = listedColumns(screen)
+  const placed = placeColumns(names, columns - LIST_MARGIN, Math.min(list.side, sidewaysMax(names, columns)))
+  const context: ColumnContext = { nowMicros: screen.nowMicros, signs, aliases: namesShown(settings), parties: settings.parties }
   const height = listRows(rows)
   const shown = list.rows.slice(list.top, list.top + height)
   const body =
@@ -25,8 +23,14 @@ export function drawCalls(screen: Screen, signs: Signs): Line[] {
   return [header(placed, screen, signs), ...padLines(body, height)]
 }
 
-function header(placed: readonly PlacedColumn[], { settings: { sort } }: Screen, signs: Signs): Line {
-  const spans: Span[] = [['dim', ' '.repeat(MARGIN)]]
+function header(placed: readonly PlacedColumn[], screen: Screen, signs: Signs): Line {
+  const {
+    settings: { sort },
+    list,
+  } = screen
+  // Where more columns are than have room.
+  const more = placed.length + list.side < listedColumns(screen).length
+  const spans: Span[] = [['accent', `${list.side > 0 ? signs.left : ' '}${more ? signs.right : ' '}`]]
   for (const { name, column, width } of placed) {
     const sorted = name === sort.column
     const arrow = sorted ? (sort.descending ? signs.down : signs.up) : ''
@@ -66,31 +70,10 @@ function row(
 function emptyLines({ board, list, sources, keymap }: Screen): Line[] {
   const say = (text: string): Line => ({ spans: [['dim', `  ${text}`]] })
   if (list.filter.text !== '' && board.calls.size > 0) {
-    const key = [...keymap].find(([, action]) => action === 'filter')?.[0].split(' ')[1] ?? '/'
-    return [{ spans: [] }, say(`None of ${board.calls.size} calls fits "${list.filter.text}".`), say(`${key} changes the filter.`)]
+    const key = keysOn(keymap, 'calls').get('filter')?.[0]
+    const how = key === undefined ? '' : ` ${keyTitle(key)} changes it.`
+    return [{ spans: [] }, say(`None of ${count(board.calls.size)} calls fits the filter.${how}`)]
   }
   const where = sources.map((s) => s.name).join(', ')
   return [{ spans: [] }, say(`Waiting for calls${where === '' ? '' : ` on ${where}`} …`)]
 }
-
-/** The selector of columns, in place of the list. */
-export function drawColumns(prompt: Extract<Prompt, { kind: 'columns' }>, screen: Screen, signs: Signs): Line[] {
-  const height = listRows(screen.rows) + 1
-  const widest = Math.max(...columnNames.map((name) => columnOf(name).title.length))
-  const lines = prompt.order.map((name, i): Line => {
-    const { title, help } = columnOf(name)
-    const chosen = prompt.chosen.includes(name)
-    return {
-      on: i === prompt.cursor ? 'cursor' : undefined,
-      spans: [
-        ['key', i === prompt.cursor ? ` ${signs.cursor} ` : '   '],
-        ['mark', chosen ? `[${signs.marked}] ` : '[ ] '],
-        [chosen ? 'text' : 'dim', title.padEnd(widest + 2)],
-        ['dim', help],
-      ],
-    }
-  })
-  return [{ spans: [['title', '  Columns']] }, ...scrolled(lines, prompt.cursor - Math.floor(height / 2), height - 1)]
-}
-
-export const filterHint = 'mos < 3.6 and caller ~ 555 · status = 4xx · or any piece of a call'

@@ -1,14 +1,16 @@
 import { type Binding, bindingOf, keysOn } from '../bindings.js'
 import { clock } from '../columns.js'
+import type { Typed } from '../edit.js'
 import { currentCall, listRows } from '../list.js'
 import type { Prompt, Screen, SourceStatus } from '../model.js'
 import { type Signs, signsFor } from '../signs.js'
 import type { Line, Span } from '../style.js'
-import { cellsOf, shown } from '../text.js'
+import { shown } from '../text.js'
 import { drawCall } from './call.js'
-import { drawCalls, drawColumns, filterHint } from './calls.js'
+import { drawCalls } from './calls.js'
+import { type Dialog, dialogHelp, drawColumns, drawFilterForm, drawSettings } from './dialogs.js'
 import { drawHelp } from './help.js'
-import { between, clipSpans, count, padLines } from './parts.js'
+import { between, clipSpans, count, keyTitle, padLines, typedSpans } from './parts.js'
 import { drawDiff, drawRaw } from './raw.js'
 import { drawSensors } from './sensors.js'
 import { drawStatistics, successPercent } from './statistics.js'
@@ -39,20 +41,36 @@ export function drawFrame(screen: Screen, unicode: boolean): Frame {
     const lines = padLines([{ spans: [['text', `${COLUMNS_MIN}x${ROWS_MIN} at least`.slice(0, columns)]] }], rows)
     return { lines, cursor: undefined }
   }
-  const body = padLines(drawBody(screen, signs), listRows(rows) + 1)
-  const typed = typedLine(screen.prompt)
+  const dialog = drawDialog(screen, signs)
+  const body = padLines(dialog?.lines ?? drawPage(screen, signs), listRows(rows) + 1)
+  const typed = typedLine(screen, signs)
   const bottom: Line = typed === undefined ? keyBar(screen) : { spans: typed.spans, on: 'bar' }
   return {
     lines: [title(screen, signs), ...body, { spans: status(screen, signs) }, bottom].map(({ spans, on }) => ({
       spans: clipSpans(spans, columns, signs.ellipsis),
       on,
     })),
-    cursor: typed === undefined ? undefined : { row: rows - 1, column: Math.min(columns - 1, typed.cursor) },
+    cursor:
+      typed !== undefined
+        ? { row: rows - 1, column: Math.min(columns - 1, typed.cursor) }
+        : dialog?.cursor && { row: dialog.cursor.row + 1, column: Math.min(columns - 1, dialog.cursor.column) },
   }
 }
 
-function drawBody(screen: Screen, signs: Signs): Line[] {
-  if (screen.prompt?.kind === 'columns') return drawColumns(screen.prompt, screen, signs)
+function drawDialog(screen: Screen, signs: Signs): Dialog | undefined {
+  switch (screen.prompt?.kind) {
+    case 'columns':
+      return drawColumns(screen.prompt, screen, signs)
+    case 'form':
+      return drawFilterForm(screen.prompt, screen, signs)
+    case 'settings':
+      return drawSettings(screen.prompt, screen, signs)
+    default:
+      return undefined
+  }
+}
+
+function drawPage(screen: Screen, signs: Signs): Line[] {
   switch (screen.page) {
     case 'calls':
       return drawCalls(screen, signs)
@@ -156,6 +174,8 @@ function status(screen: Screen, signs: Signs): Span[] {
   return between([['dim', ` ${shown(call.view.callId)}${more}`]], [['dim', `${screen.flow.note ?? ''} `]], columns, signs.ellipsis)
 }
 
+const filterHint = 'mos < 3.6 and caller ~ 555 · status = 4xx · or any piece of a call'
+
 function promptHint(prompt: Prompt, one: (role: Span[0], content: string) => Span[]): Span[] {
   switch (prompt.kind) {
     case 'filter':
@@ -167,8 +187,11 @@ function promptHint(prompt: Prompt, one: (role: Span[0], content: string) => Spa
       const as = { rtp: 'pcap with RTP', sip: 'pcap, SIP only', text: 'ladder as text' }[prompt.format]
       return one('dim', `${what} as ${as} · Tab changes the form, Up and Down the calls`)
     }
+    case 'form':
+      return prompt.form.error === undefined ? one('dim', dialogHelp(prompt)?.hint ?? '') : one('bad', prompt.form.error.text)
+    case 'settings':
     case 'columns':
-      return one('dim', 'Space shows or hides, + and - move, Enter is done, Esc leaves')
+      return one('dim', dialogHelp(prompt)?.hint ?? '')
     case 'quit':
       return []
     default:
@@ -177,14 +200,11 @@ function promptHint(prompt: Prompt, one: (role: Span[0], content: string) => Spa
 }
 
 /** What is being typed, and where the cursor is in it. */
-function typedLine(prompt: Prompt | undefined): { spans: Span[]; cursor: number } | undefined {
-  const field = (name: string, { text, at }: { readonly text: string; readonly at: number }): { spans: Span[]; cursor: number } => ({
-    spans: [
-      ['bar', ` ${name} `],
-      ['key', shown(text)],
-    ],
-    cursor: name.length + 2 + cellsOf(shown(text.slice(0, at))),
-  })
+function typedLine({ prompt, columns }: Screen, signs: Signs): { spans: Span[]; cursor: number } | undefined {
+  const field = (name: string, typed: Typed): { spans: Span[]; cursor: number } => {
+    const { spans, cursor } = typedSpans(typed, columns - name.length - 2, 'key', signs)
+    return { spans: [['bar', ` ${name} `], ...spans], cursor: name.length + 2 + cursor }
+  }
   switch (prompt?.kind) {
     case 'filter':
       return field('Filter:', prompt)
@@ -205,9 +225,14 @@ function typedLine(prompt: Prompt | undefined): { spans: Span[]; cursor: number 
   }
 }
 
-/** ` F1 Help  F2 Save …`: as many as fit. */
+/** ` F1 Help  F2 Save …`: as many as fit. In a dialog, what its keys do. */
 function keyBar(screen: Screen): Line {
   const spans: Span[] = [['bar', ' ']]
+  const help = screen.prompt && dialogHelp(screen.prompt)
+  if (help !== undefined) {
+    for (const [key, does] of help.keys) spans.push(['key', key], ['bar', does === '' ? ' ' : ` ${does}  `])
+    return { spans, on: 'bar' }
+  }
   let left = screen.columns - 1
   const labelled = [...keysOn(screen.keymap, screen.page)]
     .map(([action, keys]) => ({ binding: bindingOf(action) as Binding, key: firstKey(keys) }))
@@ -228,25 +253,4 @@ const rank = (key: string): number => (/^F\d+$/.test(key) ? Number(key.slice(1))
 
 function firstKey(keys: readonly string[]): string {
   return keyTitle(keys.find((k) => /^f\d+$/.test(k)) ?? (keys[0] as string))
-}
-
-/** Names of keys as they stand on keyboards. */
-export function keyTitle(key: string): string {
-  const named: Readonly<Record<string, string>> = {
-    escape: 'Esc',
-    enter: 'Enter',
-    space: 'Space',
-    tab: 'Tab',
-    up: 'Up',
-    down: 'Down',
-    left: 'Left',
-    right: 'Right',
-    pageup: 'PgUp',
-    pagedown: 'PgDn',
-    home: 'Home',
-    end: 'End',
-  }
-  if (/^f\d+$/.test(key)) return key.toUpperCase()
-  if (key.startsWith('ctrl-')) return `Ctrl-${key.slice(5).toUpperCase()}`
-  return named[key] ?? key
 }

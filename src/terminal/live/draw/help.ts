@@ -3,11 +3,13 @@ import { listRows } from '../list.js'
 import type { Screen } from '../model.js'
 import type { Signs } from '../signs.js'
 import type { Line, Span } from '../style.js'
-import { keyTitle } from './frame.js'
-import { padSpans, scrolled } from './parts.js'
+import { keyTitle, padSpans, scrolled } from './parts.js'
 
 /** The help: every key of the page one came from, then those of the others, from the table that the keys come from. */
-export function drawHelp(screen: Screen, signs: Signs): Line[] {
+export const drawHelp = (screen: Screen, signs: Signs): Line[] =>
+  scrolled(helpLines(screen, signs), screen.scroll.help, listRows(screen.rows) + 1)
+
+export function helpLines(screen: Screen, signs: Signs): Line[] {
   const from = screen.behind.at(-1) ?? 'calls'
   const pages = [from, ...screenNames.filter((p) => p !== from && p !== 'help')]
   const everywhere = actions.filter((a) => bindingOf(a).on === 'all' || (bindingOf(a).on as readonly PageName[]).length > 5)
@@ -33,7 +35,7 @@ export function drawHelp(screen: Screen, signs: Signs): Line[] {
     { spans: [['dim', '  MOS below 3.6 is orange, below 3.1 bold vermilion; loss from 1 and 3 %, jitter from 20 and 40 ms.']] },
     { spans: [['dim', '  Times are UTC. The filter is the language of cdr query --where, or any piece of a call.']] },
   )
-  return scrolled(lines, screen.scroll.help, listRows(screen.rows) + 1)
+  return lines
 }
 
 const titles: Readonly<Record<PageName, string>> = {

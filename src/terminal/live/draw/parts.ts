@@ -1,5 +1,7 @@
+import type { Typed } from '../edit.js'
+import type { Signs } from '../signs.js'
 import { type Line, type Role, type Span, widthOf } from '../style.js'
-import { cellsOf, clip } from '../text.js'
+import { cellsOf, clip, shown } from '../text.js'
 
 /** Pieces that every page is drawn with. */
 
@@ -46,6 +48,23 @@ export function scrolled(lines: readonly Line[], top: number, height: number): L
   return padLines(lines.slice(from, from + height), height)
 }
 
+/** A text being typed, the part of it around the cursor where it is too long; `cursor` counts cells. */
+export function typedSpans(
+  { text, at }: Typed,
+  width: number,
+  role: Role,
+  { ellipsis }: Signs,
+): { readonly spans: readonly Span[]; readonly cursor: number } {
+  const before = [...shown(text.slice(0, at))]
+  let cells = 0
+  let from = before.length
+  // The cursor has a cell of its own, and so has the sign for what is left out.
+  while (from > 0 && cells + cellsOf(before[from - 1] as string) <= width - 2) cells += cellsOf(before[--from] as string)
+  const head = (from > 0 ? ellipsis : '') + before.slice(from).join('')
+  const cursor = cellsOf(head)
+  return { spans: [[role, head + clip(shown(text.slice(at)), width - cursor, ellipsis)]], cursor }
+}
+
 /** Names and values in two columns. */
 export function pair(name: string, value: string, nameWidth: number, role: Role = 'text'): Span[] {
   return [
@@ -65,3 +84,24 @@ export function short(n: number): string {
 }
 
 export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 1 : 0)} MiB`
+
+/** Names of keys as they stand on keyboards. */
+export function keyTitle(key: string): string {
+  const named: Readonly<Record<string, string>> = {
+    escape: 'Esc',
+    enter: 'Enter',
+    space: 'Space',
+    tab: 'Tab',
+    up: 'Up',
+    down: 'Down',
+    left: 'Left',
+    right: 'Right',
+    pageup: 'PgUp',
+    pagedown: 'PgDn',
+    home: 'Home',
+    end: 'End',
+  }
+  if (/^f\d+$/.test(key)) return key.toUpperCase()
+  if (key.startsWith('ctrl-')) return `Ctrl-${key.slice(5).toUpperCase()}`
+  return named[key] ?? key
+}

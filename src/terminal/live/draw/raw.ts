@@ -6,12 +6,12 @@ import type { Screen } from '../model.js'
 import type { Signs } from '../signs.js'
 import type { Line, Role, Span } from '../style.js'
 import { cellsOf, shown } from '../text.js'
-import { clipSpans, padLines, padSpans, scrolled } from './parts.js'
+import { clipSpans, padSpans, scrolled } from './parts.js'
 
 /** Messages as they were sent, and two of them compared. */
 
-/** The lines of a message, cut into what fits; header names stand out, the body is plain. */
-export function messageLines(step: LadderStep, width: number): Line[] {
+/** The lines of a message, cut into what fits, or `side` cells of each left out; header names stand out, the body is plain. */
+export function messageLines(step: LadderStep, width: number, side = 0): Line[] {
   const lines: Line[] = []
   let body = false
   step.text
@@ -31,9 +31,23 @@ export function messageLines(step: LadderStep, width: number): Line[] {
                 ['text', content.slice(colon + 1)],
               ]
             : [[body ? 'callee' : 'text', content]]
-      lines.push(...wrap(spans, width))
+      if (side === 0) lines.push(...wrap(spans, width))
+      else lines.push({ spans: clipSpans(movedLeft(spans, side), width, '') })
     })
   return lines
+}
+
+/** Without the first `side` cells. */
+function movedLeft(spans: readonly Span[], side: number): Span[] {
+  let left = side
+  return spans.map(([role, text]): Span => {
+    let kept = ''
+    for (const sign of text) {
+      if (left > 0) left -= cellsOf(sign)
+      else kept += sign
+    }
+    return [role, kept]
+  })
 }
 
 function wrap(spans: readonly Span[], width: number): Line[] {
@@ -68,22 +82,29 @@ const heading = ({ time, source, destination, transport }: LadderStep, signs: Si
   ],
 })
 
-export function drawRaw(screen: Screen, signs: Signs): Line[] {
-  const { flow, columns, rows } = screen
+export const drawRaw = (screen: Screen, signs: Signs): Line[] =>
+  scrolled(rawLines(screen, signs), screen.scroll.raw, listRows(screen.rows) + 1)
+
+export function rawLines(screen: Screen, signs: Signs): Line[] {
+  const { flow, columns, side } = screen
   const steps = shownSteps(flow)
   const chosen = flow.rawOf === 'message' ? steps.slice(flow.cursor, flow.cursor + 1) : steps
-  const lines = chosen.flatMap((step) => [heading(step, signs), ...messageLines(step, columns - 1), { spans: [] }])
+  const lines = chosen.flatMap((step) => [heading(step, signs), ...messageLines(step, columns - 1, side), { spans: [] }])
   if (lines.length === 0) lines.push({ spans: [['dim', flow.state === 'loading' ? '  …' : '  No messages of this call are kept.']] })
-  return scrolled(lines, screen.scroll.raw, listRows(rows) + 1)
+  return lines
 }
 
-export function drawDiff(screen: Screen, signs: Signs): Line[] {
-  const { flow, columns, rows } = screen
+export const drawDiff = (screen: Screen, signs: Signs): Line[] =>
+  scrolled(diffLines(screen, signs), screen.scroll.diff, listRows(screen.rows) + 1)
+
+export function diffLines(screen: Screen, signs: Signs): Line[] {
+  const { flow, columns, side: left } = screen
   const steps = shownSteps(flow)
   const [a, b] = [...flow.selected].sort((x, y) => x - y).map((i) => steps[i])
   if (a === undefined || b === undefined) return [{ spans: [['dim', '  Select two messages with Space.']] }]
   const half = Math.floor((columns - 3) / 2)
-  const side = (role: Role, text: string | undefined): Span[] => padSpans([[role, shown(text ?? '')]], half, signs.ellipsis)
+  const side = (role: Role, text: string | undefined): Span[] =>
+    padSpans(movedLeft([[role, shown(text ?? '')]], left), half, signs.ellipsis)
   const join = (left: Span[], right: Span[], sign: string): Line => ({ spans: [...left, ['dim', ` ${sign} `], ...right] })
   const lines = [
     join(padSpans(heading(a, signs).spans, half, signs.ellipsis), clipSpans(heading(b, signs).spans, half, signs.ellipsis), signs.upright),
@@ -92,7 +113,7 @@ export function drawDiff(screen: Screen, signs: Signs): Line[] {
       return join(side('fair', left), side('accent', right), left === undefined ? '+' : right === undefined ? '-' : '*')
     }),
   ]
-  return padLines(scrolled(lines, screen.scroll.diff, listRows(rows) + 1), listRows(rows) + 1)
+  return lines
 }
 
 const split = (text: string): string[] => text.replace(/\r\n/g, '\n').trimEnd().split('\n').slice(0, LINES_MAX)

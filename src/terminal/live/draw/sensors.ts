@@ -44,13 +44,16 @@ const columns: readonly SensorColumn[] = [
 ]
 const NAME = 20
 
-export function drawSensors(screen: Screen, signs: Signs): Line[] {
+export const drawSensors = (screen: Screen, signs: Signs): Line[] =>
+  scrolled(sensorLines(screen, signs), screen.scroll.sensors, listRows(screen.rows) + 1)
+
+export function sensorLines(screen: Screen, signs: Signs): Line[] {
   const lines: Line[] = [
     { spans: [['dim', `  ${fitted('Sensor', NAME)} `], ...columns.map((c): Span => ['dim', `${fitted(c.title, c.width, true)} `])] },
   ]
   for (const source of screen.sources) lines.push(...drawSensor(source, screen, signs))
   if (screen.sources.length === 0) lines.push({ spans: [['dim', '  No sensor.']] })
-  return scrolled(lines, screen.scroll.sensors, listRows(screen.rows) + 1)
+  return lines
 }
 
 function drawSensor({ name, state, detail, services = [] }: SourceStatus, screen: Screen, signs: Signs): Line[] {

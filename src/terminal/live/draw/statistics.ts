@@ -10,14 +10,17 @@ import { count, padSpans, pair, scrolled } from './parts.js'
 import { bar, plot } from './plot.js'
 
 /** All calls of the board as numbers: now, since the start, by response, what is wrong, and the last minutes as plots. */
-export function drawStatistics(screen: Screen, signs: Signs): Line[] {
+export const drawStatistics = (screen: Screen, signs: Signs): Line[] =>
+  scrolled(statisticsLines(screen, signs), screen.scroll.statistics, listRows(screen.rows) + 1)
+
+export function statisticsLines(screen: Screen, signs: Signs): Line[] {
   const half = Math.floor(screen.columns / 2)
   const left = [...nowLines(screen), { spans: [] }, ...classLines(screen.board.totals, half, signs)]
   const right = [...sinceLines(screen.board.totals), { spans: [] }, ...problemLines(screen)]
   const lines: Line[] = [{ spans: [] }]
   for (let i = 0; i < Math.max(left.length, right.length); i++)
     lines.push({ spans: [...padSpans(left[i]?.spans ?? [], half, signs.ellipsis), ...(right[i]?.spans ?? [])] })
-  return scrolled([...lines, { spans: [] }, ...history(screen, signs)], screen.scroll.statistics, listRows(screen.rows) + 1)
+  return [...lines, { spans: [] }, ...history(screen, signs)]
 }
 
 const NAME = 18
