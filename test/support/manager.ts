@@ -47,6 +47,7 @@ export async function testManager(
     sensorId?: number
     certificate?: ServerCertificate
     pcapOf?: (callId: string) => string
+    flush?: (path: string) => Promise<void>
   } & Partial<Pick<ManagerOptions, 'limits' | 'plainForEverybody' | 'givesWay'>> = {},
 ): Promise<TestManager> {
   const dir = mkdtempSync(join(tmpdir(), 'earshot-manager-'))
@@ -77,6 +78,7 @@ export async function testManager(
     sipPorts: [5060],
     calls: callsOf(about.name, source),
     stats: async () => [await source.stats()],
+    ...(options.flush && { flush: options.flush }),
   }
   const tokens = new Tokens(join(dir, 'tokens.json'))
   const audited: unknown[] = []

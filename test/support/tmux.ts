@@ -46,7 +46,7 @@ export class TestTerminal {
   }
 
   /** Waits until the screen shows it; answers the screen. */
-  async until(what: string | RegExp, seconds = 20): Promise<string> {
+  async until(what: string | RegExp, seconds = 40): Promise<string> {
     let text = ''
     for (const endMs = performance.now() + seconds * 1000; performance.now() < endMs; await pause(100)) {
       text = this.shown()

@@ -82,7 +82,7 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
     where: Flags.string({
       helpGroup: 'SCREEN',
       helpValue: 'EXPR',
-      summary: 'Show only calls that fit: the language of cdr query --where, or a piece of text. Changed with F3.',
+      summary: 'Show only calls that fit: the language of cdr query --where, or a piece of text. Changed with F3 and F7.',
     }),
     color: Flags.option({ options: ['auto', 'always', 'never'] as const })({
       helpGroup: 'SCREEN',

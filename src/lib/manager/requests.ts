@@ -8,6 +8,7 @@ import type { Audit } from './audit.js'
 import type { ManagerBackend, SpoolSource } from './backend.js'
 import { type Checksum, checksumFor } from './checksum.js'
 import { type ConfinedFile, openConfined } from './confined.js'
+import { flushed } from './flushed.js'
 import { type Reply, RequestError } from './reply.js'
 
 /**
@@ -173,16 +174,6 @@ async function fetchCall(parameters: Parameters, reply: Reply, context: RequestC
     tell(error instanceof RequestError ? error.code : 'broken off')
     throw error
   }
-}
-
-/** A call that runs, or has ended this moment, has its last seconds in memory still. A disk that hangs is not waited for long. */
-const FLUSH_MS = 2000
-
-async function flushed({ flush }: ManagerBackend, path: string): Promise<void> {
-  if (flush === undefined) return
-  const late = new AbortController()
-  await Promise.race([flush(path).catch(() => {}), sleep(FLUSH_MS, undefined, { signal: late.signal }).catch(() => {})])
-  late.abort()
 }
 
 function filesOf(spool: SpoolSource, path: string, sipOnly: boolean): readonly string[] {

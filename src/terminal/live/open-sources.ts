@@ -31,7 +31,7 @@ export async function openSources(flags: SourceFlags): Promise<LiveSource[]> {
         suggestions: ["earshot sensor add 3 'Prague' --host 10.0.3.5"],
       })
     return openManagers(
-      sensors.map((s) => ({ name: s.name ?? `sensor ${s.id}`, address: addressOf(s) })),
+      sensors.map((s) => ({ name: sensorName(s, sensors), address: addressOf(s) })),
       clientFor,
       'show',
     )
@@ -61,6 +61,12 @@ export async function openSources(flags: SourceFlags): Promise<LiveSource[]> {
       ],
     })
   }
+}
+
+/** Sources are told apart by their names; two sensors may have one. */
+export function sensorName({ id, name }: Pick<Sensor, 'id' | 'name'>, all: readonly Pick<Sensor, 'id' | 'name'>[]): string {
+  if (name === null) return `sensor ${id}`
+  return all.some((other) => other.id !== id && other.name === name) ? `${name} ${id}` : name
 }
 
 /** A name of the list, else an address. */

@@ -188,9 +188,9 @@ function move(screen: Screen, by: number): Step {
   return stay({ ...screen, scroll: { ...screen.scroll, [part]: line } })
 }
 
-/** Long lines go by so many cells. */
+/** Long lines go by so many cells, until so many are left of the longest. */
 const SIDE_CELLS = 8
-const SIDE_MAX = 2000
+const SIDE_LEFT = 16
 
 /** To the left or the right: columns of the list, addresses of the ladder, the text of a message. */
 function sideways(screen: Screen, by: 1 | -1): Step {
@@ -203,7 +203,8 @@ function sideways(screen: Screen, by: 1 | -1): Step {
     const laneFrom = Math.max(0, Math.min(lanesHidden(screen), flow.laneFrom + by))
     return stay({ ...screen, flow: { ...flow, laneFrom } })
   }
-  return stay({ ...screen, side: Math.max(0, Math.min(SIDE_MAX, screen.side + by * SIDE_CELLS)) })
+  const longest = Math.max(0, ...shownSteps(flow).flatMap(({ text }) => text.split('\n').map((line) => line.length)))
+  return stay({ ...screen, side: Math.max(0, Math.min(longest - SIDE_LEFT, screen.side + by * SIDE_CELLS)) })
 }
 
 const callsAtHand = (screen: Screen): readonly BoardCall[] =>

@@ -6,6 +6,8 @@ interface ServiceRow {
   readonly captures: boolean
   /** Files under /etc/earshot/credentials that it is given. */
   readonly credentials: readonly string[]
+  /** Bound of Node's young generation, where its own (16 MiB) is too much. */
+  readonly youngMib?: number
 }
 
 interface JobRow {
@@ -32,7 +34,12 @@ const TLS = ['earshot-tls-cert', 'earshot-tls-key']
 
 export const serviceRows: Readonly<Record<string, ServiceRow>> = {
   sniff: { about: 'calls from SIP and RTP on the wire', captures: true, credentials: ['earshot-db-password'] },
-  'mirror-send': { about: 'sends the packets of this host to a receiver', captures: true, credentials: ['earshot-mirror-token', ...TLS] },
+  'mirror-send': {
+    about: 'sends the packets of this host to a receiver',
+    captures: true,
+    credentials: ['earshot-mirror-token', ...TLS],
+    youngMib: 2,
+  },
   'mirror-recv': {
     about: 'calls from the packets of many senders',
     captures: false,
@@ -102,7 +109,7 @@ const unit = (sections: readonly (readonly [title: string, lines: Lines])[]): st
     .map(([title, lines]) => `\n[${title}]\n${lines.filter((line) => line !== false).join('\n')}\n`)
     .join('')}`
 
-function serviceUnit(name: string, { about, captures, credentials }: ServiceRow, program: Program, template: boolean): string {
+function serviceUnit(name: string, { about, captures, credentials, youngMib }: ServiceRow, program: Program, template: boolean): string {
   const instance = template ? ' (%i)' : ''
   return unit([
     [
@@ -125,6 +132,8 @@ function serviceUnit(name: string, { about, captures, credentials }: ServiceRow,
         `ExecStart=${commandLine(program)} ${name}`,
         'ExecReload=/bin/kill -HUP $MAINPID',
         template && 'Environment=EARSHOT_INSTANCE=%i',
+        youngMib !== undefined && '# Little lives long in it: with less room for what is new, Node takes 10 MB less of the host.',
+        youngMib !== undefined && `Environment=NODE_OPTIONS=--max-semi-space-size=${youngMib}`,
         '# Told by the loop over the packets, not by a timer: one that is stuck is ended and started anew.',
         'WatchdogSec=30',
         '# The end reads what is captured (10 s at the most) and writes all open calls (30 s at the most).',

@@ -118,6 +118,38 @@ test('the unix socket is its owner’s alone, takes the place of a dead one, and
   expect(readdirSync(dir)).toEqual([])
 })
 
+test('what a call has in memory is written before its packets go out, in both protocols; a disk that hangs is not waited for', async () => {
+  const path = 'd/memory.pcap'
+  const head = Buffer.from('d4c3b2a1020004000000000000000000ffff000001000000', 'hex')
+  writeFileSync(join(spool, path), head)
+  const flushed: string[] = []
+  let hangs = false
+  const made = await testManager({
+    spool,
+    flush: async (asked) => {
+      flushed.push(asked)
+      if (hangs) await new Promise(() => {})
+      appendFileSync(join(spool, path), `more${flushed.length}`)
+    },
+  })
+  const client = await connectManager({ kind: 'unix', path: made.socket }, clientOptions(made.dir))
+  try {
+    const first = await gather(client.ask('fetch', { path }))
+    expect(first.bytes.subarray(head.length).toString()).toBe('more1')
+    expect((await made.plain(`getfile ${path}`)).slice(head.length)).toBe('more1more2')
+    // Who goes on where a fetch broke off gets the file as it was.
+    await gather(client.ask('fetch', { path, offset: 1, identity: (first.items[0] as { identity: string }).identity }))
+    expect(flushed).toEqual([path, path])
+    await client.all('flush', { path })
+    expect(flushed.length).toBe(3)
+    hangs = true
+    expect((await gather(client.ask('fetch', { path }))).bytes.subarray(head.length).toString()).toBe('more1more2more3')
+  } finally {
+    client.close()
+    await made.close()
+  }
+})
+
 test('what killed processes of its kind left in its directory goes; others’, units’ and what answers stay', async () => {
   const dir = mkdtempSync(join(root, 'left-'))
   const listen = async (name: string): Promise<Server> => {

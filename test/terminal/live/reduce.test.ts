@@ -299,6 +299,11 @@ describe('sideways', () => {
     s.type('\r').type('l')
     expect(s.text()).toContain('\nip:bob@example.net SIP/2.0\n')
     expect(s.type('h').text()).toContain('INVITE sip:bob@')
+    // Its end stays in sight: the way back is no longer than the text.
+    s.type('l'.repeat(200))
+    const side = s.screen.side
+    expect(side).toBeLessThan(100)
+    expect(s.type('h'.repeat(Math.ceil(side / 8))).screen.side).toBe(0)
   })
 
   test('of more addresses than have room the ladder shows the next', async () => {

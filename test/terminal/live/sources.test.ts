@@ -8,6 +8,7 @@ import { type BoardCall, CallBoard } from '../../../src/lib/live/index.js'
 import { openReader } from '../../../src/lib/store/index.js'
 import { openManagers, startedAgain } from '../../../src/terminal/live/manager-source.js'
 import type { SourceStatus } from '../../../src/terminal/live/model.js'
+import { sensorName } from '../../../src/terminal/live/open-sources.js'
 import type { LiveSource } from '../../../src/terminal/live/source.js'
 import { storeSource } from '../../../src/terminal/live/store-source.js'
 import { scenarios, toXml } from '../../fixtures/record/scenarios.js'
@@ -161,6 +162,16 @@ describe('a running service', () => {
       await source.close()
     }
   })
+})
+
+test('sensors have names that tell them apart', () => {
+  const sensors = [
+    { id: 3, name: 'Prague' },
+    { id: 4, name: 'Brno' },
+    { id: 5, name: 'Prague' },
+    { id: 6, name: null },
+  ]
+  expect(sensors.map((s) => sensorName(s, sensors))).toEqual(['Prague 3', 'Brno', 'Prague 5', 'sensor 6'])
 })
 
 test('records of a store: the latest, with their ladders from the spool', async () => {

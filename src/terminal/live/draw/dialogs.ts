@@ -19,7 +19,7 @@ export interface Dialog {
 }
 
 /** What is under the cursor, in words. */
-export const formHelp: Readonly<Record<FormRow, string>> = {
+const formHelp: Readonly<Record<FormRow, string>> = {
   from: 'a piece of the number, name or domain of From: 1001, alice, 1001@example.com',
   to: 'a piece of the number or domain of To: +420*, 2001@example.net',
   source: 'where the first INVITE came from: 192.0.2.1, 192.0.2.0/24, a name that you gave; several with commas',
