@@ -3,7 +3,7 @@ import { recordSettings, storeSettings, timeSettings } from '../lib/settings/rec
 import type { RecordQueue } from '../lib/sniffer/record-queue.js'
 import type { RecordsStatus } from '../lib/sniffer/records-status.js'
 import { defaultQueue } from './defaults.js'
-import { count } from './progress.js'
+import { count, counted } from './progress.js'
 import { flagsFor, valuesOf } from './setting-flags.js'
 
 /** Where records go: the flags of commands that make calls, the queue they open, and what is said of it at the end. */
@@ -48,6 +48,6 @@ const recordsTold = [
 
 export const recordsLine = (records: RecordsStatus): string =>
   [
-    `Stored ${count(records.stored)} records`,
+    `Stored ${counted(records.stored, 'record')}`,
     ...recordsTold.flatMap(([key, text]) => (records[key] > 0 ? [`${count(records[key])} ${text}`] : [])),
   ].join(', ')

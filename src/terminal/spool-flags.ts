@@ -5,7 +5,7 @@ import type { ValuesOf } from '../lib/settings/table.js'
 import type { SpoolSummary } from '../lib/sniffer/run.js'
 import type { Spool } from '../lib/spool/index.js'
 import { noLimits, type SpoolLimits } from '../lib/spool/limits.js'
-import { count } from './progress.js'
+import { count, counted } from './progress.js'
 import { flagsFor, valuesOf } from './setting-flags.js'
 import { sizeText } from './size.js'
 
@@ -47,7 +47,7 @@ export async function openSpoolOf(
 
 /** What became of the packets, in one line. */
 export function spoolLine({ files, packets, bytes, leftOut, kept }: SpoolSummary): string {
-  const parts = [`Kept ${count(packets)} packets in ${count(files)} pcaps (${sizeText(bytes)})`]
+  const parts = [`Kept ${counted(packets, 'packet')} in ${counted(files, 'pcap')} (${sizeText(bytes)})`]
   if (leftOut > 0) parts.push(`${count(leftOut)} fragments of media left out`)
   if (kept.deletedFiles > 0) parts.push(`${count(kept.deletedFiles)} old pcaps deleted (${sizeText(kept.deletedBytes)})`)
   if (kept.trimmedFiles > 0) parts.push(`media taken out of ${count(kept.trimmedFiles)} old pcaps`)

@@ -209,5 +209,5 @@ test('a hang-up of its terminal ends a run that a person started', async () => {
   await expect.poll(log, { timeout: 20_000 }).toMatch(/Records: /)
   replay(first)
   terminal.kill('SIGKILL')
-  await expect.poll(log, { timeout: 20_000 }).toMatch(/Stored 1 records/)
+  await expect.poll(log, { timeout: 20_000 }).toMatch(/Stored 1 record/)
 })

@@ -7,7 +7,7 @@ import { callPrinter } from '../../terminal/call-printer.js'
 import { readableState } from '../../terminal/defaults.js'
 import { FileOut } from '../../terminal/file-out.js'
 import { type OutputFormat, outputFormats } from '../../terminal/output.js'
-import { count, workLine } from '../../terminal/progress.js'
+import { counted, workLine } from '../../terminal/progress.js'
 import { expressionOf, queryFlags } from '../../terminal/query-flags.js'
 import { sortOf, sortSummary } from '../../terminal/sort-flag.js'
 import { stopOnSignals } from '../../terminal/stop-signals.js'
@@ -69,7 +69,7 @@ compresses), or -o says it. The file appears when it is complete; a run that is 
           await printer.drained()
           file.check()
           if (stop.signal.aborted)
-            throw new OperatorError('STOPPED', `Stopped after ${count(found)} calls: nothing was written.`, {
+            throw new OperatorError('STOPPED', `Stopped after ${counted(found, 'call')}: nothing was written.`, {
               suggestions: ['Choose fewer calls: --since, --limit.'],
             })
           progress.update(++found, 'calls')
@@ -77,7 +77,7 @@ compresses), or -o says it. The file appears when it is complete; a run that is 
         await printer.end({ calls: found })
         await file.commit()
         progress.clear()
-        if (!flags.quiet) process.stderr.write(`${count(found)} calls in ${name}\n`)
+        if (!flags.quiet) process.stderr.write(`${counted(found, 'call')} in ${name}\n`)
       } catch (error) {
         progress.clear()
         file.discard()

@@ -7,7 +7,7 @@ import { cdrPruneSettings } from '../../lib/settings/services.js'
 import { openAdmin } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { readableState } from '../../terminal/defaults.js'
-import { count } from '../../terminal/progress.js'
+import { counted } from '../../terminal/progress.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { storeFlags } from '../../terminal/store-flags.js'
 import { parseDuration } from '../../terminal/time-span.js'
@@ -48,7 +48,7 @@ In a database that VoIPmonitor made only Earshot’s own tables are pruned. Pcap
       if (plan.steps.length === 0) say(`Nothing began before ${isoTime(before as Micros)}.`)
       else if (flags['dry-run']) process.stdout.write(`${plan.steps.join('\n')}\n`)
       else await store.prune(plan)
-      if (plan.steps.length > 0) say(`${flags['dry-run'] ? 'Would remove' : 'Removed'} about ${count(plan.calls)} calls.`)
+      if (plan.steps.length > 0) say(`${flags['dry-run'] ? 'Would remove' : 'Removed'} about ${counted(plan.calls, 'call')}.`)
       for (const note of plan.notes) say(note)
     } finally {
       await store.close()

@@ -5,7 +5,7 @@ import { type ServiceName, services } from '../../lib/settings/services.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { etcDir, problemText, readFiles, surroundings } from '../../terminal/configuration.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
-import { count } from '../../terminal/progress.js'
+import { counted } from '../../terminal/progress.js'
 import { printRows } from '../../terminal/rows.js'
 import { serviceUserHere, unreadableFiles } from '../../terminal/service/service-user.js'
 
@@ -49,7 +49,7 @@ Exit codes: 0 all is well (hints on stderr do not count); 2 a service would refu
       process.stderr.write(
         files.length === 0 && problems.length === 0
           ? 'No file of settings is there: defaults hold. A file to begin with: earshot config init\n'
-          : `${names || 'Nothing was read'}: ${count(settings)} settings, ${problems.length === 0 ? 'no problem' : `${count(problems.length)} problems`}.\n`,
+          : `${names || 'Nothing was read'}: ${counted(settings, 'setting')}, ${problems.length === 0 ? 'no problem' : counted(problems.length, 'problem')}.\n`,
       )
     }
     if (problems.length > 0) process.exitCode = exitCodes.usage

@@ -26,7 +26,7 @@ import { isService } from '../../terminal/log/log.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { admissionOf, checkSafety, sensorsOf } from '../../terminal/mirror-admission.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
-import { count } from '../../terminal/progress.js'
+import { count, counted } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
 import { type ReloadPart, reload } from '../../terminal/service/reload.js'
 import { logReload, metricsReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
@@ -323,7 +323,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
     observer.close()
     await printer.end({ ...totals, seconds })
     const report = (text: string): void => service.log.event('info', text)
-    report(`${count(totals.packets)} packets: ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`)
+    report(`${counted(totals.packets, 'packet')}: ${counted(totals.calls, 'call')}, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`)
     if (stored) report(recordsLine(stored))
     if (spooled) report(spoolLine(spooled))
     if (notKept + (stored ? stored.dropped + stored.refused : 0) > 0) process.exitCode = exitCodes.failure
@@ -380,7 +380,7 @@ const senderStats = (state: SensorState): SenderStats => {
 function sensorLine({ sensorId, name, address, packets, blocks, gaps, duplicates, skewMs, sender }: SensorState): string {
   const lost = Object.entries(sender?.dropped ?? {}).filter(([, n]) => n > 0)
   return [
-    `Sensor ${sensorId ?? '(no id)'} ${name} from ${address}: ${count(packets)} packets in ${count(blocks)} blocks`,
+    `Sensor ${sensorId ?? '(no id)'} ${name} from ${address}: ${counted(packets, 'packet')} in ${counted(blocks, 'block')}`,
     ...(gaps > 0 ? [`${count(gaps)} blocks never came`] : []),
     ...(duplicates > 0 ? [`${count(duplicates)} blocks came twice`] : []),
     ...(skewMs !== undefined && Math.abs(skewMs) >= 100 ? [`clock ${skewMs} ms behind ours`] : []),

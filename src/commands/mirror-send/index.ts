@@ -30,7 +30,7 @@ import { serviceConfigFlags } from '../../terminal/config-flags.js'
 import type { Configuration } from '../../terminal/configuration.js'
 import { filterOf, inputFlags, interfacesOfInstance, openInput } from '../../terminal/input-flags.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
-import { count } from '../../terminal/progress.js'
+import { count, counted } from '../../terminal/progress.js'
 import { reload } from '../../terminal/service/reload.js'
 import { filterReload, logReload, metricsReload } from '../../terminal/service/reload-parts.js'
 import { logFlags, ServiceRun } from '../../terminal/service/run.js'
@@ -269,7 +269,7 @@ Trailing words are a BPF expression, as in tcpdump.`
   }
 
   #summary({ packets, blocks, bytesSent, dropped, kept }: SenderResult, say: (text: string) => void): void {
-    say(`${count(packets)} packets in ${count(blocks)} blocks, ${count(bytesSent)} bytes sent${lossText(dropped)}`)
+    say(`${counted(packets, 'packet')} in ${counted(blocks, 'block')}, ${count(bytesSent)} bytes sent${lossText(dropped)}`)
     if (kept > 0) say(`${count(kept)} packets wait on disk for the next run.`)
     if (dropped.some(([stage]) => !chosen.has(stage))) process.exitCode = 4
   }

@@ -16,7 +16,7 @@ import { filterOf, inputFlags, interfacesOfInstance, openInput } from '../../ter
 import { isService } from '../../terminal/log/log.js'
 import { metricsPlan } from '../../terminal/metrics-plan.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
-import { count, progressLine } from '../../terminal/progress.js'
+import { count, counted, progressLine } from '../../terminal/progress.js'
 import { openRecordsOf, recordFlags, recordsLine } from '../../terminal/record-flags.js'
 import { reload } from '../../terminal/service/reload.js'
 import { filterReload, logReload, metricsReload, sipPortReload, spoolLimitsReload } from '../../terminal/service/reload-parts.js'
@@ -156,11 +156,11 @@ Ctrl-C writes every open call before it ends.`
 
   #summary({ totals, oddities, seconds, records, spool, kernel }: SnifferResult, verbose: boolean, say: (text: string) => void): void {
     if (kernel) {
-      say(`${count(kernel.received)} packets received by filter, ${count(kernel.dropped)} dropped by kernel`)
+      say(`${counted(kernel.received, 'packet')} received by filter, ${count(kernel.dropped)} dropped by kernel`)
     }
     const rate = seconds > 0 ? Math.round(totals.packets / seconds) : 0
     say(
-      `${count(totals.packets)} packets in ${seconds.toFixed(2)} s (${count(rate)}/s): ${count(totals.calls)} calls, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`,
+      `${counted(totals.packets, 'packet')} in ${seconds.toFixed(2)} s (${count(rate)}/s): ${counted(totals.calls, 'call')}, ${count(totals.sip)} SIP, ${count(totals.rtp)} RTP`,
     )
     if (records) say(recordsLine(records))
     if (spool) say(spoolLine(spool))

@@ -8,7 +8,7 @@ import { BaseCommand } from '../../terminal/base-command.js'
 import { configFlags } from '../../terminal/config-flags.js'
 import { readableState } from '../../terminal/defaults.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
-import { count } from '../../terminal/progress.js'
+import { count, counted } from '../../terminal/progress.js'
 import { printRows } from '../../terminal/rows.js'
 import { flagsFor, valuesOf } from '../../terminal/setting-flags.js'
 import { sizeText } from '../../terminal/size.js'
@@ -94,7 +94,7 @@ function forecastText({ bytesPerDay, first, keepsDays }: Forecast): string {
 const daysText = (days: number): string => (days < 2 ? `${(days * 24).toFixed(1)} hours` : `${days.toFixed(1)} days`)
 
 function sentence(limits: SpoolLimits, steps: number, before: { bytes: number; files: number }, after: { bytes: number }): string {
-  const has = `The spool holds ${sizeText(before.bytes)} in ${count(before.files)} files`
+  const has = `The spool holds ${sizeText(before.bytes)} in ${counted(before.files, 'file')}`
   if (!isLimited(limits)) return `${has}. There is no limit: nothing is ever deleted.`
   const set = Object.values(limitNames)
     .map((name) => ({ name, text: valueText(limits, name) }))

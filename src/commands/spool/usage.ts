@@ -3,7 +3,7 @@ import { BaseCommand } from '../../terminal/base-command.js'
 import { configFlags } from '../../terminal/config-flags.js'
 import { readableState } from '../../terminal/defaults.js'
 import { jsonFlag, outputFlag, outputFormat } from '../../terminal/output.js'
-import { count } from '../../terminal/progress.js'
+import { count, counted } from '../../terminal/progress.js'
 import { printRows } from '../../terminal/rows.js'
 import { sizeText } from '../../terminal/size.js'
 import { readsSpool, spoolFlag } from '../../terminal/store-flags.js'
@@ -56,7 +56,7 @@ export default class SpoolUsage extends BaseCommand {
     if (format !== 'table') return
     const free = disk === undefined ? '' : `; ${sizeText(disk.free)} of ${sizeText(disk.bytes)} are free on its disk`
     process.stdout.write(
-      `${dir}: ${sizeText(minutes.bytes)} in ${count(minutes.files)} files (SIP ${sizeText(minutes.sipBytes)}, RTP ${sizeText(minutes.mediaBytes)})${free}.\n`,
+      `${dir}: ${sizeText(minutes.bytes)} in ${counted(minutes.files, 'file')} (SIP ${sizeText(minutes.sipBytes)}, RTP ${sizeText(minutes.mediaBytes)})${free}.\n`,
     )
   }
 }

@@ -140,7 +140,7 @@ describe('SQLite', () => {
     expect(rows()).toHaveLength(1)
     expect(await sniff.end('SIGTERM')).toBe(0)
     expect(sniff.lines.map((line) => JSON.parse(line)).filter((line: CallJson) => line.call_id === 'early')).toHaveLength(1)
-    expect(sniff.stderr).toMatch(/Stored 1 records, 1 updated/)
+    expect(sniff.stderr).toMatch(/Stored 1 record, 1 updated/)
   })
 })
 
@@ -192,6 +192,6 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
     const third = new Sniff(url, queue)
     await until(20, 'four rows', async () => ((await rows()).length === 4 ? true : undefined))
     expect(await third.end('SIGTERM')).toBe(0)
-    expect(third.stderr).toMatch(/Stored 1 records/)
+    expect(third.stderr).toMatch(/Stored 1 record/)
   })
 })
