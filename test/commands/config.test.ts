@@ -30,6 +30,13 @@ const write = (name: string, text: string): string => {
 const pcapsIn = (path: string): string[] =>
   existsSync(path) ? (readdirSync(path, { recursive: true, encoding: 'utf8' }) as string[]).filter((name) => name.endsWith('.pcap')) : []
 
+test('config show: of an instance by its name, and what the commands of a person take', () => {
+  const conf = write('shown/my.conf', '[general]\nstore = sqlite:here.db\n[sniff]\nsnaplen = 300\n[sniff@eth1]\nid_sensor = 8\n')
+  const shown = (...words: string[]) => earshot(['config', 'show', ...words, '--changed', '--config', conf]).stdout.replace(/ +/g, ' ')
+  expect(shown('sniff@eth1').trim().split('\n').sort()).toEqual(['id_sensor 8', 'snaplen 300', 'store sqlite:here.db'])
+  expect(shown('general')).toBe('store sqlite:here.db\n')
+})
+
 describe('a run takes its settings', () => {
   test('from a file that is named: store, spool and what goes into it', () => {
     const conf = write('run/my.conf', '[general]\nstore = sqlite:calls-of-file.db\n\n[sniff]\nspooldir = pcaps\nsave = sip\n')

@@ -2,7 +2,8 @@ import { Args, Flags } from '@oclif/core'
 import { OperatorError } from '../../lib/base/errors.js'
 import { nearest } from '../../lib/query/nearest.js'
 import { resolve, valueText } from '../../lib/settings/resolve.js'
-import { type ServiceName, services } from '../../lib/settings/services.js'
+import { readerSettings, type ServiceName, services } from '../../lib/settings/services.js'
+import type { SettingTable } from '../../lib/settings/table.js'
 import { aligned } from '../../terminal/aligned.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { serviceConfigFlags } from '../../terminal/config-flags.js'
@@ -22,7 +23,11 @@ export default class ConfigShow extends BaseCommand {
       command: '<%= config.bin %> <%= command.id %> sniff --changed --config /etc/voipmonitor.conf',
     },
   ]
-  static override args = { service: Args.string({ description: `One of ${Object.keys(services).join(', ')}; all without it.` }) }
+  static override args = {
+    service: Args.string({
+      description: `One of ${Object.keys(services).join(', ')} (sniff@eth1: that instance), or general: what cdr query, fetch-pcap and the like take; all services without it.`,
+    }),
+  }
   static override flags = {
     origin: Flags.boolean({ summary: 'Say where each value comes from: file and line, environment, credential, default.' }),
     changed: Flags.boolean({ summary: 'Only what is not a default.' }),
@@ -33,20 +38,24 @@ export default class ConfigShow extends BaseCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ConfigShow)
-    const names = args.service === undefined ? (Object.keys(services) as ServiceName[]) : [serviceNamed(args.service)]
+    const [name, instance = flags.instance] = args.service?.split('@', 2) ?? []
+    const shown =
+      name === undefined
+        ? (Object.keys(services) as ServiceName[]).map(asService)
+        : [name === 'general' ? people : asService(serviceNamed(name))]
     const { files, problems } = readFiles({ named: flags.config, none: flags['no-config'], strict: true })
     if (problems.length > 0) throw problemError(problems)
-    const rows = names.flatMap((service) => {
-      const resolution = resolve({ service, instance: flags.instance, table: services[service], files, ...surroundings() })
+    const rows = shown.flatMap(({ service, table }) => {
+      const resolution = resolve({ service, instance, table, files, ...surroundings() })
       if (resolution.problems.length > 0) throw problemError(resolution.problems)
       return [...resolution.settings.values()]
         .filter(({ origin }) => !flags.changed || origin.kind !== 'default')
-        .map((resolved) => ({ service, key: resolved.key, value: valueText(resolved), origin: resolved.origin.text }))
+        .map((resolved) => ({ service: service ?? 'general', key: resolved.key, value: valueText(resolved), origin: resolved.origin.text }))
     })
     const format = outputFormat(flags)
     if (format === 'table') {
       const cells = rows.map(({ service, key, value, origin }) => [
-        ...(names.length > 1 ? [service] : []),
+        ...(shown.length > 1 ? [service] : []),
         key,
         value,
         ...(flags.origin ? [origin] : []),
@@ -57,11 +66,19 @@ export default class ConfigShow extends BaseCommand {
   }
 }
 
+interface Shown {
+  readonly service: ServiceName | undefined
+  readonly table: SettingTable
+}
+const asService = (service: ServiceName): Shown => ({ service, table: services[service] })
+/** Commands that a person runs have no section of their own. */
+const people: Shown = { service: undefined, table: readerSettings }
+
 function serviceNamed(name: string): ServiceName {
   if (Object.hasOwn(services, name)) return name as ServiceName
-  const near = nearest(name, Object.keys(services))
+  const near = nearest(name, [...Object.keys(services), 'general'])
   throw new OperatorError('SERVICE', `There is no service "${name}" with settings.`, {
     exit: 2,
-    suggestions: [near === undefined ? `There are: ${Object.keys(services).join(', ')}.` : `Did you mean ${near}?`],
+    suggestions: [near === undefined ? `There are: ${Object.keys(services).join(', ')}; and general.` : `Did you mean ${near}?`],
   })
 }

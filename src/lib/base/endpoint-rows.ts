@@ -1,16 +1,14 @@
 import type { Endpoint } from './units.js'
 
 /**
- * Endpoint → row number by open addressing over one typed array in which key and row lie side by side: the one look-up
- * that every media packet pays, and one cache line of it. Linear probing; removal shifts back, so there are no tombstones.
+ * Endpoint → row number by open addressing over one typed array in which key and row lie side by side: one cache line a
+ * look-up. Linear probing; removal shifts back, so there are no tombstones.
  */
 export class EndpointRows {
-  /** Pairs [endpoint, row]; endpoint 0 means empty: 0.0.0.0:0 is nobody's. To be read by loops that cannot afford a call. */
+  /** Pairs [endpoint, row]; endpoint 0 means empty: 0.0.0.0:0 is nobody's. */
   pairs: Float64Array
   mask: number
   size = 0
-  /** Counts up whenever a look-up may answer otherwise than before. */
-  changes = 0
 
   constructor(capacity = 1024) {
     this.pairs = new Float64Array(2 * capacity)
@@ -37,9 +35,8 @@ export class EndpointRows {
     if (this.pairs[2 * i] === 0) {
       this.pairs[2 * i] = endpoint
       this.size++
-    } else if (this.pairs[2 * i + 1] === row) return
+    }
     this.pairs[2 * i + 1] = row
-    this.changes++
   }
 
   delete(endpoint: Endpoint): boolean {
@@ -60,7 +57,6 @@ export class EndpointRows {
     }
     pairs[2 * hole] = 0
     this.size--
-    this.changes++
     return true
   }
 
@@ -79,7 +75,7 @@ function hash(endpoint: number): number {
   return hashOf(address, endpoint - address * 65_536)
 }
 
-/** Port and address bits mixed; media ports are even and neighbours, so the low bits alone would cluster. */
+/** Port and address bits mixed; media ports are even and neighbours, so the low bits alone would cluster. Of one port, no two addresses have the same. */
 export function hashOf(address: number, port: number): number {
   let h = Math.imul(address | 0, 0x9e3779b1) ^ Math.imul(port, 0x85ebca6b)
   h ^= h >>> 15

@@ -1,14 +1,14 @@
 import { type AddressBook, addressOf, endpointOf, portOf } from '../base/address.js'
 import { EndpointMap } from '../base/endpoint-map.js'
-import { EndpointRows } from '../base/endpoint-rows.js'
 import { appended } from '../base/short-list.js'
 import { type Endpoint, type Micros, SECOND } from '../base/units.js'
 import { type PayloadFormat, payloadFormat } from '../rtp/codecs.js'
-import { column, NO_TAG, rowLength, StreamRows } from '../rtp/rows.js'
+import { NO_TAG, rowLength, StreamRows, word } from '../rtp/rows.js'
 import { RtpStream } from '../rtp/stream.js'
 import type { SdpMedia } from '../sip/sdp.js'
 import type { Call } from './call.js'
 import type { CallLimits } from './limits.js'
+import { RecentRows } from './recent-rows.js'
 import { UsualMedia } from './usual-media.js'
 
 /**
@@ -59,8 +59,8 @@ const NO_FORMATS: ReadonlyMap<number, PayloadFormat> = new Map()
 export class MediaIndex {
   /** Counters of all streams. */
   readonly rows = new StreamRows()
-  /** Destination → row of the stream whose packet came there last: the next one is usually of the same. */
-  readonly #recent = new EndpointRows()
+  /** The next packet is usually of the same stream as the last. */
+  readonly #recent = new RecentRows()
   /** The short way into the rows. */
   readonly usual = new UsualMedia(this.rows, this.#recent)
   /** By row / rowLength. */
@@ -112,7 +112,7 @@ export class MediaIndex {
   stream(target: MediaTarget, source: Endpoint, destination: Endpoint, ssrc: number, time: Micros): CallStream | undefined {
     const row = this.#recent.get(destination)
     const recent = row < 0 ? undefined : this.streamOfRow(row)
-    if (recent !== undefined && recent.ssrc === ssrc && recent.source === source) return recent
+    if (recent !== undefined && recent.ssrc === ssrc && recent.source === source && recent.destination === destination) return recent
     const same = (s: CallStream): boolean => s.ssrc === ssrc && s.source === source && s.destination === destination
     const incoming = target.endpoint === destination
     const other = this.#targets.get(incoming ? source : destination)
@@ -145,7 +145,7 @@ export class MediaIndex {
     }
     for (const stream of call.streams) {
       remove(stream.owners, call)
-      this.rows.cells[stream.row + column.tag] = NO_TAG
+      this.rows.words[stream.row + word.tag] = NO_TAG
       if (stream.owners.length === 0) this.#retire(stream)
     }
     call.streams.length = 0
@@ -238,7 +238,7 @@ export class MediaIndex {
       remove(target.incoming, stream)
       remove(target.outgoing, stream)
     }
-    if (this.#recent.get(stream.destination) === stream.row) this.#recent.delete(stream.destination)
+    this.#recent.delete(stream.destination, stream.row)
   }
 
   #newStream(target: MediaTarget, source: Endpoint, destination: Endpoint, ssrc: number, time: Micros): CallStream | undefined {
@@ -290,7 +290,7 @@ export class MediaIndex {
       else this.streamsRefused++
     }
     stream.owners = owners
-    this.rows.cells[stream.row + column.tag] = NO_TAG
+    this.rows.words[stream.row + word.tag] = NO_TAG
     if (owners.length > 1) stream.shared = true
   }
 

@@ -2,7 +2,7 @@ import { type AddressBook, endpointOf } from '../base/address.js'
 import type { Micros } from '../base/units.js'
 import { codecNamed, type PayloadFormat, payloadFormat, staticPayloads } from '../rtp/codecs.js'
 import { mosLq } from '../rtp/emodel.js'
-import { column, StreamRows } from '../rtp/rows.js'
+import { double, StreamRows, word } from '../rtp/rows.js'
 import { RtpStream } from '../rtp/stream.js'
 import type { Frame } from '../wire/frame.js'
 import type { StreamJson } from './json.js'
@@ -117,13 +117,13 @@ class Counted {
 
   #close(): void {
     const { sequence, row, packets } = this.#counts
-    const { cells } = this.#rows
+    const { doubles, words } = this.#rows
     const now = {
       packets,
       expected: sequence.expected,
       lost: sequence.lost,
-      jitterSum: cells[row + column.jitterSumMs] as number,
-      jitterCount: packets - (cells[row + column.jitterLeftOut] as number),
+      jitterSum: doubles[(row >>> 1) + double.jitterSumMs] as number,
+      jitterCount: packets - (words[row + word.jitterLeftOut] as number),
     }
     const before = this.#before
     this.#before = now

@@ -9,7 +9,7 @@ import type { Endpoint, Micros } from '../base/units.js'
 import { Dissector } from '../dissect/dissector.js'
 import type { FragmentLimits } from '../reassembly/fragments.js'
 import { SipStreams, type TcpLimits } from '../reassembly/tcp.js'
-import { column } from '../rtp/rows.js'
+import { word } from '../rtp/rows.js'
 import { infoDigit } from '../sip/dtmf-info.js'
 import { readSip, type SipMessage } from '../sip/message.js'
 import { parseSdp } from '../sip/sdp.js'
@@ -244,7 +244,7 @@ export class CallTracker {
     if (row < 0) return false
     const { bytes } = batch
     const second = bytes[at + 1]!
-    if (bytes[at] !== 0x80 || (second >= 192 && second <= 223) || ssrcAt(bytes, at) !== rows.cells[row + column.ssrc]) return false
+    if (bytes[at] !== 0x80 || (second >= 192 && second <= 223) || ssrcAt(bytes, at) !== rows.words[row + word.ssrc]) return false
     const ip = at - IP_AND_UDP_LENGTH
     const end = Math.min(ip + ((bytes[ip + 2]! << 8) | bytes[ip + 3]!), batch.at[index]! + batch.captured[index]!)
     const stream = this.#media.streamOfRow(row)
@@ -302,7 +302,7 @@ export class CallTracker {
   }
 
   #tag(stream: CallStream): void {
-    if (stream.owners.length === 1) this.#media.rows.cells[stream.row + column.tag] = (stream.owners[0] as Call).tag
+    if (stream.owners.length === 1) this.#media.rows.words[stream.row + word.tag] = (stream.owners[0] as Call).tag
   }
 
   #rtcpPacket(target: MediaTarget, batch: PacketBatch, index: number): void {

@@ -1,7 +1,9 @@
-import { type EndpointRows, hashOf } from '../base/endpoint-rows.js'
+import { portOf } from '../base/address.js'
+import { hashOf } from '../base/endpoint-rows.js'
 import type { PacketBatch } from '../base/packets.js'
 import type { Endpoint } from '../base/units.js'
-import { column, NO_TAG, type StreamRows } from '../rtp/rows.js'
+import { double, NO_TAG, type StreamRows, word } from '../rtp/rows.js'
+import type { RecentRows } from './recent-rows.js'
 
 /**
  * The usual media packet in one step: an IPv4 datagram in one piece, to where a stream's last packet went, and the next of
@@ -22,13 +24,11 @@ const TAG_LENGTH = 4
 const RTP_AT = 20 + 8
 /** Packets whose rows are looked up at once. */
 const AHEAD = 32
-/** A row has two cache lines of 64 bytes. */
-const SECOND_LINE = 8
 const HEADERS_LENGTH = RTP_AT + 12
 
 export class UsualMedia {
   readonly #rows: StreamRows
-  readonly #recent: EndpointRows
+  readonly #recent: RecentRows
   #batch: PacketBatch | undefined
   #view: DataView = new DataView(new ArrayBuffer(0))
   #typeAt = -1
@@ -47,15 +47,14 @@ export class UsualMedia {
   /** What was looked up ahead: the packets from `#aheadFrom` up to `#aheadTo`, as `#recent` was after `#aheadChanges`. */
   readonly #aheadRow = new Int32Array(AHEAD)
   readonly #aheadRtpAt = new Int32Array(AHEAD)
-  readonly #aheadEndpoint = new Float64Array(AHEAD)
-  readonly #aheadSlot = new Int32Array(AHEAD)
+  readonly #aheadHash = new Int32Array(AHEAD)
   #aheadFrom = 0
   #aheadTo = 0
   #aheadChanges = 0
   /** Keeps the reads that only bring a line into the cache from being optimised away. */
   touched = 0
 
-  constructor(rows: StreamRows, recent: EndpointRows) {
+  constructor(rows: StreamRows, recent: RecentRows) {
     this.#rows = rows
     this.#recent = recent
   }
@@ -79,7 +78,7 @@ export class UsualMedia {
     if (mark && this.index.length < count) this.#makeRoom(count)
     const view = this.#view
     const rows = this.#rows
-    const { cells } = rows
+    const { doubles, words } = rows
     const rowAhead = this.#aheadRow
     const rtpAhead = this.#aheadRtpAt
     const { index: markIndex, tag: markTag, headersEnd: markEnd } = this
@@ -99,8 +98,9 @@ export class UsualMedia {
         if (!(time >= last && time < before)) break take
         const row = rowAhead[index - aheadFrom]!
         const rtpAt = rtpAhead[index - aheadFrom]!
-        if (cells[row + column.source] !== view.getUint32(rtpAt - 16) * 65_536 + view.getUint16(rtpAt - 8)) break take
-        const tag = cells[row + column.tag]!
+        if (doubles[(row >>> 1) + double.source] !== view.getUint32(rtpAt - 16) * 65_536 + view.getUint16(rtpAt - 8)) break take
+        if (words[row + word.kind]! >>> 16 !== view.getUint16(rtpAt - 6)) break take
+        const tag = words[row + word.tag]!
         if ((mark && tag === NO_TAG) || !rows.acceptNext(row, view, rtpAt, view.getUint8(rtpAt - 20), micros, index)) {
           this.stoppedRow = row
           this.stoppedAt = rtpAt
@@ -126,15 +126,14 @@ export class UsualMedia {
    */
   #lookAhead(from: number, to: number): void {
     const { at: starts, captured } = this.#batch as PacketBatch
-    const { cells } = this.#rows
+    const { doubles } = this.#rows
     const view = this.#view
     const ipAt = this.#ipAt
     const typeAt = this.#typeAt
     const { pairs, mask } = this.#recent
     const rowAhead = this.#aheadRow
     const rtpAhead = this.#aheadRtpAt
-    const endpointAhead = this.#aheadEndpoint
-    const slotAhead = this.#aheadSlot
+    const hashAhead = this.#aheadHash
     let touched = 0
     let index = from
     for (; index < to && ipAt >= 0; index++) {
@@ -158,26 +157,24 @@ export class UsualMedia {
       if (length < HEADERS_LENGTH || view.getUint16(ip + 24) !== length - 20) break
       const address = view.getUint32(ip + 16)
       const port = view.getUint16(ip + 22)
-      const endpoint = address * 65_536 + port
-      const slot = hashOf(address, port) & mask
-      touched += pairs[2 * slot]!
-      endpointAhead[index - from] = endpoint
-      slotAhead[index - from] = slot
+      const hash = hashOf(address, port)
+      touched += pairs[2 * (hash & mask)]!
+      hashAhead[index - from] = hash
       rtpAhead[index - from] = ip + RTP_AT
     }
     const usual = index - from
     let found = 0
     for (; found < usual; found++) {
-      const endpoint = endpointAhead[found]!
-      let slot = slotAhead[found]!
-      let key = pairs[2 * slot]!
-      while (key !== endpoint && key !== 0) {
+      const hash = hashAhead[found]!
+      let slot = hash & mask
+      let entry = pairs[2 * slot + 1]!
+      while (entry !== 0 && pairs[2 * slot] !== hash) {
         slot = (slot + 1) & mask
-        key = pairs[2 * slot]!
+        entry = pairs[2 * slot + 1]!
       }
-      if (key === 0) break
-      const row = pairs[2 * slot + 1]!
-      touched += cells[row]! + cells[row + SECOND_LINE]!
+      if (entry === 0) break
+      const row = entry - 1
+      touched += doubles[row >>> 1]!
       rowAhead[found] = row
     }
     this.touched = touched
@@ -189,7 +186,8 @@ export class UsualMedia {
   /** One packet that the dissector peeled (a copy, IPv6, a tunnel), its bytes those of the batch. Answers its row, or -1. */
   accept(source: Endpoint, destination: Endpoint, at: number, end: number, ttl: number, micros: Float64Array, index: number): number {
     const row = end - at < 12 ? -1 : this.#recent.get(destination)
-    if (row < 0 || this.#rows.cells[row + column.source] !== source) return -1
+    if (row < 0 || this.#rows.doubles[(row >>> 1) + double.source] !== source) return -1
+    if (this.#rows.words[row + word.kind]! >>> 16 !== portOf(destination)) return -1
     return this.#rows.acceptNext(row, this.#view, at, ttl, micros, index) ? row : -1
   }
 

@@ -149,7 +149,7 @@ export function referenceOf({ service, number }: Pick<ServiceCall, 'service' | '
   return `0x${which.toString(16)}${number.toString(16).padStart(8, '0')}`
 }
 
-/** FNV-1a, above the numbers that processes have (2^22, proc(5) pid_max), and with the call's number still a pointer's 48 bits and less. */
+/** FNV-1a, above the numbers that processes have (up to 2^22, proc(5)), and with the number of the call behind it less than a pointer. */
 function nameNumber(name: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)

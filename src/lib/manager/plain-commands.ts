@@ -372,23 +372,49 @@ async function absoluteSize(path: string, { backend }: PlainContext): Promise<st
 
 async function oldestDay(spool: string | undefined): Promise<string> {
   const names = spool === undefined ? [] : await readdir(spool).catch(() => [])
-  return names.filter((name) => /^\d{4}-\d\d-\d\d$/.test(name)).sort()[0] ?? 'empty'
+  return names.filter(isDay).sort()[0] ?? 'empty'
 }
 
 /** Walking a spool of millions of files takes long: the last result is told for five minutes. */
 const SPOOL_AGE_MS = 300_000
-const sizes = new Map<string, { at: number; bytes: Promise<number> }>()
+/** Bytes of each entry of the spool's directory: days mostly. */
+type SpoolSizes = ReadonlyMap<string, number>
+const sizes = new Map<string, { at: number; bytes: Promise<SpoolSizes> }>()
 
 async function printSpool(spool: string | undefined, refresh: boolean): Promise<string> {
-  let known = spool === undefined ? { at: 0, bytes: Promise.resolve(0) } : sizes.get(spool)
+  let known = spool === undefined ? { at: 0, bytes: Promise.resolve(new Map()) } : sizes.get(spool)
   if (spool !== undefined && (known === undefined || refresh || performance.now() - known.at > SPOOL_AGE_MS)) {
-    known = { at: performance.now(), bytes: bytesBelow(spool) }
+    known = { at: performance.now(), bytes: spoolSizes(spool) }
     sizes.set(spool, known)
   }
-  const megabytes = Math.round(((await known?.bytes) ?? 0) / (1 << 20))
+  const entries: [name: string, bytes: number][] = [...((await known?.bytes) ?? [])]
+  const megabytes = (bytes: number): number => Math.round(bytes / (1 << 20))
+  const all = megabytes(entries.reduce((sum, [, bytes]) => sum + bytes, 0))
   const line = (name: string, value: number): string => `${name} : ${value} MB\n`
-  // SIP and RTP of a call are in one file.
-  return `${megabytes} MB\r\n\r\n\r\n${line('allsize', megabytes)}${line('sipsize', 0)}${line('rtpsize', megabytes)}${line('graphsize', 0)}${line('audiosize', 0)}${line('audiographsize', 0)}\r\n`
+  const days = entries.filter(([name]) => isDay(name)).sort(([x], [y]) => (x < y ? -1 : 1))
+  const kinds: [string, number][] = [
+    ['allsize', all],
+    // SIP and RTP of a call are in one file.
+    ['sipsize', 0],
+    ['rtpsize', all],
+    ['graphsize', 0],
+    ['audiosize', 0],
+    ['audiographsize', 0],
+  ]
+  const lines = (rows: readonly [string, number][]): string => rows.map(([name, value]) => line(name, value)).join('')
+  return `${all} MB\r\n\r\n${lines(days.map(([day, bytes]) => [day, megabytes(bytes)]))}\r\n${lines(kinds)}\r\n`
+}
+
+const isDay = (name: string): boolean => /^\d{4}-\d\d-\d\d$/.test(name)
+
+async function spoolSizes(spool: string): Promise<SpoolSizes> {
+  const found = new Map<string, number>()
+  for (const entry of await readdir(spool, { withFileTypes: true }).catch(() => [])) {
+    const path = join(spool, entry.name)
+    if (entry.isDirectory()) found.set(entry.name, await bytesBelow(path))
+    else if (entry.isFile()) found.set(entry.name, (await stat(path).catch(() => ({ size: 0 }))).size)
+  }
+  return found
 }
 
 async function bytesBelow(dir: string): Promise<number> {

@@ -115,8 +115,8 @@ export class ClassicConnection {
     const max = this.#options.connectDifferenceSecondsMax
     if (handshake.seconds !== undefined) {
       const now = Date.now() / 1000
-      this.skewMicros = Math.round((now - handshake.seconds) * 1e6)
-      if (max > 0 && clockDifference(Math.floor(now), handshake.seconds) > max) {
+      this.skewMicros = Math.round(clockDifference(now, handshake.seconds) * 1e6)
+      if (max > 0 && Math.abs(clockDifference(Math.floor(now), handshake.seconds)) > max) {
         this.#host.odd('VoIPmonitor sender with a wrong clock')
         this.socket.end('bad time')
         this.end(`its clock differs from ours by more than ${max} s`)

@@ -58,10 +58,10 @@ export const classicHandshake = (sensorId: number, name: string, date: Date): Ui
     `sensor_id_name: ${sensorId > 0 ? sensorId : -1}:${name}\0sensor_time: ${date.toISOString().slice(0, 19).replace('T', ' ')}\0`,
   )
 
-/** Seconds between two clocks, time zones aside. */
+/** How many seconds the first clock is ahead of the second, time zones aside; negative when it is behind. */
 export function clockDifference(aSeconds: number, bSeconds: number): number {
-  const rest = Math.abs(aSeconds - bSeconds) % ZONE_SECONDS
-  return Math.min(rest, ZONE_SECONDS - rest)
+  const ahead = aSeconds - bSeconds
+  return ahead - Math.round(ahead / ZONE_SECONDS) * ZONE_SECONDS
 }
 
 /** The low 16 bits of the sum over all bytes as signed ones; 0 is written as 1, because 0 means none. */
@@ -413,7 +413,7 @@ export class ClassicReader {
     if (size > SIZE_MAX || packedSize > SIZE_MAX + (SIZE_MAX >> 2)) return 'block too big'
     if (recordHeader === undefined || count === 0 || count * recordHeader > size) return 'bad size of the block'
     const { differenceSecondsMax } = this.#limits
-    if (differenceSecondsMax > 0 && seconds !== 0 && clockDifference(seconds, nowSeconds) > differenceSecondsMax)
+    if (differenceSecondsMax > 0 && seconds !== 0 && Math.abs(clockDifference(seconds, nowSeconds)) > differenceSecondsMax)
       return `the clocks of sender and receiver differ by more than ${differenceSecondsMax} s`
     return undefined
   }

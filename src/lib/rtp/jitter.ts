@@ -1,5 +1,5 @@
 import { type Ticks, ticksDelta } from '../base/units.js'
-import { column, type StreamRows } from './rows.js'
+import { double, float, type StreamRows, word } from './rows.js'
 
 /**
  * Interarrival jitter of one stream, RFC 3550 A.8, over media packets only: telephone events repeat their timestamp
@@ -17,39 +17,42 @@ export class Jitter {
   readonly deviations: number[] = Array<number>(DEVIATIONS_MS.length).fill(0)
   readonly #rows: StreamRows
   readonly #row: number
+  /** As precise as in its row, so that both ways count alike. */
   #ticksPerMs: number
   #started = false
 
   constructor(clockRate: number, rows: StreamRows, row: number) {
-    this.#ticksPerMs = clockRate / 1000
+    this.#ticksPerMs = Math.fround(clockRate / 1000)
     this.#rows = rows
     this.#row = row
   }
 
   accept(ticks: number, arrival: number, marker: boolean): void {
-    const { cells } = this.#rows
+    const { doubles, floats, words } = this.#rows
     const row = this.#row
+    const half = row >>> 1
     if (this.#started) {
       // A difference of differences: a wrap of either clock cancels out.
-      const elapsedMs = (arrival - cells[row + column.arrival]!) / 1000
-      const deviation = Math.abs(elapsedMs - ticksDelta(ticks as Ticks, cells[row + column.ticks]! as Ticks) / this.#ticksPerMs)
-      if (deviation > JUMP_MS) cells[row + column.jitterLeftOut]!++
+      const elapsedMs = (arrival - doubles[half + double.arrival]!) / 1000
+      const deviation = Math.abs(elapsedMs - ticksDelta(ticks as Ticks, words[row + word.ticks]! as Ticks) / this.#ticksPerMs)
+      if (deviation > JUMP_MS) words[row + word.jitterLeftOut]!++
       else {
-        const jitterMs = cells[row + column.jitterMs]! + (deviation - cells[row + column.jitterMs]!) / 16
-        cells[row + column.jitterMs] = jitterMs
-        cells[row + column.jitterSumMs]! += jitterMs
-        if (jitterMs > cells[row + column.jitterMaxMs]!) cells[row + column.jitterMaxMs] = jitterMs
+        const before = floats[row + float.jitterMs]!
+        const jitterMs = before + (deviation - before) / 16
+        floats[row + float.jitterMs] = jitterMs
+        doubles[half + double.jitterSumMs]! += jitterMs
+        if (jitterMs > floats[row + float.jitterMaxMs]!) floats[row + float.jitterMaxMs] = jitterMs
         if (deviation >= 50 && !marker) this.#deviate(deviation)
       }
-    } else cells[row + column.jitterLeftOut]!++
+    } else words[row + word.jitterLeftOut]!++
     this.#started = true
-    cells[row + column.ticks] = ticks | 0
-    cells[row + column.arrival] = arrival
+    words[row + word.ticks] = ticks
+    doubles[half + double.arrival] = arrival
   }
 
   /** The clock rate changed with the codec: differences across the change mean nothing. */
   restart(clockRate: number): void {
-    this.#ticksPerMs = clockRate / 1000
+    this.#ticksPerMs = Math.fround(clockRate / 1000)
     this.#started = false
   }
 
@@ -59,18 +62,18 @@ export class Jitter {
 
   /** Undefined until two packets could be compared. */
   get meanMs(): number | undefined {
-    const { cells } = this.#rows
-    const count = cells[this.#row + column.received]! - cells[this.#row + column.jitterLeftOut]!
-    return count === 0 ? undefined : cells[this.#row + column.jitterSumMs]! / count
+    const { doubles, words } = this.#rows
+    const count = words[this.#row + word.received]! - words[this.#row + word.jitterLeftOut]!
+    return count === 0 ? undefined : doubles[(this.#row >>> 1) + double.jitterSumMs]! / count
   }
 
   /** The running value. */
   get nowMs(): number {
-    return this.#rows.cells[this.#row + column.jitterMs]!
+    return this.#rows.floats[this.#row + float.jitterMs]!
   }
 
   get maxMs(): number {
-    return this.#rows.cells[this.#row + column.jitterMaxMs]!
+    return this.#rows.floats[this.#row + float.jitterMaxMs]!
   }
 
   #deviate(deviation: number): void {

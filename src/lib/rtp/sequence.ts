@@ -1,4 +1,4 @@
-import { column, type StreamRows } from './rows.js'
+import { type StreamRows, word } from './rows.js'
 
 /**
  * Which sequence numbers of one RTP stream arrived: received, lost, duplicates, reordered, and the runs of loss.
@@ -37,15 +37,15 @@ export class SequenceCount {
   }
 
   get received(): number {
-    return this.#rows.cells[this.#row + column.received]!
+    return this.#rows.words[this.#row + word.received]!
   }
 
   /** Takes the next packet's number. Answers how far it is ahead of the highest so far: 1 is in order, 0 or less is late or a copy. */
   accept(sequence: number): number {
-    const { cells } = this.#rows
-    const highest = cells[this.#row + column.highest]!
-    const first = cells[this.#row + column.received] === 0
-    cells[this.#row + column.received]!++
+    const { words } = this.#rows
+    const highest = words[this.#row + word.highest]!
+    const first = words[this.#row + word.received] === 0
+    words[this.#row + word.received]!++
     const step = ((sequence - highest) << 16) >> 16
     if (first) return this.#begin(sequence)
     if (step <= -DROPOUT_MAX || step >= DROPOUT_MAX) {
@@ -57,13 +57,13 @@ export class SequenceCount {
     if (step <= 0) this.#late(highest + step)
     else {
       if (step > 1) this.#skip(highest + 1, highest + step - 1)
-      cells[this.#row + column.highest] = highest + step
+      words[this.#row + word.highest] = highest + step
     }
     return step
   }
 
   get expected(): number {
-    return this.received === 0 ? 0 : this.#expectedBefore + this.#rows.cells[this.#row + column.highest]! - this.#lowest + 1
+    return this.received === 0 ? 0 : this.#expectedBefore + this.#rows.words[this.#row + word.highest]! - this.#lowest + 1
   }
 
   get lost(): number {
@@ -88,7 +88,7 @@ export class SequenceCount {
   #begin(sequence: number): number {
     // Far above zero, so that a late packet before the first one keeps a positive extended number.
     this.#lowest = sequence + 65_536
-    this.#rows.cells[this.#row + column.highest] = this.#lowest
+    this.#rows.words[this.#row + word.highest] = this.#lowest
     return 1
   }
 

@@ -1,8 +1,9 @@
+import { portOf } from '../base/address.js'
 import type { Endpoint, Micros } from '../base/units.js'
 import { type PayloadFormat, staticPayloads } from './codecs.js'
 import { TelephoneEvents } from './events.js'
 import { Jitter } from './jitter.js'
-import { column, type StreamRows } from './rows.js'
+import { double, float, kindOf, noKindOf, type StreamRows, word } from './rows.js'
 import { SequenceCount } from './sequence.js'
 
 /**
@@ -56,9 +57,9 @@ export class RtpStream {
     this.#rows = rows
     this.#formatOf = formatOf
     this.row = rows.take()
-    rows.cells[this.row + column.source] = source
-    rows.cells[this.row + column.ssrc] = ssrc
-    rows.cells[this.row + column.kind] = -1
+    rows.doubles[(this.row >>> 1) + double.source] = source
+    rows.words[this.row + word.ssrc] = ssrc
+    rows.words[this.row + word.kind] = noKindOf(portOf(destination))
     this.sequence = new SequenceCount(rows, this.row)
   }
 
@@ -67,7 +68,7 @@ export class RtpStream {
   }
 
   get last(): Micros {
-    return Math.max(this.#lastSlow, this.#rows.cells[this.row + column.arrival]!) as Micros
+    return Math.max(this.#lastSlow, this.#rows.doubles[(this.row >>> 1) + double.arrival]!) as Micros
   }
 
   get ttl(): { min: number; max: number; mean: number } {
@@ -85,10 +86,10 @@ export class RtpStream {
     const type = typeAndMarker & 0x7f
     if (type !== this.#type) this.#changeType(type)
     this.#noteTtl(ttl)
-    this.#rows.cells[this.row + column.kind] = type * 256 + ttl
+    this.#rows.words[this.row + word.kind] = kindOf(portOf(this.destination), type, ttl)
     const step = this.sequence.accept(seq)
     const format = this.#typeFormat
-    if (format?.kind !== 'media') this.#rows.cells[this.row + column.jitterLeftOut]!++
+    if (format?.kind !== 'media') this.#rows.words[this.row + word.jitterLeftOut]!++
     if (format === undefined) return undefined
     if (format.kind === 'media') {
       this.jitter?.accept(ticks, arrival, typeAndMarker > 0x7f)
@@ -123,7 +124,7 @@ export class RtpStream {
   }
 
   #openShortWay(open: boolean): void {
-    this.#rows.cells[this.row + column.ticksPerMs] = open ? (this.jitter?.ticksPerMs ?? 0) : 0
+    this.#rows.floats[this.row + float.ticksPerMs] = open ? (this.jitter?.ticksPerMs ?? 0) : 0
   }
 
   /** 2.5 to 200 ms of media clock between neighbours: what a pause or a jump leaves is no packetization time. */

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,7 +13,7 @@ import { BlockQueue } from '../../../src/lib/mirror/block-queue.js'
 import { Receiver, type ReceiverOptions } from '../../../src/lib/mirror/receiver.js'
 import { runSender, type SenderParts, type SenderResult } from '../../../src/lib/mirror/sender.js'
 import { SpareBuffers } from '../../../src/lib/mirror/spare-buffers.js'
-import { ClassicPacker } from '../../../src/lib/mirror/voipmonitor.js'
+import { ClassicPacker, classicHandshake } from '../../../src/lib/mirror/voipmonitor.js'
 import { Trackers } from '../../../src/lib/sniffer/trackers.js'
 import { trackerOptions } from '../../support/analyse.js'
 import { text } from '../../support/frames.js'
@@ -495,6 +496,16 @@ describe('VoIPmonitor’s protocol', () => {
     await send(proxy.port, batchesOf(20, 50), { parts: { protocol: 'voipmonitor' } }).done
     expect(proxy.connections).toBeGreaterThan(2)
     expect(numbers(got)).toEqual(range(1000))
+  })
+
+  test('a sender that tells local time: its clock is not an hour off', async () => {
+    const got = await receive()
+    const socket = connect(got.receiver.port, '127.0.0.1')
+    cleanups.push(() => void socket.destroy())
+    socket.write(classicHandshake(7, 'prague', new Date(Date.now() + 3600_000)))
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    expect(answer.toString()).toBe('ok')
+    expect(Math.abs(got.receiver.sensors()[0]!.skewMs as number)).toBeLessThan(2000)
   })
 
   test('has no token, so it is turned away where tokens are wanted', async () => {

@@ -3,7 +3,7 @@ import { codecId, codecNamed, staticPayloads } from '../../../src/lib/rtp/codecs
 import { effectiveImpairment, mosLq, mosOfRating, ratingLq } from '../../../src/lib/rtp/emodel.js'
 import { TelephoneEvents } from '../../../src/lib/rtp/events.js'
 import { Jitter } from '../../../src/lib/rtp/jitter.js'
-import { column, StreamRows } from '../../../src/lib/rtp/rows.js'
+import { StreamRows, word } from '../../../src/lib/rtp/rows.js'
 
 describe('E-model, vectors of the reference table', () => {
   test.each([
@@ -49,7 +49,7 @@ describe('Jitter, RFC 3550 A.8', () => {
     const row = rows.take()
     const jitter = new Jitter(clock, rows, row)
     for (const [ticks, ms] of packets) {
-      rows.cells[row + column.received]!++
+      rows.words[row + word.received]!++
       jitter.accept(ticks | 0, ms * 1000, false)
     }
     return jitter
