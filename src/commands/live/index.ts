@@ -95,7 +95,7 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
       char: 'f',
       helpGroup: 'SCREEN',
       helpValue: 'FILE',
-      summary: 'Columns, names and keys; default ~/.config/earshot/live.json.',
+      summary: 'Settings, names and keys; default ~/.config/earshot/live.json.',
     }),
     ...accessFlags,
     ...trackerFlags,
