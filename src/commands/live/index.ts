@@ -4,6 +4,7 @@ import { captureSettings } from '../../lib/settings/capture.js'
 import type { SettingTable } from '../../lib/settings/table.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { openInput, readOptions } from '../../terminal/input-flags.js'
+import { canDraw } from '../../terminal/live/capabilities.js'
 import { type Filter, type MessageTexts, parseFilter } from '../../terminal/live/filter.js'
 import type { SourceFlags } from '../../terminal/live/open-sources.js'
 import { type LiveSource, messagesOf } from '../../terminal/live/source.js'
@@ -94,7 +95,7 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
       char: 'f',
       helpGroup: 'SCREEN',
       helpValue: 'FILE',
-      summary: 'Columns, names and keys; default ~/.config/earshot/live.json.',
+      summary: 'Settings, names and keys; default ~/.config/earshot/live.json.',
     }),
     ...accessFlags,
     ...trackerFlags,
@@ -114,7 +115,7 @@ Keys are sngrep's; F1 shows them. Where stdout is no terminal, it prints a line 
         ? [await this.#own(flags, (argv as string[]).join(' '), onFailure, (text) => notices.push(text))]
         : await this.#others(flags, argv as string[])
     const filter = filterOf(flags.where, messagesOf(sources))
-    if (!process.stdout.isTTY || !process.stdin.isTTY) {
+    if (!canDraw(process, process.env)) {
       const { printLines } = await import('../../terminal/live/print-lines.js')
       const stop = stopOnSignals()
       await printLines(

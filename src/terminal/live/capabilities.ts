@@ -12,6 +12,12 @@ export interface TerminalFacts {
   readonly ascii: boolean
 }
 
+/** A screen needs a keyboard and a terminal that can put its cursor somewhere: the shell of an editor says that it cannot. */
+export const canDraw = (
+  { stdin, stdout }: { readonly stdin: { isTTY?: boolean }; readonly stdout: { isTTY?: boolean } },
+  env: TerminalFacts['env'],
+): boolean => stdin.isTTY === true && stdout.isTTY === true && env['TERM'] !== 'dumb'
+
 export function themeFor({ env, depth, colour, ascii }: TerminalFacts): Theme {
   return { depth: colourDepth(env, depth, colour), unicode: !ascii && knowsUnicode(env) }
 }
@@ -20,14 +26,13 @@ function colourDepth(env: TerminalFacts['env'], depth: number, colour: ColourCho
   if (colour === 'never') return 1
   // no-color.org: present and not empty, whatever it is.
   if (colour === 'auto' && (env['NO_COLOR'] ?? '') !== '') return 1
-  if (env['TERM'] === 'dumb' && colour !== 'always') return 1
   const known = depth >= 24 ? 24 : depth >= 8 ? 8 : depth >= 4 ? 4 : 1
   return colour === 'always' && known === 1 ? 4 : known
 }
 
 /** POSIX: LC_ALL over LC_CTYPE over LANG. The Linux console has glyphs for little more than Latin. */
 function knowsUnicode(env: TerminalFacts['env']): boolean {
-  if (env['TERM'] === 'linux' || env['TERM'] === 'dumb') return false
+  if (env['TERM'] === 'linux') return false
   const locale = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find((value) => (value ?? '') !== '') ?? ''
   return /utf-?8/i.test(locale)
 }

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { themeFor } from '../../../src/terminal/live/capabilities.js'
-import { usualSettings } from '../../../src/terminal/live/model.js'
+import { canDraw, themeFor } from '../../../src/terminal/live/capabilities.js'
+import { type Settings, usualSettings } from '../../../src/terminal/live/model.js'
 import { FramePace, Painter } from '../../../src/terminal/live/painter.js'
 import { readSettings, writeSettings } from '../../../src/terminal/live/settings-file.js'
 
@@ -79,6 +79,15 @@ describe('what the terminal can show', () => {
   ] as const)('%s', (_, change, want) => expect(themeFor({ ...facts, ...change })).toEqual(want))
 })
 
+test.each([
+  ['a terminal', true, true, 'xterm', true],
+  ['a pipe behind it', true, false, 'xterm', false],
+  ['no keyboard', false, true, 'xterm', false],
+  ['the shell of an editor', true, true, 'dumb', false],
+] as const)('whether a screen can be drawn: %s', (_, keyboard, screen, TERM, want) =>
+  expect(canDraw({ stdin: { isTTY: keyboard }, stdout: { isTTY: screen } }, { TERM })).toBe(want),
+)
+
 describe('what is remembered', () => {
   const dir = mkdtempSync(join(tmpdir(), 'earshot-settings-'))
   const path = join(dir, 'deep', 'live.json')
@@ -92,6 +101,26 @@ describe('what is remembered', () => {
     writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), keys: { copy: ['x'] } }))
     writeSettings(path, settings)
     expect(readSettings(path)).toEqual({ settings, keys: { copy: ['x'] } })
+  })
+
+  test('every setting comes back; a value that this version does not know is the usual one', () => {
+    const settings: Settings = {
+      columns: ['from'],
+      sort: { column: 'mos', descending: true },
+      parties: 'name',
+      aliases: new Map([['10.0.0.1', 'PBX']]),
+      names: false,
+      follow: true,
+      colours: 'call',
+      time: 'clock',
+      colour: 'never',
+      ascii: true,
+    }
+    writeSettings(path, settings)
+    expect(readSettings(path).settings).toEqual(settings)
+    const strange = Object.fromEntries(Object.keys(settings).map((name) => [name, 'strange']))
+    writeFileSync(path, JSON.stringify(strange))
+    expect(readSettings(path).settings).toEqual(usualSettings)
   })
 
   test.each([
