@@ -94,19 +94,23 @@ describe.each(['in memory', 'on disk'])('records that wait %s', (where) => {
     expect(store.openNow).toBe(0)
   })
 
+  const anyhow: readonly Behaviour[] = [
+    'transient',
+    'transient',
+    'store',
+    'answer lost',
+    'answer lost',
+    'half, then lost',
+    'half, then lost',
+  ]
   test.each<[string, (n: number) => Behaviour]>([
     ['goes away for a while', (n) => (n > 3 && n < 12 ? 'transient' : 'take')],
     ['takes nothing until somebody acts', (n) => (n > 3 && n < 12 ? 'store' : 'take')],
     ['loses its answers', (n) => (n % 3 === 0 ? 'answer lost' : 'take')],
     ['restarts in mid-batch', (n) => (n % 3 === 0 ? 'half, then lost' : 'take')],
     ['falls silent', (n) => (n === 4 || n === 5 ? 'silence' : 'take')],
-    [
-      'fails at random',
-      () =>
-        (['take', 'take', 'take', 'take', 'take', 'transient', 'store', 'answer lost', 'half, then lost'] as const)[
-          Math.floor(Math.random() * 9)
-        ]!,
-    ],
+    // Mixed by their number, so that a run is like the next. A store that cannot be opened twice running is another story.
+    ['fails anyhow', (n) => (n <= 2 ? 'take' : (anyhow[Math.imul(n, 0x9e3779b1) >>> 28] ?? 'take'))],
   ])('a store that %s has each record once, in order', async (_, behaviour) => {
     const { store, recorder, until } = await rig(queued())
     let asked = 0
