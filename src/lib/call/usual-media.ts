@@ -23,7 +23,7 @@ const shapes: ReadonlyMap<number, { readonly type: number; readonly ip: number }
 const TAG_LENGTH = 4
 const RTP_AT = 20 + 8
 /** Packets whose rows are looked up at once. */
-const AHEAD = 32
+const AHEAD = 16
 const HEADERS_LENGTH = RTP_AT + 12
 
 export class UsualMedia {
