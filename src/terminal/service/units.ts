@@ -38,7 +38,7 @@ export const serviceRows: Readonly<Record<string, ServiceRow>> = {
     about: 'sends the packets of this host to a receiver',
     captures: true,
     credentials: ['earshot-mirror-token', ...TLS],
-    youngMib: 2,
+    youngMib: 1,
   },
   'mirror-recv': {
     about: 'calls from the packets of many senders',

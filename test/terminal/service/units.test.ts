@@ -43,6 +43,18 @@ test('words of the command line reach the program as they are', () => {
   expect(sniff?.text).toContain('ExecStart=/bin/true "/opt/ear shot/100%%/run.js" sniff\n')
 })
 
+test('Node knows the bound that the unit of the sender sets, and keeps to it; no other unit has one', () => {
+  const options = (name: string): string | undefined =>
+    /^Environment=NODE_OPTIONS=(.*)$/m.exec(unitsOf(name, ['/usr/bin/node'])[0]?.text ?? '')?.[1]
+  expect(unitNames.filter((name) => options(name) !== undefined)).toEqual(['mirror-send'])
+  const space = "require('v8').getHeapSpaceStatistics().find((s) => s.space_name === 'new_space').space_size"
+  // Rubbish, and some that lives, lets the young generation grow as far as it may.
+  const code = `const kept = []; for (let i = 0; i < 3e6; i++) { const o = { i }; if (i % 4 === 0) kept[i % 400000] = o }; console.log(${space})`
+  const grown = (NODE_OPTIONS: string): number =>
+    Number(execFileSync(process.execPath, ['-e', code], { env: { ...process.env, NODE_OPTIONS }, encoding: 'utf8' }))
+  expect(grown(options('mirror-send') as string)).toBeLessThan(grown('') / 2)
+})
+
 test('only who captures has capabilities, and only a packet socket needs AF_PACKET', () => {
   const with_ = (what: string): string[] => files.filter(({ text }) => text.includes(what)).map(({ name }) => name)
   const capturing = [
