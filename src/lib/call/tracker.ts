@@ -342,7 +342,7 @@ export class CallTracker {
       return true
     }
     if (!beginsSip(bytes, at, end)) return false
-    const message = readSip(bytes, at, end)
+    const message = readSip(bytes, at, end, frame.payloadCut)
     if (typeof message === 'string') return false
     // What follows the body in a datagram must be discarded (RFC 3261 18.3), however much it looks like a message.
     if (skipEmptyLines(bytes, message.end, end) < end) this.#counters.add('bytes after the end of a SIP message')

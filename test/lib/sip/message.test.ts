@@ -7,9 +7,9 @@ import { parseSdp } from '../../../src/lib/sip/sdp.js'
 import { beginsSip } from '../../../src/lib/sip/start-line.js'
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'utf8'))
-const read = (text: string) => {
+const read = (text: string, cut = false) => {
   const b = bytes(text)
-  return readSip(b, 0, b.length)
+  return readSip(b, 0, b.length, cut)
 }
 
 describe('is it SIP', () => {
@@ -78,6 +78,17 @@ describe('message', () => {
   test('cut by the snaplen: what is there is kept', () => {
     const m = read('SIP/2.0 183 Session Progress\r\nCall-ID: x\r\nCSeq: 1 INV')
     expect(typeof m === 'string' ? m : [m.status, m.reasonPhrase, m.header('call-id')]).toEqual([183, 'Session Progress', 'x'])
+  })
+
+  test.each([
+    ['a Call-ID', 'INVITE sip:b@b SIP/2.0\r\nCSeq: 1 INVITE\r\nCall-ID: 2d456948-fa5e@192.168.5', undefined, 0],
+    ['the end of a header', 'INVITE sip:b@b SIP/2.0\r\nCSeq: 1 INVITE\r\nCall-ID: x\r', undefined, 0],
+    ['a folded header', 'INVITE sip:b@b SIP/2.0\r\nCSeq: 1 INVITE\r\nCall-ID:\r\n x', undefined, 0],
+    ['a port', 'INVITE sip:b@b SIP/2.0\r\nCall-ID: x\r\nContent-Length: 99\r\n\r\nv=0\r\nm=audio 400', 'x', 5],
+    ['nothing: the body had ended', 'INVITE sip:b@b SIP/2.0\r\nCall-ID: x\r\nContent-Length: 3\r\n\r\nv=0 and more', 'x', 3],
+  ])('cut in the middle of %s: half a line is no line', (_, text, callId, body) => {
+    const m = read(text, true)
+    expect(typeof m === 'string' ? m : [m.method, m.header('call-id'), m.bodyEnd - m.bodyAt]).toEqual(['INVITE', callId, body])
   })
 
   test('64 KiB of one header, NUL bytes, and UTF-8 in a name', () => {
