@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { analyseBatches } from '../support/analyse.js'
 import type { Bytes } from '../support/frames.js'
-import { text } from '../support/frames.js'
+import { ethernet, ipv4, ipv6, ipv6Fragment, text } from '../support/frames.js'
 import { batchOf, type Packet, segment, sip, sipText, talk } from '../support/ladder.js'
 
 // The law of hostile input: whatever comes in, nothing throws, nothing is read outside the batch, and good calls stay whole.
@@ -53,6 +53,32 @@ describe('mutated packets', () => {
       }
     }
   })
+})
+
+// Pieces of one datagram at any place and of any length: overlapping, beyond each other's end, some of them in a tunnel or of IPv6.
+test.each([1, 2, 3])('fragments that contradict each other, seed %d', (seed) => {
+  let state = seed * 104_729
+  const below = (n: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * n)
+  }
+  const whole = sip(0, A, B, 'INVITE').frame.subarray(34)
+  for (let round = 0; round < rounds / 8; round++) {
+    const pieces = Array.from({ length: 2 + below(6) }, (_, i): Packet => {
+      const at = [0, 8, 16, 24, 8 * below(40), 8 * below(8192)][below(6)] as number
+      const part = whole.subarray(at, at + 8 * below(30) + (below(4) === 0 ? below(8) : 0))
+      const more = below(3) > 0
+      const piece = ipv4(17, part, { fragmentAt: at, more, id: below(2) })
+      const packet = [
+        () => ethernet(0x0800, piece),
+        () => ethernet(0x86dd, ipv6(44, ipv6Fragment(17, at & 0xfff8, more, part))),
+        () => ethernet(0x0800, ipv4(4, piece)),
+      ][below(3)] as () => Bytes
+      return { at: i / 1000, frame: packet() }
+    })
+    const { records } = analyseBatches([batchOf([...pieces, ...corpus.map((p) => ({ ...p, at: p.at + 10 }))])])
+    expect(records.some((r) => r.callId === 'call-1' && r.state === 'answered')).toBe(true)
+  }
 })
 
 test('what was good before and after broken packets is kept', () => {

@@ -109,6 +109,8 @@ describe('name and address', () => {
     ['Anonymous <sip:c8oqz84zk7z@privacy.org>;tag=hyh8', 'Anonymous', 'c8oqz84zk7z', 'privacy.org', 'hyh8'],
     ['<sips:user:pass@[2001:db8::1]:5061>', undefined, 'user', '2001:db8::1', undefined],
     ['<tel:+1-201-555-0123;ext=5>', undefined, '+1-201-555-0123', undefined, undefined],
+    ['<urn:service:sos.police>', undefined, 'urn:service:sos.police', undefined, undefined],
+    ['urn:service:sos;tag=1', undefined, 'urn:service:sos', undefined, '1'],
     ['<sip:example.com>', undefined, undefined, 'example.com', undefined],
     ['', undefined, undefined, undefined, undefined],
     ['<<<>>>;tag', undefined, undefined, '<<', undefined],
