@@ -64,16 +64,19 @@ test.each([1, 2, 3])('fragments that contradict each other, seed %d', (seed) => 
   }
   const whole = sip(0, A, B, 'INVITE').frame.subarray(34)
   for (let round = 0; round < rounds / 8; round++) {
-    const pieces = Array.from({ length: 2 + below(6) }, (_, i): Packet => {
-      const at = [0, 8, 16, 24, 8 * below(40), 8 * below(8192)][below(6)] as number
-      const part = whole.subarray(at, at + 8 * below(30) + (below(4) === 0 ? below(8) : 0))
-      const more = below(3) > 0
-      const piece = ipv4(17, part, { fragmentAt: at, more, id: below(2) })
+    const wrap = below(3)
+    let next = 0
+    const pieces = Array.from({ length: 2 + below(8) }, (_, i): Packet => {
+      const at = below(3) > 0 ? next : 8 * below(below(8) === 0 ? 8192 : 12)
+      const part = whole.subarray(at, at + 8 * (1 + below(4)) + (below(6) === 0 ? below(8) : 0))
+      next = at + 8 * Math.ceil(part.length / 8)
+      const more = below(4) > 0
+      const piece = ipv4(17, part, { fragmentAt: at, more })
       const packet = [
         () => ethernet(0x0800, piece),
         () => ethernet(0x86dd, ipv6(44, ipv6Fragment(17, at & 0xfff8, more, part))),
         () => ethernet(0x0800, ipv4(4, piece)),
-      ][below(3)] as () => Bytes
+      ][wrap] as () => Bytes
       return { at: i / 1000, frame: packet() }
     })
     const { records } = analyseBatches([batchOf([...pieces, ...corpus.map((p) => ({ ...p, at: p.at + 10 }))])])
