@@ -391,7 +391,8 @@ export class CallTracker {
     this.#sip++
     const callId = message.header('call-id')
     if (callId === undefined || callId === '' || callId.length > CALL_ID_MAX) {
-      this.#counters.add('SIP without a usable Call-ID')
+      const cut = context.transport === 'udp' && this.#dissector.frame.payloadCut
+      this.#counters.add(cut && callId === undefined ? 'SIP cut (snaplen) before its Call-ID' : 'SIP without a usable Call-ID')
       return undefined
     }
     const call = this.#calls.get(callId) ?? (message.method === 'INVITE' ? this.#open(callId, message, context) : undefined)
