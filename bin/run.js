@@ -2,39 +2,52 @@
 // The built program is one file. Beside it is kept, for each version of Node, what V8 made of it: with that a start compiles next to
 // nothing. The build makes it, else the first run that may write there, as with Python's .pyc (docs/decisions/010-one-file.md).
 const { accessSync, constants, readFileSync, renameSync, writeFileSync } = require('node:fs')
-const Module = require('node:module')
 const { dirname, join } = require('node:path')
-const vm = require('node:vm')
+const { Script } = require('node:vm')
+const { crc32 } = require('node:zlib')
 
 const root = join(__dirname, '..')
 const file = join(root, 'dist', 'program.cjs')
 const cache = `${file}.${process.version}-${process.arch}.cache`
 
-/** Answers what the program exports, and its script. V8 refuses a cache of other options or another V8, and compiles as it goes. */
+/** Answers what the program exports, its script, and the bytes it was made of. */
 function load() {
-  const source = `(function (exports, require, module, __filename, __dirname, __import) {${readFileSync(file, 'latin1')}\n})`
-  const script = new vm.Script(source, { filename: file, cachedData: contents(cache) })
-  const module = new Module(file)
-  // oclif may ask for the file as a module.
-  require.cache[file] = module
-  // A script from a cache cannot import by itself (Node 20).
-  script.runInThisContext()(module.exports, Module.createRequire(file), module, file, dirname(file), (name) => import(name))
-  module.loaded = true
-  return { main: module.exports.main, script }
+  const source = readFileSync(file)
+  const script = new Script(`(function (exports, require, module, __filename, __dirname, __import) {${source.latin1Slice()}\n})`, {
+    filename: file,
+    cachedData: kept(source),
+  })
+  const program = new module.constructor(file, module)
+  // oclif asks for the file as a module when there is no such command.
+  require.cache[file] = program
+  // A script that comes from a cache cannot import by itself (Node 20).
+  script.runInThisContext()(program.exports, require, program, file, dirname(file), (name) => import(name))
+  program.loaded = true
+  return { main: program.exports.main, script, source }
 }
 
-function contents(path) {
+/**
+ * What was kept of this program, whole: V8 looks at its own version and options and at the length of the source, and believes the
+ * rest. The last eight bytes are the checksums of source and data. (Node before 20.15 has none, and keeps nothing.)
+ */
+function kept(source) {
   try {
-    return readFileSync(path)
+    const bytes = readFileSync(cache)
+    const data = bytes.subarray(0, -8)
+    return bytes.readUInt32LE(data.length) === crc32(source) && bytes.readUInt32LE(data.length + 4) === crc32(data) ? data : undefined
   } catch {
     return undefined
   }
 }
 
 /** Appears complete or not at all. */
-function keep(script) {
+function keep({ script, source }) {
   try {
-    writeFileSync(`${cache}.${process.pid}`, script.createCachedData())
+    const data = script.createCachedData()
+    const sums = Buffer.alloc(8)
+    sums.writeUInt32LE(crc32(source))
+    sums.writeUInt32LE(crc32(data), 4)
+    writeFileSync(`${cache}.${process.pid}`, Buffer.concat([data, sums]))
     renameSync(`${cache}.${process.pid}`, cache)
   } catch {
     // It is only faster.
@@ -43,7 +56,7 @@ function keep(script) {
 
 /** Only of a plain start: V8's options are a part of what a cache is of. */
 function mayKeep() {
-  if (process.execArgv.length > 0 || process.env.NODE_OPTIONS) return false
+  if (crc32 === undefined || process.execArgv.length > 0 || process.env.NODE_OPTIONS) return false
   try {
     accessSync(dirname(file), constants.W_OK)
     return true
@@ -55,7 +68,7 @@ function mayKeep() {
 module.exports = { load, keep, root }
 
 if (require.main === module) {
-  const { main, script } = load()
-  if (script.cachedDataRejected !== false && mayKeep()) process.on('exit', () => keep(script))
-  main(root, process.argv.slice(2))
+  const program = load()
+  if (program.script.cachedDataRejected !== false && mayKeep()) process.on('exit', () => keep(program))
+  program.main(root, process.argv.slice(2))
 }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
 const { keep, load, root } = createRequire(import.meta.url)('../bin/run.js')
-const { main, script } = load()
+const program = load()
 const [dir] = process.argv.slice(2)
 const store = ['--store', `sqlite:${join(dir, 'calls.db')}`, '--no-config']
 for (const words of [
@@ -14,7 +14,7 @@ for (const words of [
   ['cdr', 'stats', ...store],
   ['--help'],
 ]) {
-  await main(root, words)
+  await program.main(root, words)
   if (process.exitCode) throw new Error(`earshot ${words.join(' ')}: exit code ${process.exitCode}`)
 }
-keep(script)
+keep(program)

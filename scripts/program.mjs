@@ -10,7 +10,7 @@ import { commandFiles, root } from './commands.mjs'
 const src = join(root, 'src')
 
 /** Loaded from node_modules, each only by what uses it: native parts, their own threads, ESM that waits at its top. */
-const outside = ['better-sqlite3', 'ink', 'koffi', 'lz4', 'mysql2', 'pino', 'prom-client', 'react', 'selfsigned']
+const outside = ['*.node', 'bindings', 'ink', 'koffi', 'lz4', 'mysql2', 'pino', 'prom-client', 'react', 'selfsigned']
 
 const entry = `
   import { start } from './terminal/start.ts'
@@ -45,7 +45,7 @@ const fewerOclif = {
 
 const dist = join(root, 'dist')
 const file = join(dist, 'program.cjs')
-// First, so that none is left beside another program than it is of: V8 compares little more than the length.
+// Those of the program before.
 for (const name of readdirSync(dist)) if (name.includes('.cache')) rmSync(join(dist, name))
 const { outputFiles } = await build({
   write: false,
