@@ -10,8 +10,8 @@ import { commandFiles, root } from './commands.mjs'
 
 const src = join(root, 'src')
 
-/** Loaded from node_modules, each only by what uses it: native parts, their own threads, ESM that waits at its top. */
-const outside = ['*.node', 'bindings', 'ink', 'koffi', 'lz4', 'mysql2', 'pino', 'prom-client', 'react', 'selfsigned']
+/** Loaded from node_modules, each only by what uses it: native parts, their own threads, ESM that waits at its top, much for few. */
+const outside = ['*.node', 'bindings', 'ink', 'koffi', 'lz4', 'mysql2', 'pino', 'prom-client', 'react', 'selfsigned', 'typescript']
 
 const entry = `
   import { start } from './terminal/start.ts'
