@@ -1,6 +1,7 @@
 import { exitCodes, OperatorError } from '../lib/base/errors.js'
 import type { CallJson } from '../lib/call/json.js'
 import { nearest } from '../lib/query/nearest.js'
+import type { OutputFormat } from './output.js'
 
 /** The fields of a call for CSV and TSV, in order, and what `--fields` may name. Streams are a list of objects and stay in JSON. */
 export const flatFields = [
@@ -39,7 +40,7 @@ export const flatFields = [
 
 export type CallField = keyof CallJson
 const listFields = ['hops', 'dtmf', 'streams'] as const satisfies readonly CallField[]
-/** Fields that need the rows of other tables. */
+/** Fields that need the rows of other tables, and a text for each of their values. */
 const expensive: ReadonlySet<CallField> = new Set(listFields)
 
 /** `--fields a,b,c`: the fields, or a usage error that names the nearest. */
@@ -58,7 +59,9 @@ export function fieldsOf(text: string | undefined): readonly CallField[] | undef
   })
 }
 
-export const needsLists = (fields: readonly CallField[] | undefined): boolean => fields?.some((field) => expensive.has(field)) ?? true
+/** Whether the lists of a call are printed; of what is not asked for by name, only JSON has them. */
+export const showsLists = (format: OutputFormat, fields: readonly CallField[] | undefined): boolean =>
+  fields?.some((field) => expensive.has(field)) ?? (format === 'json' || format === 'ndjson')
 
 /** A field as one cell of text: lists joined, digits as they were dialled. */
 export function cellOf(call: CallJson, field: CallField): string | number | null {
