@@ -29,6 +29,15 @@ function cpuSeconds(pid: number | undefined): number {
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
+/** Seconds of all cores that were not idle, or taken by the host of this machine (proc_stat(5)). */
+function busySeconds(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = (readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? '')
+    .split(/ +/)
+    .slice(1)
+    .map(Number)
+  return (user + nice + system + irq + softirq + steal) / 100
+}
+
 async function measure(name: string, sink: RecordWriter, serverPid?: number): Promise<void> {
   const next = batches()
   const texts = Array.from({ length: Math.ceil(batchCount * 1.5) }, () => next().map(recordText))
@@ -38,13 +47,16 @@ async function measure(name: string, sink: RecordWriter, serverPid?: number): Pr
   let stored = 0
   const cpu = process.cpuUsage()
   const serverCpu = cpuSeconds(serverPid)
+  const busy = busySeconds()
   const began = performance.now()
   for (const batch of texts) stored += await insert(batch)
   const took = (performance.now() - began) / 1000
   const { user, system } = process.cpuUsage(cpu)
-  const server = serverPid ? `, ${(((cpuSeconds(serverPid) - serverCpu) / stored) * 1e6).toFixed(0)} µs of the server’s` : ''
+  const serverTook = cpuSeconds(serverPid) - serverCpu
+  const others = Math.max(0, busySeconds() - busy - (user + system) / 1e6 - serverTook) / took
+  const server = serverPid ? `, ${((serverTook / stored) * 1e6).toFixed(0)} µs of the server’s` : ''
   console.log(
-    `| ${name} | ${stored} records in ${took.toFixed(1)} s | ${Math.round(stored / took)} records/s | ${((user + system) / stored).toFixed(0)} µs CPU of ours${server} each |`,
+    `| ${name} | ${stored} records in ${took.toFixed(1)} s | ${Math.round(stored / took)} records/s | ${((user + system) / stored).toFixed(0)} µs CPU of ours${server} each; others took ${others.toFixed(1)} cores |`,
   )
   await sink.close()
 }
