@@ -1,6 +1,7 @@
 import { exitCodes, OperatorError } from '../lib/base/errors.js'
 import type { CallJson } from '../lib/call/json.js'
 import { nearest } from '../lib/query/nearest.js'
+import type { OutputFormat } from './output.js'
 
 /** The fields of a call for CSV and TSV, in order, and what `--fields` may name. Streams are a list of objects and stay in JSON. */
 export const flatFields = [
@@ -39,7 +40,7 @@ export const flatFields = [
 
 export type CallField = keyof CallJson
 const listFields = ['hops', 'dtmf', 'streams'] as const satisfies readonly CallField[]
-/** Fields that need the rows of other tables. */
+/** Fields that need the rows of other tables, and a text for each of their values. */
 const expensive: ReadonlySet<CallField> = new Set(listFields)
 
 /** `--fields a,b,c`: the fields, or a usage error that names the nearest. */
@@ -58,7 +59,9 @@ export function fieldsOf(text: string | undefined): readonly CallField[] | undef
   })
 }
 
-export const needsLists = (fields: readonly CallField[] | undefined): boolean => fields?.some((field) => expensive.has(field)) ?? true
+/** Whether the lists of a call are printed; of what is not asked for by name, only JSON has them. */
+export const showsLists = (format: OutputFormat, fields: readonly CallField[] | undefined): boolean =>
+  fields?.some((field) => expensive.has(field)) ?? (format === 'json' || format === 'ndjson')
 
 /** A field as one cell of text: lists joined, digits as they were dialled. */
 export function cellOf(call: CallJson, field: CallField): string | number | null {
@@ -79,6 +82,7 @@ export function cellOf(call: CallJson, field: CallField): string | number | null
 export interface TableColumn {
   readonly title: string
   readonly right?: boolean
+  readonly leastCells?: number
   readonly widthMin: number
   readonly value: (call: CallJson) => string
 }
@@ -86,15 +90,20 @@ export interface TableColumn {
 const fixed = (value: number | null, digits: number): string => (value === null ? '' : value.toFixed(digits))
 const seconds = (ms: number | null, digits: number): string => (ms === null ? '' : (ms / 1000).toFixed(digits))
 
+/** On 80 columns: most numbers whole, of a status the code and how its words begin. */
+const NUMBER_CELLS = 13
+const STATUS_CELLS = 7
+
 export const tableColumns: readonly TableColumn[] = [
   { title: 'ID', right: true, widthMin: 80, value: (c) => (c.id === null ? '' : String(c.id)) },
   { title: 'Start (UTC)', widthMin: 0, value: (c) => c.started.slice(0, 19).replace('T', ' ') },
-  { title: 'Caller', widthMin: 0, value: (c) => c.caller ?? c.caller_addr },
-  { title: 'Callee', widthMin: 0, value: (c) => c.callee ?? c.callee_addr },
+  { title: 'Caller', leastCells: NUMBER_CELLS, widthMin: 0, value: (c) => c.caller ?? c.caller_addr },
+  { title: 'Callee', leastCells: NUMBER_CELLS, widthMin: 0, value: (c) => c.callee ?? c.callee_addr },
   { title: 'PDD s', right: true, widthMin: 100, value: (c) => seconds(c.pdd_ms, 2) },
   { title: 'Dur. s', right: true, widthMin: 0, value: (c) => seconds(c.talk_ms ?? c.duration_ms, 1) },
   {
     title: 'Status',
+    leastCells: STATUS_CELLS,
     widthMin: 0,
     value: (c) => (c.status === null ? c.state.replaceAll('_', ' ') : `${c.status} ${c.status_text ?? ''}`.trim()),
   },

@@ -1,5 +1,6 @@
-import { type CallJson, schemaVersion } from '../lib/call/json.js'
-import { type CallField, cellOf, columnsFor, flatFields, type TableColumn, tableColumns } from './call-fields.js'
+import { type CallJson, callJson, schemaVersion } from '../lib/call/json.js'
+import type { CallRecord } from '../lib/call/record.js'
+import { type CallField, cellOf, columnsFor, flatFields, showsLists, type TableColumn, tableColumns } from './call-fields.js'
 import { callLine } from './call-line.js'
 import { delimiters, jsonText } from './delimited.js'
 import type { OutputFormat } from './output.js'
@@ -29,6 +30,11 @@ export function callPrinter(format: OutputFormat, stream: Out, options: PrinterO
   return printers[format](new TextOut(stream), options)
 }
 
+/** A printer of calls that have just ended. */
+export interface RunPrinter extends Pick<CallPrinter, 'end'> {
+  call(record: CallRecord): void
+}
+
 /**
  * What `sniff` and `mirror-recv` print their calls with. A table can only be drawn when all its rows are there: a live run prints a
  * line as each call ends instead. A service prints none: its stdout is the journal, which others may read than may read records.
@@ -37,13 +43,14 @@ export function runPrinter(
   format: OutputFormat,
   stream: Out,
   { live, service }: { readonly live: boolean; readonly service: boolean },
-): CallPrinter {
-  if (!live || format !== 'table') return callPrinter(format, stream)
-  return {
-    call: service ? () => {} : (json) => stream.write(`${callLine(json)}\n`),
-    drained: async () => {},
-    end: async () => {},
+): RunPrinter {
+  if (!live || format !== 'table') {
+    const printer = callPrinter(format, stream)
+    // The thread of the packets makes no text that no column shows.
+    const lists = showsLists(format, undefined)
+    return { call: (record) => printer.call(callJson(record, null, lists)), end: (totals) => printer.end(totals) }
   }
+  return { call: service ? () => {} : (record) => stream.write(`${callLine(callJson(record, null, false))}\n`), end: async () => {} }
 }
 
 const printers: Readonly<Record<OutputFormat, (out: TextOut, options: PrinterOptions) => CallPrinter>> = {

@@ -2,7 +2,7 @@ import { Args, Flags } from '@oclif/core'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { fieldsOf, needsLists } from '../../terminal/call-fields.js'
+import { fieldsOf, showsLists } from '../../terminal/call-fields.js'
 import { callPrinter } from '../../terminal/call-printer.js'
 import { readableState } from '../../terminal/defaults.js'
 import { FileOut } from '../../terminal/file-out.js'
@@ -54,7 +54,7 @@ compresses), or -o says it. The file appears when it is complete; a run that is 
     const name = nameOf(flags.write, args.file)
     const format = flags.output ?? formatOf(name)
     const fields = fieldsOf(flags.fields)
-    const lists = needsLists(fields) && (format === 'json' || format === 'ndjson' || fields !== undefined)
+    const lists = showsLists(format, fields)
     const query = { where: expressionOf(flags), sort: sortOf(flags.sort), lists, ...(flags.limit && { limit: flags.limit }) }
     const store = await openReader(flags.store ?? readableState().store)
     const stop = stopOnSignals()

@@ -5,7 +5,7 @@ import type { CallJson } from '../../lib/call/json.js'
 import type { CdrReader } from '../../lib/store/cdr-store.js'
 import { openReader } from '../../lib/store/index.js'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { columnsFor, fieldsOf, needsLists } from '../../terminal/call-fields.js'
+import { columnsFor, fieldsOf, showsLists } from '../../terminal/call-fields.js'
 import { callLine } from '../../terminal/call-line.js'
 import { type CallPrinter, callPrinter } from '../../terminal/call-printer.js'
 import { readableState } from '../../terminal/defaults.js'
@@ -97,7 +97,7 @@ A table shows the last 50 calls unless --last, --limit, --sort or --after say ot
         suggestions: ['--follow -o ndjson'],
       })
     }
-    const lists = needsLists(fields) && (format === 'json' || format === 'ndjson' || fields !== undefined)
+    const lists = showsLists(format, fields)
     const implied = format === 'table' && flags.limit === undefined && flags.sort === undefined && flags.after === undefined
     const last = flags.last ?? (flags.follow ? FOLLOW_BEFORE : implied ? LAST_DEFAULT : undefined)
     const store = await openReader(flags.store ?? readableState().store)

@@ -4,7 +4,6 @@ import { Flags } from '@oclif/core'
 import { expiryOf } from '../../lib/access/index.js'
 import { exitCodes, OperatorError } from '../../lib/base/errors.js'
 import type { PacketSource } from '../../lib/base/packets.js'
-import { callJson } from '../../lib/call/json.js'
 import type { SenderStats, ServiceStats } from '../../lib/manager/index.js'
 import { destinationText } from '../../lib/mirror/dial.js'
 import { memoryBound } from '../../lib/mirror/memory.js'
@@ -260,7 +259,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
     }
     const metrics = metricsPlan(settings)
     const managed = settings.manager && live
-    const observer = new ServiceObserver({ live, calls: true, certificates: certificatesOf(settings.tls_cert) })
+    const observer = new ServiceObserver({ live, calls: managed || metrics !== undefined, certificates: certificatesOf(settings.tls_cert) })
     const manager =
       managed || metrics !== undefined
         ? serviceManager({
@@ -310,7 +309,7 @@ With -w packets are only written: one stream, or files in a directory. Without -
       },
       onRecord: (record) => {
         observer.ended(record)
-        printer.call(callJson(record))
+        printer.call(record)
       },
       onBatch: ({ open, packets }) => {
         service.watchdog.beat()

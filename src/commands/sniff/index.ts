@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { exitCodes } from '../../lib/base/errors.js'
-import { callJson, schemaVersion } from '../../lib/call/json.js'
+import { schemaVersion } from '../../lib/call/json.js'
 import type { ServiceStats } from '../../lib/manager/index.js'
 import { ownManagerSettings } from '../../lib/settings/manager.js'
 import { metricsSettings } from '../../lib/settings/metrics.js'
@@ -91,8 +91,8 @@ Ctrl-C writes every open call before it ends.`
     const { version } = this.config
     const about = { name: service.name, version, sensorId, spool, source: live ? settings.interface.join(',') : 'read_from_file' }
     const metrics = metricsPlan(settings)
-    const observer = new ServiceObserver({ live, calls: true })
     const managed = settings.manager ?? live
+    const observer = new ServiceObserver({ live, calls: managed || metrics !== undefined })
     const manager =
       managed || metrics !== undefined
         ? serviceManager({
@@ -136,7 +136,7 @@ Ctrl-C writes every open call before it ends.`
       onRecord: (record) => {
         observer.ended(record)
         progress.clear()
-        printer.call(callJson(record))
+        printer.call(record)
       },
       onBatch: ({ packets, open, calls }) => {
         service.watchdog.beat()

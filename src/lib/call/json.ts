@@ -72,7 +72,8 @@ export function callFigures(record: CallRecord): CallFigures {
   const firstProgress = record.ringing ?? record.answered
   const end = record.ended ?? record.lastPacket
   return {
-    pdd_ms: firstProgress === undefined ? null : milliseconds(firstProgress - record.started),
+    // None is below 0, whatever the timestamps of a capture say.
+    pdd_ms: firstProgress === undefined ? null : milliseconds(Math.max(0, firstProgress - record.started)),
     talk_ms: record.answered === undefined ? null : milliseconds(Math.max(0, end - record.answered)),
     duration_ms: milliseconds(Math.max(0, end - record.started)),
     codec: (a ?? b)?.codec ?? record.streams[0]?.codec ?? null,
@@ -82,7 +83,8 @@ export function callFigures(record: CallRecord): CallFigures {
   }
 }
 
-export function callJson(record: CallRecord, id: number | null = null): CallJson {
+/** Without `lists`, those of other tables (hops, streams, digits) are empty: a table and CSV show none. */
+export function callJson(record: CallRecord, id: number | null = null, lists = true): CallJson {
   const { pdd_ms, talk_ms, duration_ms, codec, mos, loss_pct, jitter_ms } = callFigures(record)
   return {
     schema_version: schemaVersion,
@@ -100,7 +102,7 @@ export function callJson(record: CallRecord, id: number | null = null): CallJson
     callee_addr: hostText(record.calleeAddr),
     caller_agent: record.callerAgent ?? null,
     callee_agent: record.calleeAgent ?? null,
-    hops: [...record.proxies, record.lastHopAddr.ip],
+    hops: lists ? [...record.proxies, record.lastHopAddr.ip] : [],
     started: isoTime(record.started),
     ringing: isoTimeOrNull(record.ringing),
     answered: isoTimeOrNull(record.answered),
@@ -118,8 +120,8 @@ export function callJson(record: CallRecord, id: number | null = null): CallJson
     bye_code: record.byeCode,
     problems: problemsOf(record),
     pcap: record.pcap ?? null,
-    streams: record.streams.map(streamJson),
-    dtmf: record.dtmf.map(({ time, digit, type }) => ({ time: isoTime(time), digit, type })),
+    streams: lists ? record.streams.map(streamJson) : [],
+    dtmf: (lists ? record.dtmf : []).map(({ time, digit, type }) => ({ time: isoTime(time), digit, type })),
   }
 }
 
@@ -165,9 +167,11 @@ export function isoTime(micros: Micros): string {
   const seconds = Math.floor(micros / 1e6)
   const rest = Math.floor(micros - seconds * 1e6)
   const { year, month, day, hour, minute, second } = civilTime(seconds)
-  const two = (n: number): string => String(n).padStart(2, '0')
-  return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}T${two(hour)}:${two(minute)}:${two(second)}.${String(rest).padStart(6, '0')}Z`
+  return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}T${two(hour)}:${two(minute)}:${two(second)}.${String(1e6 + rest).slice(1)}Z`
 }
+
+const twoDigits = Array.from({ length: 100 }, (_, n) => String(n).padStart(2, '0'))
+const two = (n: number): string => twoDigits[n] as string
 
 /** The reverse of `isoTime`. */
 export const isoMicros = (text: string): number => Date.parse(`${text.slice(0, 19)}Z`) * 1000 + Number(text.slice(20, 26))

@@ -62,24 +62,33 @@ export class PcapReader implements CaptureReader {
       this.#readFileHeader(bytes, at)
       at += FILE_HEADER
     }
-    const { little, nanos, recordHeader } = this.#kind as unknown as Kind
-    const u = little ? u32le : u32
+    const kind = this.#kind as unknown as Kind
     const fill = this.#fill
-    fill.begin(bytes, this.#linkType, nanos)
-    while (at + recordHeader <= end) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    for (;;) {
+      fill.begin(bytes, this.#linkType, kind.nanos)
+      this.position = at = this.#records(bytes, view, at, end, kind)
+      if (fill.count > 0) yield this.#closed()
+      if (!fill.full) return
+    }
+  }
+
+  /** Whole records until the batch is full; where the next one begins. A plain loop of single loads: it runs for every packet of a file. */
+  #records(bytes: Uint8Array, view: DataView, from: number, end: number, { little, nanos, recordHeader }: Kind): number {
+    const fill = this.#fill
+    const capturedMax = this.#capturedMax
+    let at = from
+    while (at + recordHeader <= end && !fill.full) {
       if (this.#lost) {
-        const found = this.#findRecord(bytes, at, end, u, recordHeader)
-        if (found < 0) {
-          at = Math.max(at, end - recordHeader - 8)
-          break
-        }
+        const found = this.#findRecord(bytes, at, end, little ? u32le : u32, recordHeader)
+        if (found < 0) return Math.max(at, end - recordHeader - 8)
         at = found
         this.#lost = false
       }
-      const seconds = u(bytes, at)
-      const fraction = u(bytes, at + 4)
-      const captured = u(bytes, at + 8)
-      if (captured > this.#capturedMax) {
+      const seconds = view.getUint32(at, little)
+      const fraction = view.getUint32(at + 4, little)
+      const captured = view.getUint32(at + 8, little)
+      if (captured > capturedMax) {
         this.#oddities.add('record longer than a packet can be')
         this.#lost = true
         at++
@@ -89,16 +98,11 @@ export class PcapReader implements CaptureReader {
       if (packet + captured > end) break
       this.#lastSeconds = seconds
       const micros = nanos ? Math.floor(fraction / 1000) : fraction
-      fill.add(packet, captured, Math.max(captured, u(bytes, at + 12)), seconds * 1e6 + micros, nanos ? fraction - micros * 1000 : 0)
+      const length = view.getUint32(at + 12, little)
+      fill.add(packet, captured, length < captured ? captured : length, seconds * 1e6 + micros, nanos ? fraction - micros * 1000 : 0)
       at = packet + captured
-      if (fill.full) {
-        this.position = at
-        yield this.#closed()
-        fill.begin(bytes, this.#linkType, nanos)
-      }
     }
-    this.position = at
-    if (fill.count > 0) yield this.#closed()
+    return at
   }
 
   #closed(): BatchFill {
