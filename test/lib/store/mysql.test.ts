@@ -261,6 +261,17 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
       expect(await one('SELECT count(*) FROM cdr_rtp', 'twice')).toBe(1200)
     })
 
+    test('a server that prepares no statements gets text', async () => {
+      await server.sql('SET GLOBAL max_prepared_stmt_count = 0')
+      try {
+        const writer = await open('unprepared')
+        expect(await writer.insert(many(120, 'unprepared'))).toMatchObject({ stored: 120 })
+        expect(await one('SELECT count(*) FROM cdr_rtp', 'unprepared')).toBe(240)
+      } finally {
+        await server.sql('SET GLOBAL max_prepared_stmt_count = 16382')
+      }
+    })
+
     test.each(['bulk=yes', 'bulk=no'])(
       'ids of calls and of their children agree, whatever the step of the server’s counter: %s',
       async (way) => {

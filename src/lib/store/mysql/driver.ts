@@ -3,6 +3,7 @@ import { exitCodes, OperatorError } from '../../base/errors.js'
 import { StoreFailure } from '../failure.js'
 import { BulkCommand, offerBulk, type RawConnection, speaksBulk } from './bulk-command.js'
 import type { BulkRows } from './bulk-rows.js'
+import { Unsettled } from './unsettled.js'
 import type { MysqlLocation } from './url.js'
 
 /** What we use of mysql2, and the one file that knows its name: a connection that finds a living host, and errors sorted by what to do. */
@@ -13,7 +14,10 @@ export interface Connection {
   run(sql: string, values?: readonly unknown[]): Promise<{ readonly affected: number; readonly insertId: number }>
   /** Whether the server takes MariaDB's bulk form of rows; see `bulk`. */
   readonly takesBulk: boolean
-  /** A statement with a `?` for each column, for many rows; gives the ids that its RETURNING says, in their order. */
+  /**
+   * A statement with a `?` for each column, for many rows; gives the ids that its RETURNING says, in their order. Unsettled when
+   * the server prepares no statement: `takesBulk` is false from then on.
+   */
   bulk(sql: string, rows: BulkRows): Promise<number[]>
   /** Rows as they come, a bounded number of them in memory. */
   stream<Row = Record<string, unknown>>(sql: string, values?: readonly unknown[]): AsyncIterable<Row>
@@ -30,6 +34,9 @@ const isolation = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
 
 /** Far below any max_allowed_packet, long enough that round trips do not count. */
 const BULK_PACKET_BYTES = 1 << 19
+
+/** max_prepared_stmt_count is reached, or 0; not in the protocol of prepared statements. Text will do. */
+const PREPARES_NOTHING = [1461, 1295]
 
 export interface ConnectionWants {
   readonly readonly: boolean
@@ -84,7 +91,7 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
     }),
   })
   const inside = raw as unknown as RawConnection
-  const offered = at.bulk && offerBulk(inside)
+  let bulkOffered = at.bulk && offerBulk(inside)
   const timeout = want.statementTimeoutMs ?? 0
   let alive = true
   // Without a listener an idle connection that the server ends would end the program.
@@ -115,13 +122,17 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
         }),
       ),
     get takesBulk() {
-      return speaksBulk(inside, offered)
+      return speaksBulk(inside, bulkOffered)
     },
     async bulk(sql, rows) {
       // mysql2 remembers what it has prepared.
       const { id } = await watched<{ id: number }>((done) =>
         raw.prepare(sql, (error, statement) => done(error, statement as unknown as { id: number })),
-      )
+      ).catch((error: MysqlError) => {
+        if (!PREPARES_NOTHING.includes(error.errno ?? 0)) throw error
+        bulkOffered = false
+        throw new Unsettled(error.message, { cause: error })
+      })
       const ids: number[] = []
       for (const packet of rows.packets(id, BULK_PACKET_BYTES)) {
         const some = await watched<readonly number[]>((done) => inside.addCommand(new BulkCommand(packet, timeout, done)))
