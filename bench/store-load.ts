@@ -1,4 +1,7 @@
-/** Complete call records for the benches of stores: each answered, with media both ways, about 13 rows in a database. */
+/**
+ * Complete call records for the benches of stores, each answered, with media both ways: ten rows of VoIPmonitor's (call, Call-ID,
+ * two streams, three responses, two media addresses, the BYE) and three of ours.
+ */
 import type { Micros } from '../src/lib/base/units.js'
 import type { CallRecord } from '../src/lib/call/record.js'
 import { sampleRecords } from '../test/contract/records.js'
@@ -9,7 +12,7 @@ export const BATCH = 4000
 const [model] = sampleRecords() as [CallRecord]
 const pick = (n: number, of: number): number => (Math.imul(n, 2654435761) >>> 8) % of
 
-/** Calls as an exchange has them: 200,000 subscribers, 2,000 phones' addresses, 50 user agents; about 12 rows each. */
+/** Calls as an exchange has them: 200,000 subscribers, 2,000 phones' addresses, 50 user agents. */
 function call(n: number, startMicros: number): CallRecord {
   const at = (time: Micros | undefined): Micros => ((time ?? model.started) - model.started + startMicros) as Micros
   const a = `10.${pick(n, 8)}.${pick(n + 1, 250)}.7`

@@ -1,4 +1,4 @@
-// How many complete call records a store takes: `npx tsx bench/store.ts [sqlite|mysql|all] [records] [--connections=2,4] [--innodb-…] [--local-infile=0]`.
+// How many complete call records a store takes: `npx tsx bench/store.ts [sqlite|mysql|all] [records] [--connections=2,4] [--innodb-…] [--bulk=no]`.
 // As in a run: records come as text, and reading them, building the SQL and the threads in between count. A first third warms up.
 // MariaDB runs on this machine with VoIPmonitor's full index set; then it loads the same rows once more from its own files, alone:
 // what no client can do better. Prints rows for bench/RESULTS.md.
@@ -18,6 +18,8 @@ import { BATCH, batches } from './store-load.js'
 
 const [which = 'all', recordsText = '60000'] = process.argv.slice(2).filter((a) => !a.startsWith('--'))
 const batchCount = Math.ceil(Number(recordsText) / BATCH)
+/** Of the URL of the store. */
+const parameters = process.argv.filter((a) => a.startsWith('--bulk=')).map((a) => a.slice(2))
 const connectionCounts = (/--connections=([\d,]+)/.exec(process.argv.join(' '))?.[1] ?? '2,4').split(',').map(Number)
 
 /** Seconds of CPU that a process has used (proc_pid_stat(5), fields 14 and 15, in ticks of 10 ms). */
@@ -25,6 +27,15 @@ function cpuSeconds(pid: number | undefined): number {
   if (pid === undefined) return 0
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+/** Seconds of all cores that were not idle, or taken by the host of this machine (proc_stat(5)). */
+function busySeconds(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = (readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? '')
+    .split(/ +/)
+    .slice(1)
+    .map(Number)
+  return (user + nice + system + irq + softirq + steal) / 100
 }
 
 async function measure(name: string, sink: RecordWriter, serverPid?: number): Promise<void> {
@@ -36,20 +47,37 @@ async function measure(name: string, sink: RecordWriter, serverPid?: number): Pr
   let stored = 0
   const cpu = process.cpuUsage()
   const serverCpu = cpuSeconds(serverPid)
+  const busy = busySeconds()
   const began = performance.now()
   for (const batch of texts) stored += await insert(batch)
   const took = (performance.now() - began) / 1000
   const { user, system } = process.cpuUsage(cpu)
-  const server = serverPid ? `, ${(((cpuSeconds(serverPid) - serverCpu) / stored) * 1e6).toFixed(0)} µs of the server’s` : ''
+  const serverTook = cpuSeconds(serverPid) - serverCpu
+  const others = Math.max(0, busySeconds() - busy - (user + system) / 1e6 - serverTook) / took
+  const server = serverPid ? `, ${((serverTook / stored) * 1e6).toFixed(0)} µs of the server’s` : ''
   console.log(
-    `| ${name} | ${stored} records in ${took.toFixed(1)} s | ${Math.round(stored / took)} records/s | ${((user + system) / stored).toFixed(0)} µs CPU of ours${server} each |`,
+    `| ${name} | ${stored} records in ${took.toFixed(1)} s | ${Math.round(stored / took)} records/s | ${((user + system) / stored).toFixed(0)} µs CPU of ours${server} each; others took ${others.toFixed(1)} cores |`,
   )
   await sink.close()
 }
 
+/** So that nobody has to believe what a complete record is. */
+async function rowsPerRecord(server: TestServer, database: string): Promise<void> {
+  const counts = await Promise.all(
+    callTables.map(async ({ name, owner }) => {
+      const [row] = await server.sql<{ n: number }>(`SELECT count(*) AS n FROM ${name}`, database)
+      return { name, owner, n: row?.n ?? 0 }
+    }),
+  )
+  const records = counts.find(({ name }) => name === 'cdr')?.n ?? 1
+  const of = (owner: string): number => counts.filter((c) => c.owner === owner).reduce((sum, { n }) => sum + n, 0) / records
+  const each = counts.filter(({ n }) => n > 0).map(({ name, n }) => `${n / records} ${name}`)
+  console.log(`  ${of('voipmonitor')} rows of VoIPmonitor’s and ${of('earshot')} of ours a record: ${each.join(', ')}`)
+}
+
 /** LOAD DATA INFILE by the server from its own disk, table after table, of rows that are there already. */
-async function floor(server: TestServer, dir: string): Promise<void> {
-  const [range] = await server.sql<{ first: number; last: number }>('SELECT min(ID) AS first, max(ID) AS last FROM cdr', 'bench')
+async function floor(server: TestServer, database: string, dir: string): Promise<void> {
+  const [range] = await server.sql<{ first: number; last: number }>('SELECT min(ID) AS first, max(ID) AS last FROM cdr', database)
   const { first, last } = range as { first: number; last: number }
   const rest = first + Math.floor((last - first) / 3)
   const parts = [
@@ -61,7 +89,7 @@ async function floor(server: TestServer, dir: string): Promise<void> {
     for (const [i, [from, to]] of parts.entries())
       await server.sql(
         `SELECT * FROM ${name} WHERE ${id} BETWEEN ${from} AND ${to} ORDER BY ${id} INTO OUTFILE '${join(dir, `${name}-${i}`)}'`,
-        'bench',
+        database,
       )
   }
   await server.sql('CREATE DATABASE floor')
@@ -89,18 +117,20 @@ try {
       '--innodb-log-file-size=2G',
       '--innodb-flush-log-at-trx-commit=2',
       '--performance-schema=OFF',
-      ...process.argv.filter((a) => /^--(innodb|local-infile)/.test(a)),
+      ...process.argv.filter((a) => /^--innodb/.test(a)),
     ])
     try {
       for (const connections of connectionCounts) {
-        await server.sql('DROP DATABASE IF EXISTS bench')
+        // A database each: what is left to do for one that was dropped would be done while the next is measured.
+        const database = `bench${connections}`
         await measure(
           `MariaDB, ${connections} connections`,
-          await openMysqlWriter(server.url('bench', `connections=${connections}`)),
+          await openMysqlWriter(server.url(database, [`connections=${connections}`, ...parameters].join('&'))),
           server.pid,
         )
+        await rowsPerRecord(server, database)
       }
-      await floor(server, dir)
+      await floor(server, `bench${connectionCounts.at(-1)}`, dir)
     } finally {
       await server.dispose()
     }

@@ -17,7 +17,13 @@ interface Form {
   readonly theirs: boolean
 }
 const forms: readonly Form[] = [
-  { name: 'MariaDB, addresses as bytes', database: 'ours_bytes', parameters: 'ipv6=yes', ipv6: true, theirs: false },
+  {
+    name: 'MariaDB, addresses as bytes, rows sent as text',
+    database: 'ours_bytes',
+    parameters: 'ipv6=yes&bulk=no',
+    ipv6: true,
+    theirs: false,
+  },
   { name: 'MariaDB, addresses as numbers', database: 'ours_numbers', parameters: 'ipv6=no', ipv6: false, theirs: false },
   { name: 'MariaDB, tables of VoIPmonitor', database: 'theirs', parameters: 'ipv6=no', ipv6: false, theirs: true },
 ]

@@ -261,26 +261,41 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
       expect(await one('SELECT count(*) FROM cdr_rtp', 'twice')).toBe(1200)
     })
 
-    test('ids of calls and of their children agree, whatever the step of the server’s counter', async () => {
-      await server.sql('SET GLOBAL auto_increment_increment = 3')
+    test('a server that prepares no statements gets text', async () => {
+      await server.sql('SET GLOBAL max_prepared_stmt_count = 0')
       try {
-        const writer = await open('steps')
-        await writer.insert(many(120, 'steps'))
-        expect(await one('SELECT max(ID) - min(ID) FROM cdr', 'steps')).toBeGreaterThanOrEqual(119 * 3)
-        expect(
-          await one(
-            `SELECT count(*) FROM cdr_next n JOIN cdr c ON c.ID = n.cdr_ID JOIN earshot_cdr e ON e.cdr_ID = c.ID
-          WHERE n.fbasename = e.call_id AND c.calldate = e.calldate AND c.calldate = n.calldate`,
-            'steps',
-          ),
-        ).toBe(120)
+        const writer = await open('unprepared')
+        expect(await writer.insert(many(120, 'unprepared'))).toMatchObject({ stored: 120 })
+        expect(await one('SELECT count(*) FROM cdr_rtp', 'unprepared')).toBe(240)
       } finally {
-        await server.sql('SET GLOBAL auto_increment_increment = 1')
+        await server.sql('SET GLOBAL max_prepared_stmt_count = 16382')
       }
     })
 
+    test.each(['bulk=yes', 'bulk=no'])(
+      'ids of calls and of their children agree, whatever the step of the server’s counter: %s',
+      async (way) => {
+        const name = `steps_${way.slice(5)}`
+        await server.sql('SET GLOBAL auto_increment_increment = 3')
+        try {
+          const writer = await open(name, {}, way)
+          await writer.insert(many(120, 'steps'))
+          expect(await one('SELECT max(ID) - min(ID) FROM cdr', name)).toBeGreaterThanOrEqual(119 * 3)
+          expect(
+            await one(
+              `SELECT count(*) FROM cdr_next n JOIN cdr c ON c.ID = n.cdr_ID JOIN earshot_cdr e ON e.cdr_ID = c.ID
+          WHERE n.fbasename = e.call_id AND c.calldate = e.calldate AND c.calldate = n.calldate`,
+              name,
+            ),
+          ).toBe(120)
+        } finally {
+          await server.sql('SET GLOBAL auto_increment_increment = 1')
+        }
+      },
+    )
+
     test('ids that were set aside for a batch stay its own while another program writes into cdr', async () => {
-      const writers = [await open('aside', {}, 'connections=2'), await open('aside', {}, 'connections=2')]
+      const writers = [await open('aside', {}, 'connections=2'), await open('aside', {}, 'connections=2&bulk=no')]
       let other = 0
       let over = false
       const stranger = (async () => {

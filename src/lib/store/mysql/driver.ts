@@ -1,6 +1,9 @@
 import mysql from 'mysql2'
 import { exitCodes, OperatorError } from '../../base/errors.js'
 import { StoreFailure } from '../failure.js'
+import { BulkCommand, offerBulk, type RawConnection, speaksBulk } from './bulk-command.js'
+import type { BulkRows } from './bulk-rows.js'
+import { Unsettled } from './unsettled.js'
 import type { MysqlLocation } from './url.js'
 
 /** What we use of mysql2, and the one file that knows its name: a connection that finds a living host, and errors sorted by what to do. */
@@ -9,6 +12,13 @@ export interface Connection {
   rows<Row = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<Row[]>
   /** A statement that gives no rows. */
   run(sql: string, values?: readonly unknown[]): Promise<{ readonly affected: number; readonly insertId: number }>
+  /** Whether the server takes MariaDB's bulk form of rows; see `bulk`. */
+  readonly takesBulk: boolean
+  /**
+   * A statement with a `?` for each column, for many rows; gives the ids that its RETURNING says, in their order. Unsettled when
+   * the server prepares no statement: `takesBulk` is false from then on.
+   */
+  bulk(sql: string, rows: BulkRows): Promise<number[]>
   /** Rows as they come, a bounded number of them in memory. */
   stream<Row = Record<string, unknown>>(sql: string, values?: readonly unknown[]): AsyncIterable<Row>
   /** False once an error has ended it. */
@@ -21,6 +31,12 @@ export interface Connection {
 const session = "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'"
 /** No gap locks between sensors that write next to each other. */
 const isolation = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
+
+/** Far below any max_allowed_packet, long enough that round trips do not count. */
+const BULK_PACKET_BYTES = 1 << 19
+
+/** max_prepared_stmt_count is reached, or 0; not in the protocol of prepared statements. Text will do. */
+const PREPARES_NOTHING = [1461, 1295]
 
 export interface ConnectionWants {
   readonly readonly: boolean
@@ -74,6 +90,8 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
       },
     }),
   })
+  const inside = raw as unknown as RawConnection
+  let bulkOffered = at.bulk && offerBulk(inside)
   const timeout = want.statementTimeoutMs ?? 0
   let alive = true
   // Without a listener an idle connection that the server ends would end the program.
@@ -103,6 +121,25 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
           done(error, { affected: affectedRows, insertId })
         }),
       ),
+    get takesBulk() {
+      return speaksBulk(inside, bulkOffered)
+    },
+    async bulk(sql, rows) {
+      // mysql2 remembers what it has prepared.
+      const { id } = await watched<{ id: number }>((done) =>
+        raw.prepare(sql, (error, statement) => done(error, statement as unknown as { id: number })),
+      ).catch((error: MysqlError) => {
+        if (!PREPARES_NOTHING.includes(error.errno ?? 0)) throw error
+        bulkOffered = false
+        throw new Unsettled(error.message, { cause: error })
+      })
+      const ids: number[] = []
+      for (const packet of rows.packets(id, BULK_PACKET_BYTES)) {
+        const some = await watched<readonly number[]>((done) => inside.addCommand(new BulkCommand(packet, timeout, done)))
+        for (const one of some) ids.push(one)
+      }
+      return ids
+    },
     stream: (sql, values = []) => raw.query(sql, [...values]).stream({ highWaterMark: 256 }) as AsyncIterable<never>,
     get alive() {
       return alive

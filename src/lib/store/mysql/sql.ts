@@ -23,7 +23,7 @@ const escapes: Readonly<Record<string, string>> = {
 export const quote = (text: string): string =>
   special.test(text) ? `'${text.replace(specials, (c) => escapes[c] as string)}'` : `'${text}'`
 
-const hex = (bytes: Uint8Array): string => `x'${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')}'`
+export const hex = (bytes: Uint8Array): string => `x'${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')}'`
 const ipv4Hex = (address: number): string => `x'${address.toString(16).padStart(8, '0')}'`
 
 /** Addresses are the only columns that VoIPmonitor keeps in two forms. */

@@ -18,19 +18,25 @@ export interface TableRows {
   /** Its rows carry the calldate of their call: all do where tables have partitions; else VoIPmonitor's mostly lead there by the id alone. */
   readonly dated: boolean
   readonly rowsOf: (record: CallRecord) => readonly unknown[]
-  /** The columns we fill, quoted; those that the database lacks (an older VoIPmonitor) are left out. */
+  /** The columns before ours that lead to the call; cdr itself has none. */
+  readonly lead: readonly string[]
+  /** The columns we fill; those that the database lacks (an older VoIPmonitor) are left out. */
+  readonly filled: readonly Filled[]
+  /** Their names, quoted. */
   readonly columns: readonly string[]
+  /** The type of a column on this server; empty when it is not there. */
+  typeOf(column: string): string
   /** The values of a row, without what leads to its call. */
   readonly sql: RowText
   /** `INSERT INTO … VALUES `, with these columns before ours. */
-  insert(lead?: readonly string[]): string
+  insert(before?: readonly string[]): string
 }
 
 type RowText = (row: unknown, calldate: string, idOf: IdOf) => string
 /** The id of a text in its code book. */
 export type IdOf = (value: BookValue) => number | null
 
-interface Filled {
+export interface Filled {
   readonly quoted: string
   readonly type: string
   readonly isCalldate: boolean
@@ -47,16 +53,21 @@ export function tableRows(table: Table<CallRecord, any>, form: Form): TableRows 
   const keyed = table.name === 'earshot_cdr'
   const quoted = name(table.name)
   const columns = filled.map((c) => c.quoted)
+  const dated = types?.has('calldate') ?? false
+  const lead = table.name === 'cdr' ? [] : ['cdr_ID', ...(dated ? ['calldate'] : []), ...(keyed ? ['call_key'] : [])]
   return {
     table: quoted,
     there: types !== undefined,
     ours: table.owner === 'earshot',
     keyed,
-    dated: types?.has('calldate') ?? false,
+    dated,
+    lead,
+    filled,
+    typeOf: (column) => types?.get(column) ?? '',
     rowsOf: table.rows,
     columns,
     sql: rowText(filled),
-    insert: (lead = []) => `INSERT INTO ${quoted} (${[...lead.map(name), ...columns].join(', ')}) VALUES `,
+    insert: (before = []) => `INSERT INTO ${quoted} (${[...before.map(name), ...columns].join(', ')}) VALUES `,
   }
 }
 

@@ -24,6 +24,8 @@ export interface MysqlLocation {
   readonly ipv6: boolean
   /** Times are written as the local clock shows them, as VoIPmonitor does unless told `utc = yes`. */
   readonly localTime: boolean
+  /** MariaDB's bulk protocol is used where the server has it. */
+  readonly bulk: boolean
   /** For messages: no parameters, no secrets. */
   readonly shown: string
 }
@@ -41,6 +43,7 @@ const parameters = {
   connections: 'that write at the same time, 1–16; default 2',
   'connect-timeout': 'seconds per host; default 5',
   ipv6: 'yes: addresses as varbinary(16) in tables we make',
+  bulk: 'no: rows as text also to a MariaDB, for a proxy that does not pass its bulk protocol on; default yes',
   utc: 'no: calldate and callend in local time, as VoIPmonitor writes them; default yes',
 } as const
 type Parameter = keyof typeof parameters
@@ -92,6 +95,7 @@ export function parseMysqlUrl(url: string, environment: NodeJS.ProcessEnv = proc
     connectTimeoutMs: 1000 * whole(given, 'connect-timeout', 5, 1, 600),
     ipv6: given.get('ipv6') === 'yes',
     localTime: given.get('utc') === 'no',
+    bulk: given.get('bulk') !== 'no',
     shown: `mysql://${user}@${socket ?? where}/${database}`,
   }
 }

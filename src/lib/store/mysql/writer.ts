@@ -2,7 +2,7 @@ import type { CallRecord } from '../../call/record.js'
 import { recordOfText } from '../record-of-text.js'
 import { CodeBooks } from './code-books.js'
 import { type Connection, connect, isAway, type MysqlError, writeFailure } from './driver.js'
-import { Inserter, type InsertResult } from './insert.js'
+import { Inserter, type InsertResult, turns } from './insert.js'
 import { BEAT_MS, Lease } from './lease.js'
 import { Partitions } from './partitions.js'
 import { ensureSchema } from './schema.js'
@@ -130,9 +130,8 @@ export class MysqlWriter {
   async #insertChunk<T>(items: readonly T[], read: (item: T) => CallRecord): Promise<InsertResult> {
     const lane = await this.#take()
     try {
-      const records = items.map(read)
       const { connection, inserter } = await this.#ready(lane)
-      return await inserter.insert(connection, records, this.#now())
+      return await inserter.insert(connection, items, read, this.#now())
     } catch (error) {
       // A host that turned read-only or is full still answers: leave it, so that the next insert may find another.
       if (isAway(error as MysqlError)) {
@@ -163,7 +162,8 @@ export class MysqlWriter {
       const form = await ensureSchema(connection, this.#at, this.#now())
       const books = new CodeBooks()
       const partitions = form.partitioned ? new Partitions(form.madeBy === 'earshot', this.#at.shown) : undefined
-      return () => new Inserter(form, books, partitions, this.#at.localTime)
+      const turn = turns()
+      return () => new Inserter(form, books, partitions, turn, this.#at.localTime)
     })()
     this.#hosts.set(connection.host, learning)
     // What could not be learned is asked again.

@@ -1,0 +1,100 @@
+/**
+ * COM_STMT_BULK_EXECUTE as a command of mysql2, which lacks it: a prepared statement is executed once for each row of one
+ * packet (bulk-rows.ts). This uses what mysql2 does not document, so it is looked for, and without it rows go as text;
+ * test/lib/store/mysql.test.ts says when a new mysql2 no longer has it.
+ */
+export class BulkCommand {
+  readonly #packet: Uint8Array
+  readonly #onDone: (error: Error | null, ids: readonly number[]) => void
+  readonly #timer: NodeJS.Timeout | undefined
+  readonly #ids: number[] = []
+  #state: 'new' | 'sent' | 'columns' | 'rows' = 'new'
+
+  constructor(packet: Uint8Array, timeoutMs: number, onDone: (error: Error | null, ids: readonly number[]) => void) {
+    this.#packet = packet
+    this.#onDone = onDone
+    if (timeoutMs > 0) {
+      const late = Object.assign(new Error('Query inactivity timeout'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' })
+      this.#timer = setTimeout(() => this.onResult(late), timeoutMs)
+    }
+  }
+
+  /** Called by mysql2: without a packet when it is our turn, then with each packet of the answer. True when that was the last. */
+  execute(packet: ServerPacket | undefined, connection: RawConnection): boolean {
+    if (this.#state === 'new' || packet === undefined) {
+      this.#state = 'sent'
+      connection._resetSequenceId()
+      connection._bumpSequenceId(1)
+      connection.write(this.#packet)
+      return false
+    }
+    if (packet.isError()) {
+      this.onResult(packet.asError(connection.clientEncoding))
+      return true
+    }
+    if (this.#state === 'sent') {
+      // 0 is an OK; a number of columns announces rows, those of RETURNING.
+      if (packet.buffer[packet.offset] === 0) return this.#done()
+      this.#state = 'columns'
+      return false
+    }
+    if (packet.isEOF()) {
+      if (this.#state === 'rows') return this.#done()
+      this.#state = 'rows'
+      return false
+    }
+    // A binary row: a zero, a byte of NULL bits, one bigint.
+    if (this.#state === 'rows') this.#ids.push(Number(packet.buffer.readBigUInt64LE(packet.offset + 2)))
+    return false
+  }
+
+  /** Called by mysql2 when the connection is lost. */
+  onResult(error: Error): void {
+    clearTimeout(this.#timer)
+    this.#onDone(error, [])
+  }
+
+  #done(): true {
+    clearTimeout(this.#timer)
+    this.#onDone(null, this.#ids)
+    return true
+  }
+}
+
+interface ServerPacket {
+  readonly buffer: Buffer
+  readonly offset: number
+  isError(): boolean
+  isEOF(): boolean
+  asError(encoding: string): Error
+}
+
+/** What we use of a connection of mysql2 beyond its documented interface. */
+export interface RawConnection {
+  readonly clientEncoding: string
+  readonly _command?: { mariadbExtendedClientFlags?: unknown }
+  readonly _handshakePacket?: { readonly serverVersion?: string; readonly mariadbExtendedCapabilityFlags?: number }
+  _resetSequenceId(): void
+  _bumpSequenceId(packets: number): void
+  write(bytes: Uint8Array): void
+  addCommand(command: BulkCommand): void
+}
+
+/** MARIADB_CLIENT_STMT_BULK_OPERATIONS, in the upper half of the capabilities. */
+const BULK_OPERATIONS = 4
+
+/** To be called before the server has greeted: says that we speak it. A server of MySQL does not read this. */
+export function offerBulk(raw: RawConnection): boolean {
+  const handshake = raw._command
+  if (handshake?.mariadbExtendedClientFlags !== 0 || typeof raw.addCommand !== 'function') return false
+  handshake.mariadbExtendedClientFlags = BULK_OPERATIONS
+  return true
+}
+
+/** After the greeting: whether the server speaks it too, and has RETURNING (MariaDB 10.5). */
+export function speaksBulk(raw: RawConnection, offered: boolean): boolean {
+  const { serverVersion = '', mariadbExtendedCapabilityFlags = 0 } = raw._handshakePacket ?? {}
+  const [, major, minor] = /(\d+)\.(\d+)\.\d+-MariaDB/i.exec(serverVersion) ?? []
+  const hasReturning = Number(major) > 10 || (Number(major) === 10 && Number(minor) >= 5)
+  return offered && hasReturning && (mariadbExtendedCapabilityFlags & BULK_OPERATIONS) !== 0
+}

@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { BulkRows, bulkTypeOf } from '../../../src/lib/store/mysql/bulk-rows.js'
+import { type Connection, connect } from '../../../src/lib/store/mysql/driver.js'
+import { writerOf } from '../../../src/lib/store/mysql/sql.js'
+import { parseMysqlUrl } from '../../../src/lib/store/mysql/url.js'
+import type { SqlValue } from '../../../src/lib/store/values.js'
+import { haveMariadb, startMariadb, type TestServer } from '../../support/mariadb.js'
+
+// MariaDB's bulk protocol against a real server: what it makes of our packets is what it makes of the same values as text.
+
+const times = ['2026-11-26 09:08:07.654', '1970-01-01 00:00:00.000', '2255-12-31 23:59:59.999', null]
+const numbers = [0, 1, -1, 255, 256, 65_536, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, -(2 ** 40), 2 ** 53 - 1, 34.74, Number.NaN, null]
+const fractions = [0, 34.74, 0.1 + 0.2, 1 / 3, -0.0005, 999_999.999, 1e9, Number.POSITIVE_INFINITY, null]
+const texts = [
+  '',
+  'a',
+  "o'hara\\ \0 \n",
+  'é'.repeat(83),
+  'e'.repeat(84),
+  '📞'.repeat(63),
+  'x'.repeat(250),
+  '☃'.repeat(251),
+  'y'.repeat(2000),
+  '\ud800',
+  null,
+]
+const bytes = [new Uint8Array(0), Uint8Array.of(0, 255, 39, 92), new Uint8Array(16).fill(200), null]
+
+const cases: { type: string; values: readonly SqlValue[] }[] = [
+  ...['tinyint(3) unsigned', 'tinyint(4)', 'smallint(5) unsigned', 'mediumint(8) unsigned', 'int(10) unsigned', 'int(11)'].map((type) => ({
+    type,
+    values: numbers,
+  })),
+  { type: 'bigint(20) unsigned', values: [...numbers, 2n ** 36n, 2n ** 63n - 1n] },
+  { type: 'bigint(20)', values: [...numbers, 1e30, -1e30, -5n] },
+  { type: 'decimal(9,3)', values: fractions },
+  { type: 'double', values: fractions },
+  { type: 'datetime', values: times },
+  { type: 'datetime(3)', values: times },
+  { type: 'varchar(255)', values: texts },
+  { type: 'text', values: texts },
+  { type: 'varchar(40) character set latin1', values: texts },
+  { type: "enum('caller','callee')", values: ['caller', 'callee', 'nobody', null] },
+  { type: 'varbinary(16)', values: [...bytes, 167_772_161, 0] },
+]
+
+describe.skipIf(!haveMariadb)('bulk rows [needs mariadb-server]', () => {
+  let server: TestServer
+  let db: Connection
+  beforeAll(async () => {
+    server = await startMariadb()
+    await server.sql('CREATE DATABASE bulk CHARACTER SET utf8mb4')
+    db = await connect(parseMysqlUrl(server.url('bulk')), { readonly: false, statementTimeoutMs: 20_000 })
+  })
+  afterAll(async () => {
+    await db?.close()
+    await server?.dispose()
+  })
+  const filled = (types: readonly string[], rows: readonly (readonly SqlValue[])[]): BulkRows => {
+    const kinds = types.map(bulkTypeOf)
+    const bulk = new BulkRows(kinds)
+    rows.forEach((row, place) => {
+      bulk.startRow(place)
+      for (const [i, value] of row.entries()) kinds[i]?.write(bulk, value)
+    })
+    return bulk
+  }
+
+  test('mysql2 still lets us, and the server takes it', () => {
+    expect(db.takesBulk).toBe(true)
+  })
+
+  test('bulk=no is heeded', async () => {
+    const plain = await connect(parseMysqlUrl(server.url('bulk', 'bulk=no')), { readonly: false })
+    expect(plain.takesBulk).toBe(false)
+    await plain.close()
+  })
+
+  test.each(cases)('$type: the same as text', async ({ type, values }) => {
+    await db.run(`CREATE OR REPLACE TABLE v (id bigint unsigned NOT NULL, how char(4) NOT NULL, v ${type})`)
+    const write = writerOf(type)
+    await db.run(`INSERT INTO v VALUES ${values.map((value, i) => `(${i}, 'text', ${write(value)})`).join(', ')}`)
+    const types = ['bigint(20) unsigned', 'char(4)', type]
+    await db.bulk(
+      'INSERT INTO v VALUES (?, ?, ?)',
+      filled(
+        types,
+        values.map((value, i) => [i, 'bulk', value]),
+      ),
+    )
+    const rows = (how: string): Promise<unknown[]> => db.rows(`SELECT id, hex(v) AS h, v FROM v WHERE how = '${how}' ORDER BY id`)
+    expect(await rows('bulk')).toEqual(await rows('text'))
+  })
+
+  test('ids come back in the order of the rows, over several packets, beside another writer; partitions may come meanwhile', async () => {
+    await db.run(
+      `CREATE OR REPLACE TABLE ids (id bigint NOT NULL AUTO_INCREMENT, n int, day datetime NOT NULL, filler text, PRIMARY KEY (id, day))
+       PARTITION BY RANGE COLUMNS(day) (PARTITION a VALUES LESS THAN ('2026-01-02'), PARTITION b VALUES LESS THAN ('2026-01-03'))`,
+    )
+    const insert = async (from: number, day: string): Promise<void> => {
+      const numbered = Array.from({ length: 500 }, (_, i) => [from + i, i % 2 === 0 ? '2026-01-01 00:00:00' : day, 'f'.repeat(3000)])
+      const ids = await db.bulk(
+        'INSERT INTO ids (n, day, filler) VALUES (?, ?, ?) RETURNING id',
+        filled(['bigint(20)', 'datetime', 'text'], numbered),
+      )
+      const rows = await db.rows<{ id: number; n: number }>(`SELECT id, n FROM ids WHERE n BETWEEN ${from} AND ${from + 499} ORDER BY n`)
+      expect(ids).toEqual(rows.map(({ id }) => id))
+      expect(rows.map(({ n }) => n)).toEqual(numbered.map(([n]) => n))
+    }
+    let over = false
+    const other = (async () => {
+      while (!over) await server.sql("INSERT INTO ids (n, day) VALUES (-1, '2026-01-01'), (-1, '2026-01-02')", 'bulk')
+    })()
+    await insert(0, '2026-01-02 00:00:00')
+    over = true
+    await other
+    await db.run("ALTER TABLE ids ADD PARTITION (PARTITION c VALUES LESS THAN ('2026-01-04'))")
+    await insert(1000, '2026-01-03 00:00:00')
+  })
+
+  test('rows that are left out are not sent, and ids find the others', async () => {
+    await db.run('CREATE OR REPLACE TABLE left_out (id bigint unsigned, t text)')
+    const types = ['bigint(20) unsigned', 'text'].map(bulkTypeOf)
+    const bulk = new BulkRows(types)
+    for (const [place, text] of [
+      [0, 'a'],
+      [0, 'b'],
+      [1, 'c'],
+      [2, 'd'],
+      [3, 'e'],
+      [3, 'f'],
+    ] as const) {
+      bulk.startRow(place)
+      types[0]?.write(bulk, 0)
+      types[1]?.write(bulk, text)
+    }
+    bulk.leaveOut(new Set([1, 3]))
+    expect(bulk.count).toBe(3)
+    bulk.setIds([70, 71, 72, 73])
+    await db.bulk('INSERT INTO left_out VALUES (?, ?)', bulk)
+    expect(await db.rows('SELECT id, t FROM left_out ORDER BY t')).toEqual([
+      { id: 70, t: 'a' },
+      { id: 70, t: 'b' },
+      { id: 72, t: 'd' },
+    ])
+  })
+
+  test('an error is told, and the connection goes on', async () => {
+    await db.run('CREATE OR REPLACE TABLE u (id bigint unsigned PRIMARY KEY)')
+    const twice = filled(['bigint(20) unsigned'], [[1], [1]])
+    await expect(db.bulk('INSERT INTO u VALUES (?)', twice)).rejects.toMatchObject({ errno: 1062 })
+    await expect(db.bulk('INSERT INTO nowhere VALUES (?)', twice)).rejects.toMatchObject({ errno: 1146 })
+    expect(await db.rows('SELECT 1 AS one')).toEqual([{ one: 1 }])
+    expect(db.alive).toBe(true)
+  })
+})
