@@ -19,6 +19,7 @@ export async function start(program: Program, argv: readonly string[]): Promise<
   const [first] = argv
   if (first === undefined) return (await import('./short-help.js')).printShortHelp()
   if (argv.length === 1 && ['--version', '-V', 'version'].includes(first)) return (await import('./versions.js')).printVersions()
+  if (!hasDirectory()) process.stderr.write('WARNING: current directory does not exist\n')
   // Where a package's native part is missing, Node's loader leaves a second rejection that nobody holds.
   process.on('unhandledRejection', (error: NodeJS.ErrnoException) => {
     if (!['ERR_DLOPEN_FAILED', 'MODULE_NOT_FOUND'].includes(error?.code ?? '')) throw error
@@ -32,6 +33,16 @@ export async function start(program: Program, argv: readonly string[]): Promise<
   } catch (error) {
     const { tellMissingPart } = await import('./missing-part.js')
     if (!tellMissingPart(error)) await handle(error as Error)
+  }
+}
+
+/** A shell may stand where nothing is any more. */
+function hasDirectory(): boolean {
+  try {
+    process.cwd()
+    return true
+  } catch {
+    return false
   }
 }
 
