@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The built program is one file. Beside it is kept, for each version of Node, what V8 made of it: with that a start compiles next to
 // nothing. The build makes it, else the first run that may write there, as with Python's .pyc (docs/decisions/010-one-file.md).
-const { accessSync, constants, readFileSync, renameSync, writeFileSync } = require('node:fs')
+const { accessSync, constants, existsSync, readFileSync, renameSync, writeFileSync } = require('node:fs')
 const { dirname, join } = require('node:path')
 const { Script } = require('node:vm')
 const { crc32 } = require('node:zlib')
@@ -68,6 +68,12 @@ function mayKeep() {
 module.exports = { load, keep, root }
 
 if (require.main === module) {
+  if (!existsSync(file)) {
+    console.error(
+      'Earshot is not built yet.\nNext: npm start (sets up what is missing and shows a first capture), or: npm install && npm run build',
+    )
+    process.exit(1)
+  }
   const program = load()
   if (program.script.cachedDataRejected !== false && mayKeep()) process.on('exit', () => keep(program))
   program.main(root, process.argv.slice(2))

@@ -135,3 +135,12 @@ test('every command helps, with an example', () => {
     expect(command.examples?.length).toBeGreaterThan(0)
   }
 })
+
+test('a checkout that is not built says so, and what to type', () => {
+  const bare = join(dir, 'bare')
+  mkdirSync(join(bare, 'bin'), { recursive: true })
+  for (const file of ['bin/run.js', 'bin/package.json']) copyFileSync(join(root, file), join(bare, file))
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(bare, 'bin', 'run.js'), 'sniff'], { encoding: 'utf8' })
+  expect([status, stdout]).toEqual([1, ''])
+  expect(stderr).toMatch(/^Earshot is not built yet\.\nNext: npm start /)
+})

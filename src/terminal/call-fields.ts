@@ -82,6 +82,7 @@ export function cellOf(call: CallJson, field: CallField): string | number | null
 export interface TableColumn {
   readonly title: string
   readonly right?: boolean
+  readonly leastCells?: number
   readonly widthMin: number
   readonly value: (call: CallJson) => string
 }
@@ -89,15 +90,20 @@ export interface TableColumn {
 const fixed = (value: number | null, digits: number): string => (value === null ? '' : value.toFixed(digits))
 const seconds = (ms: number | null, digits: number): string => (ms === null ? '' : (ms / 1000).toFixed(digits))
 
+/** On 80 columns: most numbers whole, of a status the code and how its words begin. */
+const NUMBER_CELLS = 13
+const STATUS_CELLS = 7
+
 export const tableColumns: readonly TableColumn[] = [
   { title: 'ID', right: true, widthMin: 80, value: (c) => (c.id === null ? '' : String(c.id)) },
   { title: 'Start (UTC)', widthMin: 0, value: (c) => c.started.slice(0, 19).replace('T', ' ') },
-  { title: 'Caller', widthMin: 0, value: (c) => c.caller ?? c.caller_addr },
-  { title: 'Callee', widthMin: 0, value: (c) => c.callee ?? c.callee_addr },
+  { title: 'Caller', leastCells: NUMBER_CELLS, widthMin: 0, value: (c) => c.caller ?? c.caller_addr },
+  { title: 'Callee', leastCells: NUMBER_CELLS, widthMin: 0, value: (c) => c.callee ?? c.callee_addr },
   { title: 'PDD s', right: true, widthMin: 100, value: (c) => seconds(c.pdd_ms, 2) },
   { title: 'Dur. s', right: true, widthMin: 0, value: (c) => seconds(c.talk_ms ?? c.duration_ms, 1) },
   {
     title: 'Status',
+    leastCells: STATUS_CELLS,
     widthMin: 0,
     value: (c) => (c.status === null ? c.state.replaceAll('_', ' ') : `${c.status} ${c.status_text ?? ''}`.trim()),
   },

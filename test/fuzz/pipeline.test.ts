@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { analyseBatches } from '../support/analyse.js'
 import type { Bytes } from '../support/frames.js'
-import { text } from '../support/frames.js'
+import { ethernet, ipv4, ipv6, ipv6Fragment, text } from '../support/frames.js'
 import { batchOf, type Packet, segment, sip, sipText, talk } from '../support/ladder.js'
 
 // The law of hostile input: whatever comes in, nothing throws, nothing is read outside the batch, and good calls stay whole.
@@ -53,6 +53,35 @@ describe('mutated packets', () => {
       }
     }
   })
+})
+
+// Pieces of one datagram at any place and of any length: overlapping, beyond each other's end, some of them in a tunnel or of IPv6.
+test.each([1, 2, 3])('fragments that contradict each other, seed %d', (seed) => {
+  let state = seed * 104_729
+  const below = (n: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * n)
+  }
+  const whole = sip(0, A, B, 'INVITE').frame.subarray(34)
+  for (let round = 0; round < rounds / 8; round++) {
+    const wrap = below(3)
+    let next = 0
+    const pieces = Array.from({ length: 2 + below(8) }, (_, i): Packet => {
+      const at = below(3) > 0 ? next : 8 * below(below(8) === 0 ? 8192 : 12)
+      const part = whole.subarray(at, at + 8 * (1 + below(4)) + (below(6) === 0 ? below(8) : 0))
+      next = at + 8 * Math.ceil(part.length / 8)
+      const more = below(4) > 0
+      const piece = ipv4(17, part, { fragmentAt: at, more })
+      const packet = [
+        () => ethernet(0x0800, piece),
+        () => ethernet(0x86dd, ipv6(44, ipv6Fragment(17, at & 0xfff8, more, part))),
+        () => ethernet(0x0800, ipv4(4, piece)),
+      ][wrap] as () => Bytes
+      return { at: i / 1000, frame: packet() }
+    })
+    const { records } = analyseBatches([batchOf([...pieces, ...corpus.map((p) => ({ ...p, at: p.at + 10 }))])])
+    expect(records.some((r) => r.callId === 'call-1' && r.state === 'answered')).toBe(true)
+  }
 })
 
 test('what was good before and after broken packets is kept', () => {

@@ -72,7 +72,8 @@ export function callFigures(record: CallRecord): CallFigures {
   const firstProgress = record.ringing ?? record.answered
   const end = record.ended ?? record.lastPacket
   return {
-    pdd_ms: firstProgress === undefined ? null : milliseconds(firstProgress - record.started),
+    // None is below 0, whatever the timestamps of a capture say.
+    pdd_ms: firstProgress === undefined ? null : milliseconds(Math.max(0, firstProgress - record.started)),
     talk_ms: record.answered === undefined ? null : milliseconds(Math.max(0, end - record.answered)),
     duration_ms: milliseconds(Math.max(0, end - record.started)),
     codec: (a ?? b)?.codec ?? record.streams[0]?.codec ?? null,

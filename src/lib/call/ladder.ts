@@ -62,7 +62,7 @@ export class LadderReader {
         this.#other?.(frame, time)
         continue
       }
-      const message = readSip(frame.bytes, at, frame.payloadEnd)
+      const message = readSip(frame.bytes, at, frame.payloadEnd, frame.payloadCut)
       if (typeof message !== 'string') this.#add(message, time, 'udp')
     }
   }

@@ -342,7 +342,7 @@ export class CallTracker {
       return true
     }
     if (!beginsSip(bytes, at, end)) return false
-    const message = readSip(bytes, at, end)
+    const message = readSip(bytes, at, end, frame.payloadCut)
     if (typeof message === 'string') return false
     // What follows the body in a datagram must be discarded (RFC 3261 18.3), however much it looks like a message.
     if (skipEmptyLines(bytes, message.end, end) < end) this.#counters.add('bytes after the end of a SIP message')
@@ -391,7 +391,8 @@ export class CallTracker {
     this.#sip++
     const callId = message.header('call-id')
     if (callId === undefined || callId === '' || callId.length > CALL_ID_MAX) {
-      this.#counters.add('SIP without a usable Call-ID')
+      const cut = context.transport === 'udp' && this.#dissector.frame.payloadCut
+      this.#counters.add(cut && callId === undefined ? 'SIP cut (snaplen) before its Call-ID' : 'SIP without a usable Call-ID')
       return undefined
     }
     const call = this.#calls.get(callId) ?? (message.method === 'INVITE' ? this.#open(callId, message, context) : undefined)

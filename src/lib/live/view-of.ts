@@ -48,7 +48,7 @@ export function viewOf(live: LiveCall, now: Micros, sensorId: number | undefined
     byeConfirmed: call.byeConfirmed !== undefined,
     lastPacket,
     asOf,
-    pddMs: progress === undefined ? undefined : milliseconds(progress - call.started),
+    pddMs: progress === undefined ? undefined : milliseconds(Math.max(0, progress - call.started)),
     durationMs: milliseconds(Math.max(0, end - call.started)),
     talkMs: call.answered === undefined ? undefined : milliseconds(Math.max(0, end - call.answered)),
     codec: spoken[0]?.codec ?? streams[0]?.codec,

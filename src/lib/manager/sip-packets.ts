@@ -91,7 +91,7 @@ export function sipPacketsOf(pcap: Uint8Array, callId: string): SipPacketInfo[] 
       if (end !== isUdp) continue
       const at = skipEmptyLines(frame.bytes, frame.payloadAt, frame.payloadEnd)
       if (!beginsSip(frame.bytes, at, frame.payloadEnd)) continue
-      const message = readSip(frame.bytes, at, frame.payloadEnd)
+      const message = readSip(frame.bytes, at, frame.payloadEnd, frame.payloadCut)
       if (typeof message !== 'string') add(message, message.end - at, batch, i)
     }
   }

@@ -107,7 +107,8 @@ export class FragmentReassembly {
     const bytes = new Uint8Array(header.length + total)
     for (let i = pieces.length - 1; i >= 0; i--) {
       const piece = pieces[i] as Datagram['pieces'][number]
-      bytes.set(piece.bytes.subarray(0, Math.max(0, total - piece.offset)), header.length + piece.offset)
+      // A piece may lie beyond the end that the last fragment claims: two that contradict each other, and only a hostile sender makes them.
+      if (piece.offset < total) bytes.set(piece.bytes.subarray(0, total - piece.offset), header.length + piece.offset)
     }
     bytes.set(header)
     setWholeLength(bytes, total)

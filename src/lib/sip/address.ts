@@ -48,11 +48,16 @@ function tagIn(parameters: string): string | undefined {
 
 const QUOTE = 0x22
 
-/** User and host of a sip:, sips: or tel: URI (RFC 3261 19.1.1); other schemes give what stands before and after the @. */
+/**
+ * User and host of a sip:, sips: or tel: URI (RFC 3261 19.1.1). A URN names a service, such as urn:service:sos (RFC 5031), and is
+ * given whole, as the number it stands for. Other schemes give what stands before and after the @.
+ */
 export function parseUri(uri: string): { user: string | undefined; host: string | undefined } {
   const scheme = /^\s*([a-z][a-z0-9+.-]*):/i.exec(uri)
   const body = scheme ? uri.slice(scheme[0].length) : uri.trim()
-  if (scheme?.[1]?.toLowerCase() === 'tel') return { user: nonEmpty(before(body, ';')), host: undefined }
+  const name = scheme?.[1]?.toLowerCase()
+  if (name === 'tel') return { user: nonEmpty(before(body, ';')), host: undefined }
+  if (name === 'urn') return { user: before(uri.trim(), ';'), host: undefined }
   const at = body.lastIndexOf('@')
   // The password after the colon is nobody's number; user parameters (`;phone-context=…`) are part of the user.
   const user = at < 0 ? undefined : nonEmpty(before(body.slice(0, at), ':'))

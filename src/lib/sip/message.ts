@@ -87,8 +87,11 @@ class Message implements SipMessage {
   }
 }
 
-/** Reads the message that begins at `at`. A message cut by the snaplen keeps what it had. Answers a reason when there is none. */
-export function readSip(bytes: Uint8Array, at: number, end: number): SipMessage | SipProblem {
+/**
+ * Reads the message that begins at `at`. A message that was `cut` (by the snaplen) keeps the lines that are whole: half a
+ * Call-ID would be a call that never was, half a port another port. Answers a reason when there is no message.
+ */
+export function readSip(bytes: Uint8Array, at: number, end: number, cut = false): SipMessage | SipProblem {
   const start = skipEmptyLines(bytes, at, end)
   if (!beginsSip(bytes, start, end)) return 'not SIP'
   const message = new Message(bytes, start)
@@ -114,12 +117,13 @@ export function readSip(bytes: Uint8Array, at: number, end: number): SipMessage 
     ) {
       eol = lineEnd(bytes, next, end)
     }
-    readField(message, i, eol)
+    if (eol < end || !cut) readField(message, i, eol)
     i = nextLine(bytes, eol, end)
   }
   message.bodyAt = headerEnd
   message.bodyEnd = Math.min(end, headerEnd + (contentLength(message) ?? end - headerEnd))
   message.end = message.bodyEnd
+  if (cut && message.bodyEnd === end) while (message.bodyEnd > headerEnd && bytes[message.bodyEnd - 1] !== LF) message.bodyEnd--
   return message
 }
 

@@ -51,9 +51,12 @@ let lastSecond = Number.NaN
 let lastText = ''
 const two = (n: number): string => (n < 10 ? `0${n}` : String(n))
 
-/** Microseconds between two times as seconds with three decimals; null when one is missing. */
+/** What decimal(9,3) holds: a strict server refuses the row of a call with a broken timestamp otherwise. */
+const SECONDS_MAX = 999_999.999
+
+/** From one time to a later one as seconds with three decimals; null when one is missing, 0 when the capture has them the wrong way round. */
 export const secondsBetween = (from: Micros | undefined, to: Micros | undefined): number | null =>
-  from === undefined || to === undefined ? null : Math.round((to - from) / 1000) / 1000
+  from === undefined || to === undefined ? null : Math.min(SECONDS_MAX, Math.max(0, Math.round((to - from) / 1000) / 1000))
 
 const limited =
   (max: number) =>

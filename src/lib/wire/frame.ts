@@ -40,6 +40,8 @@ export class Frame {
   /** UDP or TCP payload. */
   payloadAt = 0
   payloadEnd = 0
+  /** UDP only: the datagram was longer than what is here of it. */
+  payloadCut = false
 
   reset(bytes: Uint8Array, at: number, end: number, linkType: number): void {
     this.bytes = bytes

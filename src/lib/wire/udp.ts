@@ -20,5 +20,6 @@ export function udp(frame: Frame): number {
   frame.payloadAt = payload
   // A length beyond the capture is a cut packet; 0 is a datagram over 64 KiB (RFC 2675) or offload.
   frame.payloadEnd = length !== 0 && at + length < frame.end ? at + length : frame.end
+  frame.payloadCut = at + length > frame.end
   return udpPorts + frame.destinationPort
 }

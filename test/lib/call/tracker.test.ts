@@ -161,6 +161,21 @@ describe('how a call goes', () => {
     const both = sipText('REGISTER', { callId: 'r' }) + sipText('INVITE', { callId: 'i' })
     expect(run([datagram(0, A, B, text(both))])).toEqual([])
   })
+
+  test('a datagram cut by the snaplen: half a Call-ID makes no call, half a port claims none', () => {
+    const [invite] = setUp() as [Packet]
+    const headers = 14 + 20 + 8
+    const message = sipText('INVITE', { sdp: MEDIA_A })
+    const cutAfter = (words: string): Packet => ({
+      at: 0,
+      frame: invite.frame.subarray(0, headers + message.indexOf(words) + words.length),
+    })
+    const { records, tracker } = analyseBatches([batchOf([cutAfter('Call-ID: cal')])])
+    expect(records).toEqual([])
+    expect(tracker.oddities()).toContainEqual(['SIP cut (snaplen) before its Call-ID', 1])
+    const media = talk(1, MEDIA_B, '10.0.0.1:400', 3)
+    expect(one([cutAfter('m=audio 400'), ...media])).toMatchObject({ callId: 'call-1', state: 'no_final_response', streams: [] })
+  })
 })
 
 describe('when a call is over', () => {

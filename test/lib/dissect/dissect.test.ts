@@ -186,6 +186,15 @@ describe('fragments', () => {
     expect(found).toMatch(/X+$/)
   })
 
+  // The last fragment ends the datagram at 24, though a piece begins at 32.
+  test('pieces beyond the end that the last one claims are left out', () => {
+    const long = join(inner, new Uint8Array(40 - inner.length))
+    const piece = (at: number, to: number, more: boolean): Bytes =>
+      ethernet(0x0800, ipv4(17, long.subarray(at, to), { fragmentAt: at, more }))
+    const [found] = whole(dissect([piece(0, 16, true), piece(16, 32, true), piece(32, 40, true), piece(16, 24, false)]))
+    expect(found).toBe(SAME.slice(0, SAME.length - (inner.length - 24)))
+  })
+
   test('what waits is bounded', () => {
     const dissector = new Dissector(new AddressBook(), { datagramsMax: 3, bytesMax: 1 << 20, timeoutSeconds: 30 })
     const batch = batchOf(Array.from({ length: 10 }, (_, id) => ({ at: id, frame: parts(16, { id })[0] as Bytes })))

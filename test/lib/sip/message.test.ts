@@ -7,9 +7,9 @@ import { parseSdp } from '../../../src/lib/sip/sdp.js'
 import { beginsSip } from '../../../src/lib/sip/start-line.js'
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'utf8'))
-const read = (text: string) => {
+const read = (text: string, cut = false) => {
   const b = bytes(text)
-  return readSip(b, 0, b.length)
+  return readSip(b, 0, b.length, cut)
 }
 
 describe('is it SIP', () => {
@@ -80,6 +80,17 @@ describe('message', () => {
     expect(typeof m === 'string' ? m : [m.status, m.reasonPhrase, m.header('call-id')]).toEqual([183, 'Session Progress', 'x'])
   })
 
+  test.each([
+    ['a Call-ID', 'INVITE sip:b@b SIP/2.0\r\nCSeq: 1 INVITE\r\nCall-ID: 2d456948-fa5e@192.168.5', undefined, 0],
+    ['the end of a header', 'INVITE sip:b@b SIP/2.0\r\nCSeq: 1 INVITE\r\nCall-ID: x\r', undefined, 0],
+    ['a folded header', 'INVITE sip:b@b SIP/2.0\r\nCSeq: 1 INVITE\r\nCall-ID:\r\n x', undefined, 0],
+    ['a port', 'INVITE sip:b@b SIP/2.0\r\nCall-ID: x\r\nContent-Length: 99\r\n\r\nv=0\r\nm=audio 400', 'x', 5],
+    ['nothing: the body had ended', 'INVITE sip:b@b SIP/2.0\r\nCall-ID: x\r\nContent-Length: 3\r\n\r\nv=0 and more', 'x', 3],
+  ])('cut in the middle of %s: half a line is no line', (_, text, callId, body) => {
+    const m = read(text, true)
+    expect(typeof m === 'string' ? m : [m.method, m.header('call-id'), m.bodyEnd - m.bodyAt]).toEqual(['INVITE', callId, body])
+  })
+
   test('64 KiB of one header, NUL bytes, and UTF-8 in a name', () => {
     const long = 'x'.repeat(65_000)
     const m = read(`INVITE sip:a@b SIP/2.0\r\nUser-Agent: ${long}\r\nCall-ID: a\u0000b\r\nFrom: "Žofie 📞" <sip:z@b>\r\n\r\n`)
@@ -98,6 +109,8 @@ describe('name and address', () => {
     ['Anonymous <sip:c8oqz84zk7z@privacy.org>;tag=hyh8', 'Anonymous', 'c8oqz84zk7z', 'privacy.org', 'hyh8'],
     ['<sips:user:pass@[2001:db8::1]:5061>', undefined, 'user', '2001:db8::1', undefined],
     ['<tel:+1-201-555-0123;ext=5>', undefined, '+1-201-555-0123', undefined, undefined],
+    ['<urn:service:sos.police>', undefined, 'urn:service:sos.police', undefined, undefined],
+    ['urn:service:sos;tag=1', undefined, 'urn:service:sos', undefined, '1'],
     ['<sip:example.com>', undefined, undefined, 'example.com', undefined],
     ['', undefined, undefined, undefined, undefined],
     ['<<<>>>;tag', undefined, undefined, '<<', undefined],

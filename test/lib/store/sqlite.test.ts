@@ -13,7 +13,8 @@ import { openSqlite } from '../../../src/lib/store/sqlite/store.js'
 import { cdrStoreContract } from '../../contract/cdr-store.js'
 import { dashboardQuestions } from '../../contract/dashboard.js'
 import { sampleRecords } from '../../contract/records.js'
-import { analyse } from '../../support/analyse.js'
+import { analyse, analyseBatches } from '../../support/analyse.js'
+import { batchOf, sip } from '../../support/ladder.js'
 import { capturesDir, haveCaptures } from '../../support/shared.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'earshot-store-'))
@@ -36,6 +37,38 @@ cdrStoreContract('SQLite', async () => {
 })
 
 describe('columns', () => {
+  // A corrupt record header gives a packet any time between 1970 and 2106; a strict MySQL refuses a row that does not fit.
+  test.each([
+    ['the answers long before the INVITE', -1.6e9],
+    ['the answers decades after it', 2.5e9],
+  ])('%s: every time fits its column', (_, at) => {
+    const { calls, records } = analyseBatches(
+      [0, at].map((t) =>
+        batchOf(
+          t === 0
+            ? [sip(0, '10.0.0.1:5060', '10.0.0.2:5060', 'INVITE', { sdp: '10.0.0.1:4000' })]
+            : [
+                sip(t, '10.0.0.2:5060', '10.0.0.1:5060', '180 Ringing', { toTag: 'b' }),
+                sip(t + 1, '10.0.0.2:5060', '10.0.0.1:5060', '200 OK', { toTag: 'b' }),
+                sip(2, '10.0.0.1:5060', '10.0.0.2:5060', 'BYE', { toTag: 'b', cseq: '2 BYE' }),
+              ],
+        ),
+      ),
+    )
+    expect(calls).toHaveLength(1)
+    expect(calls[0]?.pdd_ms).toBeGreaterThanOrEqual(0)
+    for (const { name, columns, rows } of [cdrTable, ...childTables]) {
+      for (const row of rows(records[0] as CallRecord)) {
+        for (const column of columns) {
+          const limit = /^decimal\((\d+),(\d+)\)/.exec(column.type)
+          const value = limit === null ? null : (column.value?.(row as never) ?? null)
+          if (limit !== null && value !== null)
+            expect(Math.abs(Number(value)), `${name}.${column.name}`).toBeLessThan(10 ** (Number(limit[1]) - Number(limit[2])))
+        }
+      }
+    }
+  })
+
   const shared = join(capturesDir, '..', 'reference', 'voipmonitor')
   test.skipIf(!haveCaptures)('names and types are VoIPmonitor’s, none is missing [needs ../shared/captures]', () => {
     const rows = readFileSync(join(shared, 'voipmonitor-schema.tsv'), 'utf8')
