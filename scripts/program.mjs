@@ -15,7 +15,7 @@ const outside = ['*.node', 'bindings', 'ink', 'koffi', 'lz4', 'mysql2', 'pino', 
 
 const entry = `
   import { start } from './terminal/start.ts'
-  export { default as commandNotFound } from './terminal/hooks/command-not-found.ts'
+  export const commandNotFound = async (asked) => (await import('./terminal/hooks/command-not-found.ts')).default(asked)
   const commands = {
     ${commandFiles()
       .map(({ id, file }) => `'${id}': () => import('./commands/${file}'),`)

@@ -55,6 +55,13 @@ test.each(['--help', 'cdr query --help', 'sniff --help', 'live --help', 'complet
   },
 )
 
+test('a current directory that is gone is told, and no more', () => {
+  const gone = `mkdir ${dir}/gone; cd ${dir}/gone; rmdir ${dir}/gone; exec ${process.execPath} ${run} completion bash`
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', gone], { encoding: 'utf8' })
+  expect([status, stderr]).toEqual([0, 'WARNING: current directory does not exist\n'])
+  expect(stdout).toContain('complete')
+})
+
 test('what a command imports at its top leaves out what only some of its runs use', () => {
   const reached = (file: string, seen = new Set<string>()): Set<string> => {
     if (seen.has(file)) return seen
