@@ -130,8 +130,12 @@ export function directionOf(stream: CallStream, call: Call): 'a' | 'b' {
   const senders = sides(stream.source)
   if (receivers.length === 1) return receivers[0] === 'b' ? 'a' : 'b'
   if (senders.length === 1) return senders[0] === 'a' ? 'a' : 'b'
-  const learned = call.claims.find((c) => c.endpoint === stream.source && c.learned)
-  if (learned !== undefined) return learned.side
+  const learned = (endpoint: Endpoint): 'a' | 'b' | undefined => call.claims.find((c) => c.endpoint === endpoint && c.learned)?.side
+  const sender = learned(stream.source)
+  if (sender !== undefined) return sender
+  // The way back to an address that was learned, from behind another NAT.
+  const receiver = learned(stream.destination)
+  if (receiver !== undefined) return receiver === 'b' ? 'a' : 'b'
   // Both sides announced the same address (a relay seen on two hops): the SIP addresses are all that is left to go by.
   return addressOf(stream.source) === addressOf(call.calleeEndpoint) ? 'b' : 'a'
 }

@@ -261,6 +261,16 @@ describe('media', () => {
     ])
   })
 
+  test('NAT on both sides: what goes back to a learned address comes from the other side', () => {
+    const nat = '203.0.113.9:62000'
+    const other = '203.0.113.44:19412'
+    const call = one([...setUp(), ...talk(3, nat, MEDIA_B, 30, { ssrc: 1 }), ...talk(3.5, other, nat, 20, { ssrc: 2 })])
+    expect(streamsOf(call)).toEqual([
+      ['a', nat, MEDIA_B, 30, true],
+      ['b', other, nat, 20, true],
+    ])
+  })
+
   test('a re-INVITE moves the media', () => {
     const moved = '10.0.0.9:7000'
     const call = one([
