@@ -331,6 +331,33 @@ describe('media', () => {
     ])
   })
 
+  test('audio speaks for the call, though its video has more packets; alone, video does', () => {
+    const lines = ['a=rtpmap:96 opus/48000', 'm=video 5000 RTP/AVP 96', 'a=rtpmap:96 VP8/90000']
+    const offer = sip(0, A, B, 'INVITE', { sdp: MEDIA_A, sdpLines: lines })
+    const audio = talk(1, MEDIA_B, MEDIA_A, 5, { type: 96, ssrc: 1 })
+    const video = talk(1, '10.0.0.2:7000', '10.0.0.1:5000', 30, { type: 96, ssrc: 2 })
+    const codecs = (packets: readonly Packet[]): unknown => {
+      const { calls, records } = analyseBatches([batchOf([offer, ...packets])])
+      const { streams, bStream } = records[0] as CallRecord
+      return [calls[0]?.codec, streams.map((s) => s.codec).sort(), bStream === undefined ? undefined : streams[bStream]?.codec]
+    }
+    expect(codecs([...audio, ...video])).toEqual(['opus', ['VP8', 'opus'], 'opus'])
+    expect(codecs(video)).toEqual(['VP8', ['VP8'], 'VP8'])
+  })
+
+  test('lines that share a port (BUNDLE): each payload type means what its line says', () => {
+    const lines = ['a=rtpmap:111 opus/48000', 'm=video 4000 RTP/AVP 96', 'a=rtpmap:96 VP8/90000']
+    const call = one([
+      sip(0, A, B, 'INVITE', { sdp: MEDIA_A, sdpLines: lines }),
+      ...talk(1, MEDIA_B, MEDIA_A, 5, { type: 111, ssrc: 1 }),
+      ...talk(1, MEDIA_B, MEDIA_A, 9, { type: 96, ssrc: 2 }),
+    ])
+    expect(call.streams.map((s) => [s.codec, s.clockRate, s.packets])).toEqual([
+      ['opus', 48_000, 5],
+      ['VP8', 90_000, 9],
+    ])
+  })
+
   test('several media lines, RTCP beside and on the media port', () => {
     const video = ['m=video 5000 RTP/AVP 34', 'a=rtcp-mux']
     const rtcp = Uint8Array.of(0x80, 200, 0, 6, ...Array<number>(24).fill(1))
