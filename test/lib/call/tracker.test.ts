@@ -157,6 +157,15 @@ describe('how a call goes', () => {
     expect(run(packets, { sipPorts: [5060, 4444] })).toHaveLength(1)
   })
 
+  test('a DNS answer whose id begins like RTP is no RTP without a call', () => {
+    const rtp = rtpBytes()
+    const { tracker } = analyseBatches([batchOf([datagram(0, '10.0.0.9:53', '10.0.0.1:40000', rtp), datagram(1, MEDIA_A, MEDIA_B, rtp)])])
+    expect(tracker.oddities()).toEqual([
+      ['RTP without a call', 1],
+      ['other UDP', 1],
+    ])
+  })
+
   test('what follows the body in a datagram is no second message (RFC 3261 18.3)', () => {
     const both = sipText('REGISTER', { callId: 'r' }) + sipText('INVITE', { callId: 'i' })
     expect(run([datagram(0, A, B, text(both))])).toEqual([])
