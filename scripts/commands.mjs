@@ -1,11 +1,17 @@
 // What the manifest says of the commands, in the form that the manual and the completions need.
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 export const packageJson = () => JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+
+/** Where each command's source is: `cdr:query` is `cdr/query.ts`, `sniff` is `sniff/index.ts`, as oclif names what it finds in files. */
+export const commandFiles = () =>
+  readdirSync(join(root, 'src', 'commands'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.tsx?$/.test(file))
+    .map((file) => ({ id: file.replace(/(\/index)?\.tsx?$/, '').replaceAll('/', ':'), file }))
 
 /** Commands in order, each with its words ("cdr query"); nothing that is hidden. */
 export function commands() {

@@ -9,8 +9,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const plugin = new Plugin({ root, type: 'core', ignoreManifest: true, errorOnManifestCreate: true, respectNoCacheDefault: true })
 await Config.load({ root, devPlugins: false, userPlugins: false })
 await plugin.load()
-// oclif finds the commands in any order; the file has one.
-const commands = Object.fromEntries(Object.entries(plugin.manifest.commands).sort(([a], [b]) => (a < b ? -1 : 1)))
+// oclif finds the commands in any order; the file has the one in which the program expects them.
+const commands = Object.fromEntries(Object.entries(plugin.manifest.commands).sort(([a], [b]) => a.localeCompare(b)))
 const text = `${JSON.stringify({ ...plugin.manifest, commands }, null, 2)}\n`
 const file = join(root, 'oclif.manifest.json')
 

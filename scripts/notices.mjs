@@ -1,13 +1,25 @@
-// THIRD-PARTY-NOTICES.md: the packages that an installation of Earshot brings along, with their licences, from node_modules.
+// THIRD-PARTY-NOTICES.md: the packages that an installation of Earshot brings along, in node_modules or as a part of the built
+// program, with their licences.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './commands.mjs'
 
-/** Packages of the lock that are installed with the program, not for developing it. */
-function installed() {
+/** Directories of packages in the built program: above each module there stands where it is from. */
+function builtIn() {
+  const dist = join(root, 'dist')
+  const built = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.cjs'))
+  const from = built.flatMap((file) => [
+    ...readFileSync(join(dist, file), 'latin1').matchAll(/^ *\/\/ ((?:node_modules\/(?:@[^/\n]+\/)?[^/\n]+\/)+)/gm),
+  ])
+  return new Set(from.map(([, directory]) => directory.slice(0, -1)))
+}
+
+/** Packages of the lock that are installed with the program or are a part of it. */
+function broughtAlong() {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
+  const inProgram = builtIn()
   return Object.entries(packages)
-    .filter(([path, entry]) => path !== '' && entry.dev !== true && entry.devOptional !== true)
+    .filter(([path, entry]) => path !== '' && (inProgram.has(path) || (entry.dev !== true && entry.devOptional !== true)))
     .map(([path, entry]) => ({ path, optional: entry.optional === true }))
 }
 
@@ -34,7 +46,7 @@ function noticeOf(path) {
 
 export function notices() {
   const found = new Map()
-  for (const { path, optional } of installed()) {
+  for (const { path, optional } of broughtAlong()) {
     // Binaries for other systems are not here, and are not installed with ours either.
     if (!existsSync(join(root, path, 'package.json'))) {
       if (!optional) throw new Error(`${path} is not installed: npm ci`)
@@ -52,7 +64,7 @@ export function notices() {
   return [
     '# Third-party notices',
     '',
-    'Earshot is under the licence in LICENSE. An installation of it brings these packages along, each under its own licence.',
+    'Earshot is under the licence in LICENSE. It brings these packages along, beside it or built into it, each under its own licence.',
     '',
     '| package | licence |',
     '|---|---|',

@@ -5,9 +5,7 @@ import { root } from './commands.mjs'
 import { writeNotices } from './notices.mjs'
 
 const dist = join(root, 'dist')
-const missing = ['lib/index.js', 'commands/sniff/index.js', 'man/earshot.1', 'completions/earshot.bash'].filter(
-  (file) => !existsSync(join(dist, file)),
-)
+const missing = ['lib/index.js', 'program.cjs', 'man/earshot.1', 'completions/earshot.bash'].filter((file) => !existsSync(join(dist, file)))
 if (missing.length > 0) {
   console.error(`Not built: ${missing.join(', ')}. Run npm run build first.`)
   process.exit(1)

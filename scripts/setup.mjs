@@ -76,6 +76,7 @@ function build() {
   const stamp = join(root, 'dist', '.earshot-built')
   const sources = Math.max(
     newest(join(root, 'src')),
+    newest(join(root, 'scripts')),
     statSync(join(root, 'package.json')).mtimeMs,
     statSync(join(root, 'tsconfig.build.json')).mtimeMs,
   )

@@ -99,7 +99,7 @@ export class PcapReader implements CaptureReader {
       this.#lastSeconds = seconds
       const micros = nanos ? Math.floor(fraction / 1000) : fraction
       const length = view.getUint32(at + 12, little)
-      fill.add(packet, captured, length < captured ? captured : length, seconds * 1e6 + micros, nanos ? fraction - micros * 1000 : 0)
+      fill.add(packet, captured, Math.max(captured, length), seconds * 1e6 + micros, nanos ? fraction - micros * 1000 : 0)
       at = packet + captured
     }
     return at

@@ -54,7 +54,7 @@ export async function startManagerThread(
   flush: (path: string) => Promise<void>,
   onNotice: (text: string, level: 'notice' | 'error') => void,
 ): Promise<ManagerThread> {
-  const worker = new Worker(builtFile(import.meta.url, './manager-worker.js'), { workerData: options })
+  const worker = new Worker(builtFile(import.meta.url, './manager-worker.cjs'), { workerData: options })
   serveLive(worker, localLive(live, stats, flush))
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   const addresses = await new Promise<readonly string[]>((resolve, reject) => {

@@ -68,7 +68,7 @@ const nothingYet: RecordsStatus = {
 export async function openRecordQueue(options: RecordingOptions): Promise<RecordQueue> {
   const { onNotice: _, ...clonable } = options
   const plan: RecordingPlan = { ...clonable, giveUpSeconds: GIVE_UP_SECONDS, closeSeconds: CLOSE_SECONDS }
-  const worker = new Worker(builtFile(import.meta.url, './recorder-worker.js'), { workerData: plan })
+  const worker = new Worker(builtFile(import.meta.url, './recorder-worker.cjs'), { workerData: plan })
   const queue = new RecordQueue(worker, options)
   await queue.ready
   return queue

@@ -344,7 +344,7 @@ export class Keeper {
     minute.busy = true
     this.#trimming = { minute, why }
     if (this.#trimmer === undefined) {
-      this.#trimmer = new Worker(builtFile(import.meta.url, './trim-worker.js'), { workerData: { dir: this.#options.dir } })
+      this.#trimmer = new Worker(builtFile(import.meta.url, './trim-worker.cjs'), { workerData: { dir: this.#options.dir } })
       this.#trimmer.on('message', (reply: TrimReply) => this.#trimmed(reply))
       // What it did not do stays undone: the files are as they were. The next minute gets a new thread.
       this.#trimmer.on('error', (error) => {

@@ -164,7 +164,7 @@ export class Spool {
       limits: options.limits ?? noLimits,
       owner: lock !== undefined,
     }
-    this.#worker = new Worker(builtFile(import.meta.url, './worker.js'), { workerData })
+    this.#worker = new Worker(builtFile(import.meta.url, './worker.cjs'), { workerData })
     this.#worker.on('message', (reply: ShipmentReply | FlushReply) => {
       if ('flushed' in reply) this.#flushed(reply.flushed)
       else this.#done(reply)

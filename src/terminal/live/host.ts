@@ -83,8 +83,8 @@ export function openHost({ mouse, onKeys, onResize, onResume, onStop }: HostOpti
   enter()
   let app: Instance | undefined
   let closed = false
-  void import('./keyboard.js').then(({ openKeyboard }) => {
-    if (!closed) app = openKeyboard(onKeys)
+  void Promise.all([import('./keyboard.js'), import('ink')]).then(([{ openKeyboard }, ink]) => {
+    if (!closed) app = openKeyboard(ink, onKeys)
   }, crash)
   return {
     out: stdout,

@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream'
-import { type Instance, render, useStdin } from 'ink'
+import type { Instance } from 'ink'
 import { useEffect } from 'react'
 import { type Key, readKeys, restKeys } from './keys.js'
 
@@ -7,11 +7,19 @@ import { type Key, readKeys, restKeys } from './keys.js'
 /** A lone ESC is the key when nothing follows for so long; over a slow line the rest of a sequence may be late. */
 const ESCAPE_MS = 50
 
-export function openKeyboard(onKeys: (keys: readonly Key[]) => void): Instance {
-  return render(<Keyboard onKeys={onKeys} />, { stdout: silent(), exitOnCtrlC: false, patchConsole: false })
+type Ink = typeof import('ink')
+
+/** Ink is handed in: it waits at its top, so it cannot be a part of the built program, which is CommonJS. */
+export function openKeyboard({ render, useStdin }: Ink, onKeys: (keys: readonly Key[]) => void): Instance {
+  return render(<Keyboard onKeys={onKeys} useStdin={useStdin} />, { stdout: silent(), exitOnCtrlC: false, patchConsole: false })
 }
 
-function Keyboard({ onKeys }: { readonly onKeys: (keys: readonly Key[]) => void }): null {
+interface KeyboardProps {
+  readonly onKeys: (keys: readonly Key[]) => void
+  readonly useStdin: Ink['useStdin']
+}
+
+function Keyboard({ onKeys, useStdin }: KeyboardProps): null {
   const { setRawMode, internal_eventEmitter: events } = useStdin()
   useEffect(() => {
     let rest = ''

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { OperatorError } from '../../base/errors.js'
@@ -24,6 +25,9 @@ export interface Database {
   close(): void
 }
 
+/** Where the build of better-sqlite3 puts its native part; by itself it would try a dozen places. */
+const NATIVE_PART = 'better-sqlite3/build/Release/better_sqlite3.node'
+
 /** How long a write waits for another process that holds the lock. */
 const BUSY_MS = 10_000
 
@@ -31,7 +35,8 @@ export function openDatabase(path: string, options: { readonly: boolean }): Data
   const Sqlite = BetterSqlite3 as unknown as new (path: string, options: object) => Database
   try {
     if (!options.readonly && path !== ':memory:') makeDirectory(dirname(path))
-    const db = new Sqlite(path, { readonly: options.readonly, fileMustExist: options.readonly, timeout: BUSY_MS })
+    const nativeBinding = createRequire(import.meta.url)(NATIVE_PART)
+    const db = new Sqlite(path, { readonly: options.readonly, fileMustExist: options.readonly, timeout: BUSY_MS, nativeBinding })
     // A file that is no database says so only when it is first read.
     db.pragma('schema_version')
     return db
@@ -58,7 +63,7 @@ function cannotOpen(path: string, readonly: boolean, error: Error & { code?: str
       suggestions: ['Make one: earshot sniff -r call.pcap --store sqlite:calls.db', 'Or name it: --store sqlite:PATH'],
     })
   }
-  if (/bindings file|NODE_MODULE_VERSION/.test(error.message)) {
+  if (/better_sqlite3\.node|NODE_MODULE_VERSION/.test(error.message)) {
     return new OperatorError('NATIVE_PART', 'SQLite is not usable: the native part of better-sqlite3 was not built for this Node.', {
       cause: error,
       suggestions: [

@@ -16,7 +16,7 @@ const CHUNK = 200
  * one turns records into values, a chunk at a time, while that one stores the chunk before.
  */
 export async function openSqliteWriter(path: string): Promise<RecordWriter> {
-  const worker = new Worker(builtFile(import.meta.url, './worker.js'), { workerData: { path } })
+  const worker = new Worker(builtFile(import.meta.url, './worker.cjs'), { workerData: { path } })
   const waiting: { resolve(counts: InsertCounts): void; reject(error: Error): void }[] = []
   let broken: Error | undefined
   const fail = (error: Error): void => {
