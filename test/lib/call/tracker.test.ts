@@ -212,6 +212,17 @@ describe('when a call is over', () => {
     expect(after.records[0]).toMatchObject({ forced: false, ...want })
   })
 
+  test.each([
+    ['answered, and the file ends', setUp(), true],
+    ['ringing, and the file ends', setUp().slice(0, 3), true],
+    ['hung up, the BYE confirmed as the last packet', [...setUp(), ...hangUp(10)], false],
+    ['hung up, and the file ends before the 2xx', [...setUp(), ...hangUp(10, { confirmed: false })], true],
+    ['refused in the last packet', [sip(0, A, B, 'INVITE'), sip(1, B, A, '486 Busy Here')], false],
+  ])('%s', (_, packets, cut) => {
+    const { calls, records } = analyseBatches([batchOf(packets)])
+    expect([records[0]?.forced, calls[0]?.problems.includes('cut')]).toEqual([true, cut])
+  })
+
   test('four hours are the end of any call', () => {
     const talking = Array.from({ length: 150 }, (_, i) => talk(3 + i * 100, MEDIA_A, MEDIA_B, 1, { seq: i, ticks: i * 800_000 })).flat()
     expect(run([...setUp(), ...talking])[0]).toMatchObject({ byeCode: 102, forced: false })
