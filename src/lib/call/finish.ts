@@ -18,8 +18,7 @@ export function finishCall(
   const host = (endpoint: Endpoint): { ip: string; port: number } => media.endpointText(endpoint)
   const streams = [...call.streams].filter((s) => s.packets > 0).sort((x, y) => x.first - y.first || x.ssrc - y.ssrc)
   const records = opposed(streams.map((stream) => streamRecord(stream, call, media)))
-  const aStream = busiest(records, 'a')
-  const bStream = busiest(records, 'b')
+  const [aStream, bStream] = spokesmen(records, streams)
   const [aSip, bSip] = call.dscp
   const lastHop = call.hops.at(-1) ?? call.calleeEndpoint
   return {
@@ -130,8 +129,12 @@ export function directionOf(stream: CallStream, call: Call): 'a' | 'b' {
   const senders = sides(stream.source)
   if (receivers.length === 1) return receivers[0] === 'b' ? 'a' : 'b'
   if (senders.length === 1) return senders[0] === 'a' ? 'a' : 'b'
-  const learned = call.claims.find((c) => c.endpoint === stream.source && c.learned)
-  if (learned !== undefined) return learned.side
+  const learned = (endpoint: Endpoint): 'a' | 'b' | undefined => call.claims.find((c) => c.endpoint === endpoint && c.learned)?.side
+  const sender = learned(stream.source)
+  if (sender !== undefined) return sender
+  // The way back to an address that was learned, from behind another NAT.
+  const receiver = learned(stream.destination)
+  if (receiver !== undefined) return receiver === 'b' ? 'a' : 'b'
   // Both sides announced the same address (a relay seen on two hops): the SIP addresses are all that is left to go by.
   return addressOf(stream.source) === addressOf(call.calleeEndpoint) ? 'b' : 'a'
 }
@@ -144,11 +147,19 @@ function opposed(records: StreamRecord[]): StreamRecord[] {
   return [first, { ...second, direction: first.direction === 'a' ? 'b' : 'a' }]
 }
 
-function busiest(records: readonly StreamRecord[], direction: 'a' | 'b'): number | undefined {
+/** The stream that speaks for each direction: of a call with audio an audio stream, though its video has more packets. */
+function spokesmen(records: readonly StreamRecord[], streams: readonly CallStream[]): [a: number | undefined, b: number | undefined] {
+  const isVideo = streams.map((s) => s.format?.video === true)
+  const onlyVideo = isVideo.every(Boolean)
+  const eligible = (i: number): boolean => onlyVideo || !isVideo[i]
+  return [busiest(records, 'a', eligible), busiest(records, 'b', eligible)]
+}
+
+function busiest(records: readonly StreamRecord[], direction: 'a' | 'b', eligible: (i: number) => boolean): number | undefined {
   let best: number | undefined
   for (let i = 0; i < records.length; i++) {
     const record = records[i] as StreamRecord
-    if (record.direction !== direction) continue
+    if (record.direction !== direction || !eligible(i)) continue
     if (best === undefined || record.packets > (records[best] as StreamRecord).packets) best = i
   }
   return best

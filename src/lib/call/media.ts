@@ -86,6 +86,7 @@ export class MediaIndex {
 
   /** Files what an SDP body announces for one side of a call. */
   announce(call: Call, side: 'a' | 'b', media: readonly SdpMedia[]): void {
+    const formatsAt = new Map<Endpoint, Map<number, PayloadFormat>>()
     for (const line of media) {
       if (call.mediaTypes.length < MEDIA_TYPES_MAX && !call.mediaTypes.includes(line.type))
         call.mediaTypes = appended(call.mediaTypes, line.type)
@@ -93,11 +94,16 @@ export class MediaIndex {
       const address = this.#addresses.parse(line.host)
       // 0.0.0.0 is the old way to hold (RFC 2543 B.5), :: its twin.
       if (address === undefined || address === 0 || this.#addresses.text(address) === '::') continue
-      const formats = new Map<number, PayloadFormat>()
-      for (const [type, { name, clockRate }] of line.rtpmap) if (clockRate > 0) formats.set(type, payloadFormat(name, clockRate))
+      const endpoint = endpointOf(address, line.port)
+      // Several lines may share a port (BUNDLE, RFC 9143): what they say of it goes together.
+      const formats = formatsAt.get(endpoint) ?? new Map<number, PayloadFormat>()
+      formatsAt.set(endpoint, formats)
+      for (const [type, { name, clockRate }] of line.rtpmap) {
+        if (clockRate > 0 && !formats.has(type)) formats.set(type, payloadFormat(name, clockRate, line.type === 'video'))
+      }
       if ([...formats.values()].some((f) => f.kind === 'event')) call.eventsOffered[side] = true
       const about = { formats, ptimeMs: line.ptimeMs, encrypted: line.encrypted }
-      this.#claim(call, side, endpointOf(address, line.port), false, false, about)
+      this.#claim(call, side, endpoint, false, false, about)
       const rtcpAddress = line.rtcpHost === line.host ? address : this.#addresses.parse(line.rtcpHost ?? '')
       if (line.rtcpPort !== 0 && rtcpAddress !== undefined && !(line.rtcpPort === line.port && rtcpAddress === address))
         this.#claim(call, side, endpointOf(rtcpAddress, line.rtcpPort), true, false, about)

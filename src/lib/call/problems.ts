@@ -21,7 +21,12 @@ export const problems = {
   no_bye: { bit: 3, help: 'answered, and no BYE was seen', of: (c) => c.answered !== undefined && c.bye === undefined },
   bye_unconfirmed: { bit: 4, help: 'the BYE got no 2xx', of: (c) => c.bye !== undefined && c.byeConfirmed === undefined },
   timeout: { bit: 5, help: 'closed by a timeout', of: (c) => TIMEOUTS.has(c.byeCode) },
-  cut: { bit: 6, help: 'the input or the program ended before the call did', of: (c) => c.forced },
+  cut: {
+    bit: 6,
+    help: 'the input or the program ended before the call did',
+    // A call that was refused, or hung up and confirmed, had ended, though the timer of stragglers still ran.
+    of: (c) => c.forced && (c.answered === undefined ? c.status === undefined : c.byeConfirmed === undefined),
+  },
   loss_burst: { bit: 7, help: 'ten or more RTP packets in a row were missing', of: (c) => c.streams.some((s) => (s.lossRuns[9] ?? 0) > 0) },
   duplicates: { bit: 8, help: 'RTP packets came twice', of: (c) => c.streams.some((s) => s.duplicates > 0) },
   codec_changed: { bit: 9, help: 'the codec changed within a stream', of: (c) => c.streams.some((s) => s.codecChanged) },

@@ -78,7 +78,7 @@ export interface CallRecord {
   /** Last announced media addresses, a side first. */
   readonly sdp: readonly SdpAddress[]
   readonly streams: readonly StreamRecord[]
-  /** Index in `streams` of the stream that speaks for each direction (the one with most packets). */
+  /** Index in `streams` of the stream that speaks for each direction (the one with most packets; of a call with audio, of audio). */
   readonly aStream: number | undefined
   readonly bStream: number | undefined
   readonly dtmf: readonly DtmfRecord[]

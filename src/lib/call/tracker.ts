@@ -47,6 +47,8 @@ const TCP_SIP_PORTS = [5060, 5061]
 /** A Call-ID longer than this is nobody's: the message is counted and dropped. */
 const CALL_ID_MAX = 2048
 const RTP_HEADER_LENGTH = 12
+/** Nobody sends media from a well-known port: what looks like RTP there is DNS, QUIC, DTLS … */
+const MEDIA_PORT_MIN = 1024
 /** IPv4 without options, and UDP. */
 const IP_AND_UDP_LENGTH = 28
 
@@ -229,7 +231,8 @@ export class CallTracker {
     }
     if (mayBeSip(first) && this.#maySip(frame.sourcePort, frame.destinationPort) && this.#sipDatagram(batch, index, source, destination))
       return
-    if (first >> 6 === 2 && end - at >= RTP_HEADER_LENGTH) this.#orphans++
+    if (first >> 6 === 2 && end - at >= RTP_HEADER_LENGTH && Math.min(frame.sourcePort, frame.destinationPort) >= MEDIA_PORT_MIN)
+      this.#orphans++
     else this.#otherUdp++
   }
 

@@ -92,9 +92,10 @@ function liveState(call: Call): LiveState {
   return call.ringing === undefined ? 'setup' : 'ringing'
 }
 
+/** Audio before video: it speaks for the call. */
 function busiest(streams: readonly CallStream[]): CallStream[] {
   const seen = streams.filter((s) => s.packets > 0)
-  if (seen.length > 1) seen.sort((x, y) => y.packets - x.packets)
+  if (seen.length > 1) seen.sort((x, y) => Number(x.format?.video === true) - Number(y.format?.video === true) || y.packets - x.packets)
   return seen.slice(0, streamsShown)
 }
 

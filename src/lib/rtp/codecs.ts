@@ -74,12 +74,17 @@ export interface PayloadFormat {
   readonly name: string
   readonly clockRate: number
   readonly kind: 'media' | 'event' | 'noise'
+  /** Of an m=video line: it does not speak for a call that has audio. */
+  readonly video: boolean
 }
 
-export function payloadFormat(name: string, clockRate: number): PayloadFormat {
+export function payloadFormat(name: string, clockRate: number, video = false): PayloadFormat {
   const upper = name.toUpperCase()
-  return { name, clockRate, kind: upper === 'TELEPHONE-EVENT' ? 'event' : upper === 'CN' ? 'noise' : 'media' }
+  return { name, clockRate, kind: upper === 'TELEPHONE-EVENT' ? 'event' : upper === 'CN' ? 'noise' : 'media', video }
 }
+
+/** In RFC 3551 table 5 the numbers from here on are video. */
+const STATIC_VIDEO = 25
 
 /** RFC 3551 tables 4 and 5; 19 is the old number of comfort noise. G.722 is written /8000 by history (4.5.2). */
 export const staticPayloads: ReadonlyMap<number, PayloadFormat> = new Map(
@@ -111,5 +116,5 @@ export const staticPayloads: ReadonlyMap<number, PayloadFormat> = new Map(
       [33, 'MP2T', 90_000],
       [34, 'H263', 90_000],
     ] as const
-  ).map(([type, name, clock]) => [type, payloadFormat(name, clock)]),
+  ).map(([type, name, clock]) => [type, payloadFormat(name, clock, type >= STATIC_VIDEO)]),
 )

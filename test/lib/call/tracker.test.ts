@@ -157,6 +157,15 @@ describe('how a call goes', () => {
     expect(run(packets, { sipPorts: [5060, 4444] })).toHaveLength(1)
   })
 
+  test('a DNS answer whose id begins like RTP is no RTP without a call', () => {
+    const rtp = rtpBytes()
+    const { tracker } = analyseBatches([batchOf([datagram(0, '10.0.0.9:53', '10.0.0.1:40000', rtp), datagram(1, MEDIA_A, MEDIA_B, rtp)])])
+    expect(tracker.oddities()).toEqual([
+      ['RTP without a call', 1],
+      ['other UDP', 1],
+    ])
+  })
+
   test('what follows the body in a datagram is no second message (RFC 3261 18.3)', () => {
     const both = sipText('REGISTER', { callId: 'r' }) + sipText('INVITE', { callId: 'i' })
     expect(run([datagram(0, A, B, text(both))])).toEqual([])
@@ -201,6 +210,17 @@ describe('when a call is over', () => {
     expect(before.records[0]?.forced).toBe(true)
     const after = analyseBatches([batchOf([...packets, ...tickTo(at)])])
     expect(after.records[0]).toMatchObject({ forced: false, ...want })
+  })
+
+  test.each([
+    ['answered, and the file ends', setUp(), true],
+    ['ringing, and the file ends', setUp().slice(0, 3), true],
+    ['hung up, the BYE confirmed as the last packet', [...setUp(), ...hangUp(10)], false],
+    ['hung up, and the file ends before the 2xx', [...setUp(), ...hangUp(10, { confirmed: false })], true],
+    ['refused in the last packet', [sip(0, A, B, 'INVITE'), sip(1, B, A, '486 Busy Here')], false],
+  ])('%s', (_, packets, cut) => {
+    const { calls, records } = analyseBatches([batchOf(packets)])
+    expect([records[0]?.forced, calls[0]?.problems.includes('cut')]).toEqual([true, cut])
   })
 
   test('four hours are the end of any call', () => {
@@ -261,6 +281,16 @@ describe('media', () => {
     ])
   })
 
+  test('NAT on both sides: what goes back to a learned address comes from the other side', () => {
+    const nat = '203.0.113.9:62000'
+    const other = '203.0.113.44:19412'
+    const call = one([...setUp(), ...talk(3, nat, MEDIA_B, 30, { ssrc: 1 }), ...talk(3.5, other, nat, 20, { ssrc: 2 })])
+    expect(streamsOf(call)).toEqual([
+      ['a', nat, MEDIA_B, 30, true],
+      ['b', other, nat, 20, true],
+    ])
+  })
+
   test('a re-INVITE moves the media', () => {
     const moved = '10.0.0.9:7000'
     const call = one([
@@ -318,6 +348,33 @@ describe('media', () => {
     expect(legs.map((c) => [c.streams[0]?.packets, c.streams[0]?.shared])).toEqual([
       [40, true],
       [40, true],
+    ])
+  })
+
+  test('audio speaks for the call, though its video has more packets; alone, video does', () => {
+    const lines = ['a=rtpmap:96 opus/48000', 'm=video 5000 RTP/AVP 96', 'a=rtpmap:96 VP8/90000']
+    const offer = sip(0, A, B, 'INVITE', { sdp: MEDIA_A, sdpLines: lines })
+    const audio = talk(1, MEDIA_B, MEDIA_A, 5, { type: 96, ssrc: 1 })
+    const video = talk(1, '10.0.0.2:7000', '10.0.0.1:5000', 30, { type: 96, ssrc: 2 })
+    const codecs = (packets: readonly Packet[]): unknown => {
+      const { calls, records } = analyseBatches([batchOf([offer, ...packets])])
+      const { streams, bStream } = records[0] as CallRecord
+      return [calls[0]?.codec, streams.map((s) => s.codec).sort(), bStream === undefined ? undefined : streams[bStream]?.codec]
+    }
+    expect(codecs([...audio, ...video])).toEqual(['opus', ['VP8', 'opus'], 'opus'])
+    expect(codecs(video)).toEqual(['VP8', ['VP8'], 'VP8'])
+  })
+
+  test('lines that share a port (BUNDLE): each payload type means what its line says', () => {
+    const lines = ['a=rtpmap:111 opus/48000', 'm=video 4000 RTP/AVP 96', 'a=rtpmap:96 VP8/90000']
+    const call = one([
+      sip(0, A, B, 'INVITE', { sdp: MEDIA_A, sdpLines: lines }),
+      ...talk(1, MEDIA_B, MEDIA_A, 5, { type: 111, ssrc: 1 }),
+      ...talk(1, MEDIA_B, MEDIA_A, 9, { type: 96, ssrc: 2 }),
+    ])
+    expect(call.streams.map((s) => [s.codec, s.clockRate, s.packets])).toEqual([
+      ['opus', 48_000, 5],
+      ['VP8', 90_000, 9],
     ])
   })
 
