@@ -20,7 +20,7 @@ import { Unsettled } from './unsettled.js'
 /**
  * Writes records: each once, a higher revision in the place of a lower, all or nothing. Calls that are new go by MariaDB's
  * bulk protocol where the server has it, else as text, as do those that take the place of another
- * (docs/decisions/010-bulk-protocol.md).
+ * (docs/decisions/011-bulk-protocol.md).
  */
 export interface InsertResult extends InsertCounts {
   /** Records whose start lay outside the sane window; stored at its end. */
