@@ -21,10 +21,8 @@ async function drawn(row: string[], terminal?: number): Promise<string[]> {
   }
   await drawTable(stream, columns, [row])
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours of a terminal.
-  return text
-    .replace(/\u001b\[\d+m/g, '')
-    .trimEnd()
-    .split('\n')
+  const plain = text.replace(/\u001b\[\d+m/g, '')
+  return plain.trimEnd().split('\n')
 }
 
 describe('a table', () => {
