@@ -74,7 +74,7 @@ const picked = (call: CallJson, fields: readonly CallField[] | undefined): unkno
 function tablePrinter({ stream }: TextOut, { fields }: PrinterOptions): CallPrinter {
   let calls: CallJson[] = []
   let columns: readonly TableColumn[] | undefined = fields && columnsFor(fields)
-  const width = stream.isTTY ? (stream.columns ?? 80) : Number.POSITIVE_INFINITY
+  const width = stream.isTTY ? stream.columns || 80 : Number.POSITIVE_INFINITY
   const draw = async (): Promise<void> => {
     const rows = calls
     calls = []

@@ -23,7 +23,7 @@ export function fetchProgress(stream: NodeJS.WriteStream): FetchProgress {
       const bar =
         total === undefined || total === 0 ? '' : `[${'#'.repeat(Math.min(20, Math.round((done / total) * 20))).padEnd(20, '.')}] `
       const left = total === undefined ? '' : ` of ${mebibytes(total)}, ${Math.ceil(Math.max(0, total - done) / Math.max(1, rate))} s left`
-      stream.write(`\r\u001b[K${`${bar}${mebibytes(done)}${left} (${mebibytes(rate)}/s)`.slice(0, (stream.columns ?? 80) - 1)}`)
+      stream.write(`\r\u001b[K${`${bar}${mebibytes(done)}${left} (${mebibytes(rate)}/s)`.slice(0, (stream.columns || 80) - 1)}`)
     },
     clear() {
       if (drawn) stream.write('\r\u001b[K')

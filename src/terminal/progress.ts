@@ -57,7 +57,7 @@ export function progressLine(stream: NodeJS.WriteStream, startedMs = performance
       const seconds = (nowMs - startedMs) / 1000
       const rate = `${count(packets)} packets (${count(Math.round(packets / seconds))}/s), ${count(calls)} calls`
       const text = dropped === undefined ? `${share(source, seconds)}  ${rate}` : `${rate}, ${count(dropped)} dropped by kernel`
-      stream.write(`\r\u001b[K${text.slice(0, (stream.columns ?? 80) - 1)}`)
+      stream.write(`\r\u001b[K${text.slice(0, (stream.columns || 80) - 1)}`)
     },
     clear() {
       if (drawn) stream.write('\r\u001b[K')

@@ -84,7 +84,7 @@ const shownFigures: readonly Figure[] = [
 const BAR_LENGTH = 20
 
 async function table(stream: Out, { by, groups, total, figures, bar }: StatsOutput): Promise<void> {
-  const width = stream.isTTY ? (stream.columns ?? 80) : Number.POSITIVE_INFINITY
+  const width = stream.isTTY ? stream.columns || 80 : Number.POSITIVE_INFINITY
   const chosen: readonly Figure[] =
     figures === undefined
       ? shownFigures.filter((f) => width >= f.widthMin)

@@ -19,7 +19,7 @@ export async function drawTable<Row>(stream: Out, columns: readonly Column<Row>[
   const plain = !stream.isTTY || process.env['NO_COLOR'] !== undefined
   const texts = rows.map((row) => columns.map((c) => clip(printable(c.value(row)), CELLS_MAX)))
   const widths = columns.map((c, i) => texts.reduce((width, cells) => Math.max(width, cellsOf(cells[i] as string)), cellsOf(c.title)))
-  const room = stream.isTTY ? (stream.columns ?? 80) - frameCells(columns.length) : Number.POSITIVE_INFINITY
+  const room = stream.isTTY ? (stream.columns || 80) - frameCells(columns.length) : Number.POSITIVE_INFINITY
   const limits = narrowed(widths, columns, room)
   const table = new Table({
     head: columns.map((c) => c.title),

@@ -42,6 +42,11 @@ describe('a table', () => {
     expect(lines[2]).toContain('…')
   })
 
+  test('a terminal that does not know its width (a serial console says 0) is taken for one of 80', async () => {
+    const lines = await drawn([start, long, '+442012345678'], 0)
+    expect(lines.map((line) => line.length)).toEqual(lines.map(() => 80))
+  })
+
   test('what is short enough stays whole', async () => {
     const lines = await drawn([start, 'alice', 'bob'], 80)
     expect(lines[2]).toBe(`│ ${start} │ alice  │ bob    │ 4.4 │`)

@@ -9,6 +9,8 @@ export interface Problem {
 
 /** VoIPmonitor's codes of calls that a timeout closed (database.md 3.1). */
 const TIMEOUTS = new Set([102, 103, 104, 105, 107, 108])
+/** The status of a call until the INVITE with the credentials has an answer of its own. */
+const CHALLENGES = new Set([401, 407])
 
 export const problems = {
   no_media: { bit: 0, help: 'answered, but no RTP was seen', of: (c) => c.answered !== undefined && c.streams.length === 0 },
@@ -24,8 +26,8 @@ export const problems = {
   cut: {
     bit: 6,
     help: 'the input or the program ended before the call did',
-    // A call that was refused, or hung up and confirmed, had ended, though the timer of stragglers still ran.
-    of: (c) => c.forced && (c.answered === undefined ? c.status === undefined : c.byeConfirmed === undefined),
+    // A call that was refused, or hung up and confirmed, had ended, though the timer of stragglers still ran. A challenge ends nothing.
+    of: (c) => c.forced && (c.answered === undefined ? c.status === undefined || CHALLENGES.has(c.status) : c.byeConfirmed === undefined),
   },
   loss_burst: { bit: 7, help: 'ten or more RTP packets in a row were missing', of: (c) => c.streams.some((s) => (s.lossRuns[9] ?? 0) > 0) },
   duplicates: { bit: 8, help: 'RTP packets came twice', of: (c) => c.streams.some((s) => s.duplicates > 0) },

@@ -2,7 +2,7 @@ import type { Micros } from '../base/units.js'
 import type { CallReason, CallRecord, StreamRecord } from '../call/record.js'
 import type { BookValue } from './books.js'
 import { type ColumnRow, columns, type Table } from './table.js'
-import { ceilTimes, dateTime, ip, mediumint, reversed, secondsBetween, smallint, text, times, tinyint } from './values.js'
+import { ceilTimes, dateTime, ip, mediumint, reversed, secondsApart, secondsBetween, smallint, text, times, tinyint } from './values.js'
 
 /** VoIPmonitor's table `cdr`: one row a call, its names, types and units. */
 interface Row {
@@ -176,7 +176,7 @@ const rows: readonly ColumnRow<Row>[] = [
       `${side}_last_rtp_from_end`,
       'decimal(9,3)',
       's, end of the call less the last RTP packet',
-      (row) => secondsBetween(of(row)?.last, row.end),
+      (row) => secondsApart(of(row)?.last, row.end),
     ],
     [`${side}_rtcp_fraclost_pktcount`, 'int(10) unsigned', NEEDS.rtcp],
     [`${side}_rtp_ptime`, 'tinyint(3) unsigned', 'packetization seen, ms', (row) => tinyint(of(row)?.ptimeMs)],

@@ -55,8 +55,14 @@ const two = (n: number): string => (n < 10 ? `0${n}` : String(n))
 const SECONDS_MAX = 999_999.999
 
 /** From one time to a later one as seconds with three decimals; null when one is missing, 0 when the capture has them the wrong way round. */
-export const secondsBetween = (from: Micros | undefined, to: Micros | undefined): number | null =>
-  from === undefined || to === undefined ? null : Math.min(SECONDS_MAX, Math.max(0, Math.round((to - from) / 1000) / 1000))
+export const secondsBetween = (from: Micros | undefined, to: Micros | undefined): number | null => {
+  const seconds = secondsApart(from, to)
+  return seconds === null ? null : Math.max(0, seconds)
+}
+
+/** The same of times of which either may be the earlier: below 0 when `to` is. */
+export const secondsApart = (from: Micros | undefined, to: Micros | undefined): number | null =>
+  from === undefined || to === undefined ? null : Math.max(-SECONDS_MAX, Math.min(SECONDS_MAX, Math.round((to - from) / 1000) / 1000))
 
 const limited =
   (max: number) =>

@@ -35,8 +35,8 @@ export async function runSession(options: SessionOptions): Promise<void> {
   const theme = ({ look }: Screen): Theme => themeFor({ ...options.terminal, ...look })
   const pace = new FramePace()
   let screen: Screen = newScreen({
-    columns: stdout.columns ?? 80,
-    rows: stdout.rows ?? 24,
+    columns: stdout.columns || 80,
+    rows: stdout.rows || 24,
     settings: options.file.settings,
     keymap: keymap(options.file.keys),
     losesOnQuit: sources.some((s) => s.own),
@@ -88,7 +88,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
     onKeys(keys) {
       for (const key of keys) dispatch({ kind: 'key', key }, true)
     },
-    onResize: () => dispatch({ kind: 'resize', columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 }, true),
+    onResize: () => dispatch({ kind: 'resize', columns: stdout.columns || 80, rows: stdout.rows || 24 }, true),
     onResume() {
       painter.forget()
       schedule(true)

@@ -218,6 +218,17 @@ describe('when a call is over', () => {
     ['hung up, the BYE confirmed as the last packet', [...setUp(), ...hangUp(10)], false],
     ['hung up, and the file ends before the 2xx', [...setUp(), ...hangUp(10, { confirmed: false })], true],
     ['refused in the last packet', [sip(0, A, B, 'INVITE'), sip(1, B, A, '486 Busy Here')], false],
+    [
+      'challenged, tried again, ringing, and the file ends',
+      [
+        sip(0, A, B, 'INVITE'),
+        sip(1, B, A, '407 Proxy Authentication Required'),
+        sip(1.1, A, B, 'ACK'),
+        sip(1.2, A, B, 'INVITE', { cseq: '2 INVITE' }),
+        sip(1.4, B, A, '180 Ringing', { cseq: '2 INVITE', toTag: 'b' }),
+      ],
+      true,
+    ],
   ])('%s', (_, packets, cut) => {
     const { calls, records } = analyseBatches([batchOf(packets)])
     expect([records[0]?.forced, calls[0]?.problems.includes('cut')]).toEqual([true, cut])

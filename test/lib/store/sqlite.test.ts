@@ -14,7 +14,7 @@ import { cdrStoreContract } from '../../contract/cdr-store.js'
 import { dashboardQuestions } from '../../contract/dashboard.js'
 import { sampleRecords } from '../../contract/records.js'
 import { analyse, analyseBatches } from '../../support/analyse.js'
-import { batchOf, sip } from '../../support/ladder.js'
+import { batchOf, sip, talk } from '../../support/ladder.js'
 import { capturesDir, haveCaptures } from '../../support/shared.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'earshot-store-'))
@@ -67,6 +67,21 @@ describe('columns', () => {
         }
       }
     }
+  })
+
+  test('media that goes on after the BYE ends less than nothing before the end', () => {
+    const [a, b] = ['10.0.0.1:5060', '10.0.0.2:5060']
+    const packets = [
+      sip(0, a, b, 'INVITE', { sdp: '10.0.0.1:4000' }),
+      sip(1, b, a, '200 OK', { toTag: 'b', sdp: '10.0.0.2:6000' }),
+      ...talk(1, '10.0.0.2:6000', '10.0.0.1:4000', 151),
+      sip(3, a, b, 'BYE', { toTag: 'b', cseq: '2 BYE' }),
+      sip(3.1, b, a, '200 OK', { toTag: 'b', cseq: '2 BYE' }),
+    ].sort((x, y) => x.at - y.at)
+    const { records } = analyseBatches([batchOf(packets)])
+    const [row] = cdrTable.rows(records[0] as CallRecord)
+    // The call is as long as its SIP, 3.1 s (cdr.duration); the last of 151 packets is at 4 s.
+    expect(cdrTable.columns.find((c) => c.name === 'b_last_rtp_from_end')?.value?.(row as never)).toBe(-0.9)
   })
 
   const shared = join(capturesDir, '..', 'reference', 'voipmonitor')
