@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
-const { keep, load, root } = createRequire(import.meta.url)('../bin/run.js')
+const { keep, load, root, RUNS_MAX } = createRequire(import.meta.url)('../bin/run.js')
 const program = load()
 const [dir] = process.argv.slice(2)
 const store = ['--store', `sqlite:${join(dir, 'calls.db')}`, '--no-config']
@@ -17,4 +17,4 @@ for (const words of [
   await program.main(root, words)
   if (process.exitCode) throw new Error(`earshot ${words.join(' ')}: exit code ${process.exitCode}`)
 }
-keep(program)
+keep(program, RUNS_MAX)

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -110,6 +110,17 @@ describe('the code cache', () => {
       expect(start()).toBe(help)
       expect(readFileSync(join(home, 'dist', kept)).length).toBeGreaterThan(100_000)
     }
+    // What the next runs use comes to it, for all who may read the program; after eight it is left alone.
+    const grown = (...words: string[]): number => {
+      execFileSync(process.execPath, [join(home, 'bin', 'run.js'), ...words], { encoding: 'utf8' })
+      return statSync(join(home, 'dist', kept)).size
+    }
+    const before = grown('--version')
+    const more = grown('mirror-recv', '--help')
+    expect(more).toBeGreaterThan(before)
+    expect(statSync(join(home, 'dist', kept)).mode & 0o777).toBe(0o644)
+    for (let i = 0; i < 8; i++) grown('--version')
+    expect(grown('sniff', '--help')).toBe(grown('--version'))
     // Another program of the same length: V8 would run the old one.
     const program = readFileSync(join(home, 'dist', 'program.cjs'), 'latin1')
     const words = 'has no flag'

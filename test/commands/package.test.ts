@@ -116,6 +116,10 @@ describe('what is in it', () => {
     const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: Record<string, string> }
     for (const name of Object.keys(dependencies))
       expect(text).toMatch(new RegExp(`^\\| ${name.replace(/[/.]/g, '\\$&')} \\S+ \\| \\S`, 'm'))
+    // What is built in and yet brings its native part along (better-sqlite3) must be of one version with it.
+    const both = [...packages].filter((path) => path.replace('node_modules/', '') in dependencies)
+    expect(both.map((path) => [path, dependencies[path.replace('node_modules/', '')]])).toEqual(both.map((path) => [path, versionOf(path)]))
+    expect(both).toEqual(['node_modules/better-sqlite3'])
   })
 })
 
