@@ -118,6 +118,25 @@ describe.skipIf(!haveMariadb)('bulk rows [needs mariadb-server]', () => {
     await insert(1000, '2026-01-03 00:00:00')
   })
 
+  test.each([
+    ['int(10) unsigned', [1, 2, 4_000_000_000]],
+    ['int(11)', [1, 2, 2_000_000_000]],
+    ['bigint(20) unsigned', [1, 2, 2 ** 40]],
+    ['mediumint(8) unsigned', undefined],
+    ['smallint(6)', undefined],
+    ['varchar(20)', undefined],
+  ])('an id of type %s is read in its width, or not at all', async (type, ids) => {
+    await db.run(`CREATE OR REPLACE TABLE widths (id ${type} NOT NULL PRIMARY KEY)`)
+    const rows = filled(
+      ['bigint(20) unsigned'],
+      (ids ?? [1, 2, 3]).map((id) => [id]),
+    )
+    const answer = db.bulk('INSERT INTO widths VALUES (?) RETURNING id', rows)
+    if (ids === undefined) await expect(answer).rejects.toThrow(/ids of a bulk INSERT/)
+    else expect(await answer).toEqual(ids)
+    expect(await db.rows('SELECT count(*) AS n FROM widths')).toEqual([{ n: 3 }])
+  })
+
   test('rows that are left out are not sent, and ids find the others', async () => {
     await db.run('CREATE OR REPLACE TABLE left_out (id bigint unsigned, t text)')
     const types = ['bigint(20) unsigned', 'text'].map(bulkTypeOf)

@@ -124,6 +124,37 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
       expect(added.filter((t) => !theirTables.includes(t)).every((t) => t.startsWith('earshot_'))).toBe(true)
     })
 
+    test.each(['bulk=yes', 'bulk=no'])(
+      'of an older version, whose ids are int unsigned: the rows of a call find each other, %s',
+      async (way) => {
+        const database = `int_ids_${way.slice(5)}`
+        await makeTheirDatabase(server, database, { partitioned: true, milliseconds: false, ipv6: false, intIds: true })
+        expect(
+          await one(
+            `SELECT group_concat(DISTINCT column_type) FROM information_schema.columns
+           WHERE table_schema = '${database}' AND (table_name, column_name) IN (('cdr', 'ID'), ('cdr_next', 'cdr_ID'), ('cdr_rtp', 'cdr_ID'))`,
+            database,
+          ),
+        ).toBe('int(10) unsigned')
+        const writer = await open(database, {}, way)
+        for (const [i, count] of [1, 1, 2, 120].entries()) {
+          expect(await writer.insert(many(count, `batch-${i}`))).toMatchObject({ stored: count })
+        }
+        // The largest there is, and no more.
+        await server.sql(`ALTER TABLE cdr AUTO_INCREMENT = ${2 ** 32 - 2}`, database)
+        expect(await writer.insert(many(1, 'last'))).toMatchObject({ stored: 1 })
+        expect(await one('SELECT max(ID) FROM cdr', database)).toBe(2 ** 32 - 2)
+        expect(
+          await one(
+            `SELECT count(*) FROM cdr c JOIN cdr_next n ON n.cdr_ID = c.ID AND n.calldate = c.calldate
+           JOIN earshot_cdr e ON e.cdr_ID = c.ID AND e.call_id = n.fbasename`,
+            database,
+          ),
+        ).toBe(125)
+        expect(await one('SELECT count(*) FROM cdr c JOIN cdr_rtp r ON r.cdr_ID = c.ID', database)).toBe(250)
+      },
+    )
+
     test('a missing partition is said, and the records go in when it is there', async () => {
       await makeTheirDatabase(server, 'late', { partitioned: true, milliseconds: true, ipv6: false, lastDay: '2026-01-01' })
       const writer = await open('late')

@@ -9,6 +9,9 @@ export class BulkCommand {
   readonly #timer: NodeJS.Timeout | undefined
   readonly #ids: number[] = []
   #state: 'new' | 'sent' | 'columns' | 'rows' = 'new'
+  #idBytes: number | undefined
+  /** What is wrong with the answer: told when it is over, for the packets that follow are of it still. */
+  #wrong: Error | undefined
 
   constructor(packet: Uint8Array, timeoutMs: number, onDone: (error: Error | null, ids: readonly number[]) => void) {
     this.#packet = packet
@@ -43,9 +46,25 @@ export class BulkCommand {
       this.#state = 'rows'
       return false
     }
-    // A binary row: a zero, a byte of NULL bits, one bigint.
-    if (this.#state === 'rows') this.#ids.push(Number(packet.buffer.readBigUInt64LE(packet.offset + 2)))
+    if (this.#state === 'columns') this.#readColumn(packet)
+    else this.#readId(packet)
     return false
+  }
+
+  /** The end of a column definition is of fixed length: … type[1] flags[2] decimals[1] filler[2]. */
+  #readColumn({ buffer, end }: ServerPacket): void {
+    const type = buffer[end - 6] as number
+    const another = this.#idBytes !== undefined
+    this.#idBytes = idBytes.get(type)
+    if (another || this.#idBytes === undefined) this.#wrong = unreadable(another ? 'more than one column' : `a column of type ${type}`)
+  }
+
+  /** A binary row: a zero, a byte of NULL bits, the id in the width of its type. */
+  #readId({ buffer, offset, end }: ServerPacket): void {
+    if (this.#wrong !== undefined) return
+    const at = offset + 2
+    if (end - at !== this.#idBytes) this.#wrong = unreadable(`a row of ${end - offset} bytes`)
+    else this.#ids.push(this.#idBytes === 4 ? buffer.readUInt32LE(at) : Number(buffer.readBigUInt64LE(at)))
   }
 
   /** Called by mysql2 when the connection is lost. */
@@ -56,14 +75,27 @@ export class BulkCommand {
 
   #done(): true {
     clearTimeout(this.#timer)
-    this.#onDone(null, this.#ids)
+    this.#onDone(this.#wrong ?? null, this.#ids)
     return true
   }
 }
 
+/** How wide the id in a row is: LONG is `int` (VoIPmonitor's older tables), LONGLONG `bigint`. */
+const idBytes: ReadonlyMap<number, number> = new Map([
+  [3, 4],
+  [8, 8],
+])
+
+/** The code of an error about an answer that does not hold the ids we asked for. */
+export const UNREADABLE = 'BULK_ANSWER'
+
+const unreadable = (what: string): Error => Object.assign(new Error(`The ids of a bulk INSERT came as ${what}`), { code: UNREADABLE })
+
 interface ServerPacket {
   readonly buffer: Buffer
   readonly offset: number
+  /** Where it ends in `buffer`. */
+  readonly end: number
   isError(): boolean
   isEOF(): boolean
   asError(encoding: string): Error
