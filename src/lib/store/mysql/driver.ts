@@ -254,7 +254,7 @@ const VALUE_ERRORS = [1048, 1264, 1265, 1292, 1364, 1366, 1406, 3140, 4025]
 export function writeFailure(at: MysqlLocation, error: unknown): OperatorError {
   if (error instanceof OperatorError) return error
   const cause = error as MysqlError
-  const away = isAway(cause) || isCollision(cause)
+  const away = isAway(cause) || isCollision(cause) || cause instanceof Unsettled
   const kind = away ? 'transient' : VALUE_ERRORS.includes(cause.errno ?? 0) || cause.code === undefined ? 'record' : 'store'
   return new StoreFailure(kind, away ? 'STORE_UNREACHABLE' : 'STORE_WRITE', `Cannot write to ${at.shown}: ${cause.message}.`, {
     cause,
