@@ -11,6 +11,8 @@ export interface TheirForm {
   readonly partitioned: boolean
   readonly milliseconds: boolean
   readonly ipv6: boolean
+  /** Ids of calls are `int unsigned`, as older versions make them. */
+  readonly intIds?: boolean
   /** Last day that has a partition, `YYYY-MM-DD`. */
   readonly lastDay?: string
 }
@@ -73,7 +75,8 @@ export async function makeTheirDatabase(server: TestServer, database: string, fo
   }
 }
 
-function typeIn({ milliseconds, ipv6 }: TheirForm, name: string, type: string): string {
+function typeIn({ milliseconds, ipv6, intIds }: TheirForm, name: string, type: string): string {
+  if (intIds && type === 'bigint(20) unsigned' && /^(ID|cdr_ID)$/.test(name)) return 'int(10) unsigned'
   if (ipv6 && type === 'int(10) unsigned' && /^(sipcall(er|ed)ip|([ab]_)?[sd]addr|ip|dst)$/.test(name)) return 'varbinary(16)'
   if (milliseconds) return type
   if (type === 'datetime(3)') return 'datetime'

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type RawConnection, speaksBulk } from '../../../src/lib/store/mysql/bulk-command.js'
 import { BulkRows, bulkTypeOf } from '../../../src/lib/store/mysql/bulk-rows.js'
 import { type Connection, connect } from '../../../src/lib/store/mysql/driver.js'
 import { writerOf } from '../../../src/lib/store/mysql/sql.js'
+import { Unsettled } from '../../../src/lib/store/mysql/unsettled.js'
 import { parseMysqlUrl } from '../../../src/lib/store/mysql/url.js'
 import type { SqlValue } from '../../../src/lib/store/values.js'
 import { haveMariadb, startMariadb, type TestServer } from '../../support/mariadb.js'
+import { startMysqlProxy } from '../../support/mysql-proxy.js'
 
 // MariaDB's bulk protocol against a real server: what it makes of our packets is what it makes of the same values as text.
 
@@ -43,6 +46,27 @@ const cases: { type: string; values: readonly SqlValue[] }[] = [
   { type: "enum('caller','callee')", values: ['caller', 'callee', 'nobody', null] },
   { type: 'varbinary(16)', values: [...bytes, 167_772_161, 0] },
 ]
+
+describe('servers that take bulk rows', () => {
+  const BULK = 4
+  const MYSQL = 1
+  test.each<[string, { flags?: number; client?: number }, boolean]>([
+    ['10.11.6-MariaDB-log', {}, true],
+    ['5.5.5-10.6.12-MariaDB-1:10.6.12+maria~ubu2204', {}, true],
+    ['10.6.12-8-MariaDB-enterprise', {}, true],
+    ['5.5.5-10.6.12-8-MariaDB-enterprise-log', {}, true],
+    ['11.4.2-MariaDB', {}, true],
+    ['10.4.32-MariaDB', {}, false],
+    ['10.4.32-22-MariaDB-enterprise', {}, false],
+    ['8.4.0', {}, false],
+    ['10.11.6-MariaDB', { flags: 0 }, false],
+    // mysql2 says that it is a client of MySQL, so that the server does not read what we offer.
+    ['10.11.6-MariaDB', { client: MYSQL }, false],
+  ])('%s %j: %s', (serverVersion, { flags = BULK, client = 0 }, takes) => {
+    const raw = { _handshakePacket: { serverVersion, mariadbExtendedCapabilityFlags: flags } } as RawConnection
+    expect(speaksBulk(raw, { clientFlags: client })).toBe(takes)
+  })
+})
 
 describe.skipIf(!haveMariadb)('bulk rows [needs mariadb-server]', () => {
   let server: TestServer
@@ -118,6 +142,29 @@ describe.skipIf(!haveMariadb)('bulk rows [needs mariadb-server]', () => {
     await insert(1000, '2026-01-03 00:00:00')
   })
 
+  test.each([
+    ['int(10) unsigned', [1, 2, 4_000_000_000]],
+    ['int(11)', [1, 2, 2_000_000_000]],
+    ['bigint(20) unsigned', [1, 2, 2 ** 40]],
+    ['mediumint(8) unsigned', undefined],
+    ['smallint(6)', undefined],
+    ['varchar(20)', undefined],
+  ])('an id of type %s is read in its width, or not at all', async (type, ids) => {
+    await db.run(`CREATE OR REPLACE TABLE widths (id ${type} NOT NULL PRIMARY KEY)`)
+    const rows = filled(
+      ['bigint(20) unsigned'],
+      (ids ?? [1, 2, 3]).map((id) => [id]),
+    )
+    const another = await connect(parseMysqlUrl(server.url('bulk')), { readonly: false })
+    const answer = another.bulk('INSERT INTO widths VALUES (?) RETURNING id', rows)
+    if (ids === undefined) await expect(answer).rejects.toThrow(/ids of a bulk INSERT/)
+    else expect(await answer).toEqual(ids)
+    expect(await another.rows('SELECT count(*) AS n FROM widths')).toEqual([{ n: 3 }])
+    // What cannot be read so is asked for as text.
+    expect(another.takesBulk).toBe(ids !== undefined)
+    await another.close()
+  })
+
   test('rows that are left out are not sent, and ids find the others', async () => {
     await db.run('CREATE OR REPLACE TABLE left_out (id bigint unsigned, t text)')
     const types = ['bigint(20) unsigned', 'text'].map(bulkTypeOf)
@@ -143,6 +190,41 @@ describe.skipIf(!haveMariadb)('bulk rows [needs mariadb-server]', () => {
       { id: 70, t: 'b' },
       { id: 72, t: 'd' },
     ])
+  })
+
+  test.each<[number, string, (packet: Buffer, first: boolean) => void]>([
+    // The last byte of the greeting's answer that is ours: not in its bulk, says the server then.
+    [1295, 'its capability', (packet, first) => first && packet.writeUInt8((packet[32] as number) & ~4, 32)],
+    [1047, 'its command', (packet) => packet[4] === 0xfa && packet.writeUInt8(0xf0, 4)],
+    [1243, 'its statement', (packet) => packet[4] === 0xfa && packet.writeUInt32LE(0xffff, 5)],
+  ])('error %i, for something does not know %s: this connection sends text from now on', async (errno, _, spoil) => {
+    await db.run('CREATE OR REPLACE TABLE refused (id bigint unsigned)')
+    const proxy = await startMysqlProxy(server.socket, spoil)
+    const spoiled = await connect(parseMysqlUrl(`mysql://root@localhost/bulk?socket=${proxy.socket}`), { readonly: false })
+    try {
+      expect(spoiled.takesBulk).toBe(true)
+      const error = await spoiled.bulk('INSERT INTO refused VALUES (?)', filled(['bigint(20) unsigned'], [[1], [2]])).catch((e) => e)
+      expect(error).toBeInstanceOf(Unsettled)
+      expect(error.cause).toMatchObject({ errno })
+      expect([spoiled.takesBulk, spoiled.alive]).toEqual([false, true])
+      expect(await spoiled.rows('SELECT count(*) AS n FROM refused')).toEqual([{ n: 0 }])
+    } finally {
+      await spoiled.close()
+      await proxy.dispose()
+    }
+  })
+
+  test('a server that stands still from the first statement on is given up after the time of a statement', async () => {
+    await db.run('CREATE OR REPLACE TABLE still (id bigint unsigned)')
+    const waiting = await connect(parseMysqlUrl(server.url('bulk')), { readonly: false, statementTimeoutMs: 200 })
+    server.freeze()
+    try {
+      const work = waiting.bulk('INSERT INTO still VALUES (?)', filled(['bigint(20) unsigned'], [[1]]))
+      await expect(work).rejects.toMatchObject({ code: 'PROTOCOL_SEQUENCE_TIMEOUT' })
+      expect(waiting.alive).toBe(false)
+    } finally {
+      server.thaw()
+    }
   })
 
   test('an error is told, and the connection goes on', async () => {

@@ -6,10 +6,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Micros } from '../../../src/lib/base/units.js'
 import type { CallRecord } from '../../../src/lib/call/record.js'
 import { openAdmin } from '../../../src/lib/store/index.js'
+import type { CodeBooks } from '../../../src/lib/store/mysql/code-books.js'
+import { type Connection, writeFailure } from '../../../src/lib/store/mysql/driver.js'
+import { Inserter, turns } from '../../../src/lib/store/mysql/insert.js'
+import type { Form } from '../../../src/lib/store/mysql/schema.js'
+import { parseMysqlUrl } from '../../../src/lib/store/mysql/url.js'
 import { type MysqlWriter, openMysqlWriter } from '../../../src/lib/store/mysql/writer.js'
 import { dashboardQuestions } from '../../contract/dashboard.js'
 import { sampleRecords } from '../../contract/records.js'
 import { haveMariadb, quickOptions, startMariadb, type TestServer } from '../../support/mariadb.js'
+import { startMysqlProxy, statementOf } from '../../support/mysql-proxy.js'
 import { haveCaptures } from '../../support/shared.js'
 import { makeTheirDatabase, theirTables } from '../../support/voipmonitor-db.js'
 
@@ -47,6 +53,36 @@ const failure = async (work: Promise<unknown>): Promise<{ message: string; code:
     },
     (error) => error,
   )
+
+test.each([
+  [2, undefined],
+  [Number.POSITIVE_INFINITY, /forgotten/],
+])('ids of texts that other connections make be forgotten %d times: no text becomes NULL for that', async (times, message) => {
+  let forgotten = 0
+  const books = { id: () => (forgotten < times ? undefined : 7), learn: async () => void forgotten++ } as unknown as CodeBooks
+  const sent: string[] = []
+  const db = {
+    takesBulk: false,
+    alive: true,
+    rows: async (sql: string) => (/auto_increment/.test(sql) ? [{ step: 1 }] : []),
+    run: async (sql: string) => {
+      sent.push(sql)
+      return { affected: 1, insertId: 1 }
+    },
+  } as unknown as Connection
+  const columns = new Map([['cdr', new Map([['a_ua_id', 'int(10) unsigned']])]])
+  const form: Form = { madeBy: 'voipmonitor', beside: true, partitioned: false, milliseconds: false, ipv6: false, columns }
+  const inserting = new Inserter(form, books, undefined, turns()).insert(db, [good], (record) => record, now)
+  if (message === undefined) {
+    expect(await inserting).toMatchObject({ stored: 1 })
+    expect(sent).toEqual(['BEGIN', 'INSERT INTO `cdr` (`a_ua_id`) VALUES (7)', 'COMMIT'])
+  } else {
+    const error = await failure(inserting)
+    expect(error.message).toMatch(message)
+    expect(sent).toEqual([])
+    expect(writeFailure(parseMysqlUrl('mysql://root@localhost/x'), error)).toMatchObject({ kind: 'transient' })
+  }
+})
 
 describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
   let server: TestServer
@@ -123,6 +159,37 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
       ).map((r) => r.t)
       expect(added.filter((t) => !theirTables.includes(t)).every((t) => t.startsWith('earshot_'))).toBe(true)
     })
+
+    test.each(['bulk=yes', 'bulk=no'])(
+      'of an older version, whose ids are int unsigned: the rows of a call find each other, %s',
+      async (way) => {
+        const database = `int_ids_${way.slice(5)}`
+        await makeTheirDatabase(server, database, { partitioned: true, milliseconds: false, ipv6: false, intIds: true })
+        expect(
+          await one(
+            `SELECT group_concat(DISTINCT column_type) FROM information_schema.columns
+           WHERE table_schema = '${database}' AND (table_name, column_name) IN (('cdr', 'ID'), ('cdr_next', 'cdr_ID'), ('cdr_rtp', 'cdr_ID'))`,
+            database,
+          ),
+        ).toBe('int(10) unsigned')
+        const writer = await open(database, {}, way)
+        for (const [i, count] of [1, 1, 2, 120].entries()) {
+          expect(await writer.insert(many(count, `batch-${i}`))).toMatchObject({ stored: count })
+        }
+        // The largest there is, and no more.
+        await server.sql(`ALTER TABLE cdr AUTO_INCREMENT = ${2 ** 32 - 2}`, database)
+        expect(await writer.insert(many(1, 'last'))).toMatchObject({ stored: 1 })
+        expect(await one('SELECT max(ID) FROM cdr', database)).toBe(2 ** 32 - 2)
+        expect(
+          await one(
+            `SELECT count(*) FROM cdr c JOIN cdr_next n ON n.cdr_ID = c.ID AND n.calldate = c.calldate
+           JOIN earshot_cdr e ON e.cdr_ID = c.ID AND e.call_id = n.fbasename`,
+            database,
+          ),
+        ).toBe(125)
+        expect(await one('SELECT count(*) FROM cdr c JOIN cdr_rtp r ON r.cdr_ID = c.ID', database)).toBe(250)
+      },
+    )
 
     test('a missing partition is said, and the records go in when it is there', async () => {
       await makeTheirDatabase(server, 'late', { partitioned: true, milliseconds: true, ipv6: false, lastDay: '2026-01-01' })
@@ -259,6 +326,75 @@ describe.skipIf(!haveMariadb)('MariaDB [needs mariadb-server]', () => {
       expect(done.reduce((sum, d) => sum + d.stored, 0)).toBe(600)
       expect(await one('SELECT count(*) FROM cdr', 'twice')).toBe(600)
       expect(await one('SELECT count(*) FROM cdr_rtp', 'twice')).toBe(1200)
+    })
+
+    test.each([
+      [2, 255],
+      [255, 2],
+    ])('revision %i on its way while another writer stores revision %i: the higher stays', async (late, early) => {
+      const name = `race_${late}`
+      const call = (revision: number): CallRecord => at(now, { callId: 'raced', revision, callerAgent: `revision ${revision}` })
+      const other = await open(name)
+      await other.insert([call(1)])
+      // What is there has been asked when the transaction begins.
+      let races = 1
+      const proxy = await startMysqlProxy(server.socket, async (packet) => {
+        if (statementOf(packet) === 'BEGIN' && races-- > 0) expect(await other.insert([call(early)])).toMatchObject({ updated: 1 })
+      })
+      const writer = await openMysqlWriter(`mysql://root@localhost/${name}?socket=${proxy.socket}&connections=1`)
+      try {
+        const expected = late > early ? { updated: 1, duplicates: 0 } : { updated: 0, duplicates: 1 }
+        expect(await writer.insert([call(late)])).toMatchObject(expected)
+        expect(races).toBeLessThan(1)
+        expect(
+          await server.sql(
+            'SELECT e.revision, u.ua, (SELECT count(*) FROM cdr_rtp) AS streams FROM earshot_cdr e JOIN cdr c ON c.ID = e.cdr_ID JOIN cdr_ua u ON u.id = c.a_ua_id',
+            name,
+          ),
+        ).toEqual([{ revision: 255, ua: 'revision 255', streams: 2 }])
+      } finally {
+        await writer.close()
+        await proxy.dispose()
+      }
+    })
+
+    test('the first error is told, not that of the ROLLBACK after it; nothing of the batch is kept', async () => {
+      await open('rollback')
+      await server.sql(
+        "CREATE TRIGGER no BEFORE INSERT ON cdr_rtp FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not today'",
+        'rollback',
+      )
+      const proxy = await startMysqlProxy(server.socket, (packet) => {
+        if (statementOf(packet) === 'ROLLBACK') packet.write('ROLLBAKC', 5)
+      })
+      const writer = await openMysqlWriter(`mysql://root@localhost/rollback?socket=${proxy.socket}&connections=1`)
+      try {
+        expect((await failure(writer.insert(many(3, 'first')))).message).toContain('not today')
+        await server.sql('DROP TRIGGER no', 'rollback')
+        expect(await writer.insert(many(2, 'second'))).toMatchObject({ stored: 2 })
+        expect(await one('SELECT count(*) FROM cdr', 'rollback')).toBe(2)
+      } finally {
+        await writer.close()
+        await proxy.dispose()
+      }
+    })
+
+    test('a server that does not know of bulk rows after all gets text', async () => {
+      let refused = 0
+      const proxy = await startMysqlProxy(server.socket, (packet) => {
+        if (packet[4] !== 0xfa) return
+        packet.writeUInt8(0xf0, 4)
+        refused++
+      })
+      const writer = await openMysqlWriter(`mysql://root@localhost/refused?socket=${proxy.socket}&connections=1`)
+      try {
+        for (const tag of ['a', 'b']) expect(await writer.insert(many(120, tag))).toMatchObject({ stored: 120 })
+        expect(refused).toBe(1)
+        expect(await one('SELECT count(*) FROM cdr_rtp', 'refused')).toBe(480)
+      } finally {
+        await writer.close()
+        await proxy.dispose()
+      }
     })
 
     test('a server that prepares no statements gets text', async () => {

@@ -9,14 +9,14 @@ export class BulkCommand {
   readonly #timer: NodeJS.Timeout | undefined
   readonly #ids: number[] = []
   #state: 'new' | 'sent' | 'columns' | 'rows' = 'new'
+  #idBytes: number | undefined
+  /** What is wrong with the answer: told when it is over, for the packets that follow are of it still. */
+  #wrong: Error | undefined
 
   constructor(packet: Uint8Array, timeoutMs: number, onDone: (error: Error | null, ids: readonly number[]) => void) {
     this.#packet = packet
     this.#onDone = onDone
-    if (timeoutMs > 0) {
-      const late = Object.assign(new Error('Query inactivity timeout'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' })
-      this.#timer = setTimeout(() => this.onResult(late), timeoutMs)
-    }
+    if (timeoutMs > 0) this.#timer = setTimeout(() => this.onResult(inactivity()), timeoutMs)
   }
 
   /** Called by mysql2: without a packet when it is our turn, then with each packet of the answer. True when that was the last. */
@@ -43,9 +43,25 @@ export class BulkCommand {
       this.#state = 'rows'
       return false
     }
-    // A binary row: a zero, a byte of NULL bits, one bigint.
-    if (this.#state === 'rows') this.#ids.push(Number(packet.buffer.readBigUInt64LE(packet.offset + 2)))
+    if (this.#state === 'columns') this.#readColumn(packet)
+    else this.#readId(packet)
     return false
+  }
+
+  /** The end of a column definition is of fixed length: … type[1] flags[2] decimals[1] filler[2]. */
+  #readColumn({ buffer, end }: ServerPacket): void {
+    const type = buffer[end - 6] as number
+    const another = this.#idBytes !== undefined
+    this.#idBytes = idBytes.get(type)
+    if (another || this.#idBytes === undefined) this.#wrong = unreadable(another ? 'more than one column' : `a column of type ${type}`)
+  }
+
+  /** A binary row: a zero, a byte of NULL bits, the id in the width of its type. */
+  #readId({ buffer, offset, end }: ServerPacket): void {
+    if (this.#wrong !== undefined) return
+    const at = offset + 2
+    if (end - at !== this.#idBytes) this.#wrong = unreadable(`a row of ${end - offset} bytes`)
+    else this.#ids.push(this.#idBytes === 4 ? buffer.readUInt32LE(at) : Number(buffer.readBigUInt64LE(at)))
   }
 
   /** Called by mysql2 when the connection is lost. */
@@ -56,14 +72,30 @@ export class BulkCommand {
 
   #done(): true {
     clearTimeout(this.#timer)
-    this.#onDone(null, this.#ids)
+    this.#onDone(this.#wrong ?? null, this.#ids)
     return true
   }
 }
 
+/** How wide the id in a row is: LONG is `int` (VoIPmonitor's older tables), LONGLONG `bigint`. */
+const idBytes: ReadonlyMap<number, number> = new Map([
+  [3, 4],
+  [8, 8],
+])
+
+/** The code of an error about an answer that does not hold the ids we asked for. */
+export const UNREADABLE = 'BULK_ANSWER'
+
+const unreadable = (what: string): Error => Object.assign(new Error(`The ids of a bulk INSERT came as ${what}`), { code: UNREADABLE })
+
+/** As mysql2 says it of a query. */
+export const inactivity = (): Error => Object.assign(new Error('Query inactivity timeout'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' })
+
 interface ServerPacket {
   readonly buffer: Buffer
   readonly offset: number
+  /** Where it ends in `buffer`. */
+  readonly end: number
   isError(): boolean
   isEOF(): boolean
   asError(encoding: string): Error
@@ -72,7 +104,8 @@ interface ServerPacket {
 /** What we use of a connection of mysql2 beyond its documented interface. */
 export interface RawConnection {
   readonly clientEncoding: string
-  readonly _command?: { mariadbExtendedClientFlags?: unknown }
+  /** Until the server has greeted and we have answered, this is the handshake. */
+  readonly _command?: Handshake
   readonly _handshakePacket?: { readonly serverVersion?: string; readonly mariadbExtendedCapabilityFlags?: number }
   _resetSequenceId(): void
   _bumpSequenceId(packets: number): void
@@ -80,21 +113,30 @@ export interface RawConnection {
   addCommand(command: BulkCommand): void
 }
 
-/** MARIADB_CLIENT_STMT_BULK_OPERATIONS, in the upper half of the capabilities. */
-const BULK_OPERATIONS = 4
-
-/** To be called before the server has greeted: says that we speak it. A server of MySQL does not read this. */
-export function offerBulk(raw: RawConnection): boolean {
-  const handshake = raw._command
-  if (handshake?.mariadbExtendedClientFlags !== 0 || typeof raw.addCommand !== 'function') return false
-  handshake.mariadbExtendedClientFlags = BULK_OPERATIONS
-  return true
+/** What we tell the server that we can. */
+export interface Handshake {
+  readonly clientFlags?: number
+  mariadbExtendedClientFlags?: unknown
 }
 
-/** After the greeting: whether the server speaks it too, and has RETURNING (MariaDB 10.5). */
-export function speaksBulk(raw: RawConnection, offered: boolean): boolean {
+/** MARIADB_CLIENT_STMT_BULK_OPERATIONS, in the upper half of the capabilities. */
+const BULK_OPERATIONS = 4
+/** CLIENT_MYSQL, once LONG_PASSWORD: of who says it MariaDB does not read the upper half. mysql2 leaves it out for a server with EXTENDED_METADATA. */
+const CLIENT_MYSQL = 1
+
+/** To be called before the server has greeted: says that we speak it. A server of MySQL does not read this. */
+export function offerBulk(raw: RawConnection): Handshake | undefined {
+  const handshake = raw._command
+  if (handshake?.mariadbExtendedClientFlags !== 0 || typeof raw.addCommand !== 'function') return undefined
+  handshake.mariadbExtendedClientFlags = BULK_OPERATIONS
+  return handshake
+}
+
+/** After the greeting: whether the server speaks it too, has read that we do, and has RETURNING (MariaDB 10.5). */
+export function speaksBulk(raw: RawConnection, { clientFlags = CLIENT_MYSQL }: Handshake): boolean {
   const { serverVersion = '', mariadbExtendedCapabilityFlags = 0 } = raw._handshakePacket ?? {}
-  const [, major, minor] = /(\d+)\.(\d+)\.\d+-MariaDB/i.exec(serverVersion) ?? []
+  // 10.11.6-MariaDB-log, 5.5.5-10.6.12-MariaDB, 10.6.12-8-MariaDB-enterprise.
+  const [, major, minor] = /(\d+)\.(\d+)\.\d+(?:-\d+)?-MariaDB/i.exec(serverVersion) ?? []
   const hasReturning = Number(major) > 10 || (Number(major) === 10 && Number(minor) >= 5)
-  return offered && hasReturning && (mariadbExtendedCapabilityFlags & BULK_OPERATIONS) !== 0
+  return (clientFlags & CLIENT_MYSQL) === 0 && hasReturning && (mariadbExtendedCapabilityFlags & BULK_OPERATIONS) !== 0
 }

@@ -59,10 +59,13 @@ interface BulkTable {
   readonly add: (call: Call, place: number, idOf: IdOf) => void
 }
 
+/** Sent in 8 bytes, whatever the width of the column. */
+const callId = bulkTypeOf('bigint(20) unsigned')
+
 function bulkTable(table: TableRows, returning = ''): BulkTable {
   const { filled, ours, keyed, dated, rowsOf, lead } = table
   const types = filled.map(({ type }) => bulkTypeOf(type))
-  const leadTypes = lead.map((column) => bulkTypeOf(table.typeOf(column)))
+  const leadTypes = lead.map((column) => (column === 'cdr_ID' ? callId : bulkTypeOf(table.typeOf(column))))
   const calldate = bulkTypeOf(table.typeOf('calldate'))
   const values = filled.map(({ isCalldate, value }) => (isCalldate ? undefined : value))
   const rows = new BulkRows([...leadTypes, ...types])

@@ -1,7 +1,7 @@
 import mysql from 'mysql2'
 import { exitCodes, OperatorError } from '../../base/errors.js'
 import { StoreFailure } from '../failure.js'
-import { BulkCommand, offerBulk, type RawConnection, speaksBulk } from './bulk-command.js'
+import { BulkCommand, inactivity, offerBulk, type RawConnection, speaksBulk, UNREADABLE } from './bulk-command.js'
 import type { BulkRows } from './bulk-rows.js'
 import { Unsettled } from './unsettled.js'
 import type { MysqlLocation } from './url.js'
@@ -16,7 +16,7 @@ export interface Connection {
   readonly takesBulk: boolean
   /**
    * A statement with a `?` for each column, for many rows; gives the ids that its RETURNING says, in their order. Unsettled when
-   * the server prepares no statement: `takesBulk` is false from then on.
+   * the server, or what stands before it, does not do it after all: `takesBulk` is false from then on.
    */
   bulk(sql: string, rows: BulkRows): Promise<number[]>
   /** Rows as they come, a bounded number of them in memory. */
@@ -35,8 +35,17 @@ const isolation = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
 /** Far below any max_allowed_packet, long enough that round trips do not count. */
 const BULK_PACKET_BYTES = 1 << 19
 
-/** max_prepared_stmt_count is reached, or 0; not in the protocol of prepared statements. Text will do. */
-const PREPARES_NOTHING = [1461, 1295]
+/**
+ * max_prepared_stmt_count is reached, or 0; not in the protocol of prepared statements, or not by bulk; a statement that nobody
+ * knows (a proxy changed servers).
+ */
+const REFUSALS = [1461, 1295, 1243]
+/** An unknown command, and a Galera node that is not ready: that one is away. */
+const UNKNOWN_COMMAND = 1047
+
+/** Text will do. */
+const refusesBulk = ({ code, errno = 0, message }: MysqlError): boolean =>
+  REFUSALS.includes(errno) || code === UNREADABLE || (errno === UNKNOWN_COMMAND && !/WSREP/.test(message))
 
 export interface ConnectionWants {
   readonly readonly: boolean
@@ -91,7 +100,7 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
     }),
   })
   const inside = raw as unknown as RawConnection
-  let bulkOffered = at.bulk && offerBulk(inside)
+  let handshake = at.bulk ? offerBulk(inside) : undefined
   const timeout = want.statementTimeoutMs ?? 0
   let alive = true
   // Without a listener an idle connection that the server ends would end the program.
@@ -105,13 +114,22 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
     new Promise((resolve, reject) =>
       work((error, value) => {
         if (error === null) return resolve(value)
-        if (isAway(error)) {
+        if (isAway(error) && !refusesBulk(error)) {
           alive = false
           raw.destroy()
         }
         reject(error)
       }),
     )
+  const prepare = (sql: string): Promise<{ id: number }> =>
+    watched((done) => {
+      const timer = timeout > 0 ? setTimeout(() => done(inactivity(), { id: 0 }), timeout) : undefined
+      // mysql2 remembers what it has prepared.
+      raw.prepare(sql, (error, statement) => {
+        clearTimeout(timer)
+        done(error, statement as unknown as { id: number })
+      })
+    })
   const connection: Connection = {
     rows: (sql, values = []) => watched((done) => raw.query({ sql, timeout }, [...values], (error, rows) => done(error, rows as never))),
     run: (sql, values = []) =>
@@ -122,21 +140,20 @@ async function open(at: MysqlLocation, host: string, port: number, want: Connect
         }),
       ),
     get takesBulk() {
-      return speaksBulk(inside, bulkOffered)
+      return handshake !== undefined && speaksBulk(inside, handshake)
     },
     async bulk(sql, rows) {
-      // mysql2 remembers what it has prepared.
-      const { id } = await watched<{ id: number }>((done) =>
-        raw.prepare(sql, (error, statement) => done(error, statement as unknown as { id: number })),
-      ).catch((error: MysqlError) => {
-        if (!PREPARES_NOTHING.includes(error.errno ?? 0)) throw error
-        bulkOffered = false
-        throw new Unsettled(error.message, { cause: error })
-      })
       const ids: number[] = []
-      for (const packet of rows.packets(id, BULK_PACKET_BYTES)) {
-        const some = await watched<readonly number[]>((done) => inside.addCommand(new BulkCommand(packet, timeout, done)))
-        for (const one of some) ids.push(one)
+      try {
+        const { id } = await prepare(sql)
+        for (const packet of rows.packets(id, BULK_PACKET_BYTES)) {
+          const some = await watched<readonly number[]>((done) => inside.addCommand(new BulkCommand(packet, timeout, done)))
+          for (const one of some) ids.push(one)
+        }
+      } catch (error) {
+        if (!refusesBulk(error as MysqlError)) throw error
+        handshake = undefined
+        throw new Unsettled((error as MysqlError).message, { cause: error })
       }
       return ids
     },
@@ -237,7 +254,7 @@ const VALUE_ERRORS = [1048, 1264, 1265, 1292, 1364, 1366, 1406, 3140, 4025]
 export function writeFailure(at: MysqlLocation, error: unknown): OperatorError {
   if (error instanceof OperatorError) return error
   const cause = error as MysqlError
-  const away = isAway(cause) || isCollision(cause)
+  const away = isAway(cause) || isCollision(cause) || cause instanceof Unsettled
   const kind = away ? 'transient' : VALUE_ERRORS.includes(cause.errno ?? 0) || cause.code === undefined ? 'record' : 'store'
   return new StoreFailure(kind, away ? 'STORE_UNREACHABLE' : 'STORE_WRITE', `Cannot write to ${at.shown}: ${cause.message}.`, {
     cause,

@@ -111,18 +111,27 @@ export class Inserter {
     const callOf = (item: T): Call & Entry => this.#callOf(read(item), windowEnd)
     return retried(db, async () => {
       for (let attempt = 1; ; attempt++) {
-        const { entries, known, ways } = await this.#write(db, items, callOf)
-        await db.run('BEGIN')
         try {
-          for (const way of ways) await way.send(db)
-          await db.run('COMMIT')
-          return counts(entries, known)
+          return await this.#once(db, items, callOf)
         } catch (error) {
-          if (db.alive) await db.run('ROLLBACK')
-          if (!(error instanceof Unsettled) || attempt >= ATTEMPTS) throw error
+          if (!(error instanceof Unsettled) || !db.alive || attempt >= ATTEMPTS) throw error
         }
       }
     })
+  }
+
+  async #once<T>(db: Connection, items: readonly T[], callOf: (item: T) => Call & Entry): Promise<InsertResult> {
+    const { entries, known, ways } = await this.#write(db, items, callOf)
+    await db.run('BEGIN')
+    try {
+      for (const way of ways) await way.send(db)
+      await db.run('COMMIT')
+      return counts(entries, known)
+    } catch (error) {
+      // What is not rolled back the next BEGIN would commit. The first error says what happened.
+      if (db.alive) await db.run('ROLLBACK').catch(() => db.close())
+      throw error
+    }
   }
 
   #callOf(record: CallRecord, windowEnd: number): Call & Entry {
@@ -150,7 +159,7 @@ export class Inserter {
   /**
    * Writes all down as if it were new, asks what is there already, and takes that out again: so no record is kept in memory.
    * Outside the transaction: no lock is held meanwhile, and ids of code books outlive it. Who stores the same record at the
-   * same time is stopped by the unique index, and tried again.
+   * same time is stopped by the unique index, or by `unchanged`, and tried again.
    */
   async #write<T>(db: Connection, items: readonly T[], callOf: (item: T) => Call & Entry): Promise<Written> {
     const fresh: WayForNew = db.takesBulk ? this.#bulk : this.#text
@@ -174,7 +183,8 @@ export class Inserter {
     const newer = [...places].filter(([key, at]) => (known.get(key)?.revision ?? Infinity) < (entries[at] as Entry).revision)
     const ways: Pick<Way, 'send'>[] = leftOut.size < entries.length ? [fresh] : []
     if (newer.length > 0) {
-      ways.push(this.#newer)
+      const replaced = newer.map(([key]) => known.get(key) as Stored)
+      ways.push({ send: (on) => unchanged(on, replaced) }, this.#newer)
       await this.#knowingTexts(db, this.#newer, async (add) => {
         for (const [key, at] of newer) {
           const { id, calldate } = known.get(key) as Stored
@@ -185,7 +195,10 @@ export class Inserter {
     return { entries, known, ways }
   }
 
-  /** Texts that a code book does not know yet are added to it, and all is written once more. What it cannot take becomes NULL. */
+  /**
+   * Texts that a code book does not know yet are added to it, and all is written once more. What it cannot take becomes NULL.
+   * Unsettled when ids are forgotten again and again: the other connections have many new texts too.
+   */
   async #knowingTexts<C extends Call>(db: Connection, way: Way<C>, write: (add: (call: C) => void) => Promise<void>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const missing: BookValue[] = []
@@ -196,7 +209,8 @@ export class Inserter {
       }
       way.clear()
       await this.#turn(() => write((call) => way.add(call, idOf)))
-      if (missing.length === 0 || attempt > ATTEMPTS) return
+      if (missing.length === 0) return
+      if (attempt > ATTEMPTS) throw new Unsettled(`The ids of ${missing.length} texts were forgotten before they were written.`)
       await this.#books.learn(db, missing)
     }
   }
@@ -211,6 +225,17 @@ export class Inserter {
     )
     return new Map(rows.map((row) => [keyOf(String(row.s), row.k), { id: row.id, calldate: row.d, revision: row.r }]))
   }
+}
+
+/** Locks what a newer revision is to replace. Unsettled when another writer has replaced it since it was looked at, maybe by a newer one still. */
+async function unchanged(db: Connection, calls: readonly Stored[]): Promise<void> {
+  const dates = [...new Set(calls.map(({ calldate }) => `'${calldate}'`))]
+  const rows = await db.rows<{ id: number; r: number }>(
+    `SELECT cdr_ID AS id, revision AS r FROM earshot_cdr WHERE cdr_ID IN (${calls.map(({ id }) => id).join(',')}) AND calldate IN (${dates.join(',')}) FOR UPDATE`,
+  )
+  const revisions = new Map(rows.map(({ id, r }) => [id, r]))
+  if (calls.some(({ id, revision }) => revisions.get(id) !== revision))
+    throw new Unsettled('Another writer replaces the same calls again and again.')
 }
 
 interface Written {
