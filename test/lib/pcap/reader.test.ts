@@ -5,8 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, test } from 'vitest'
+import { Counters } from '../../../src/lib/base/counters.js'
 import { OperatorError } from '../../../src/lib/base/errors.js'
 import { openFiles } from '../../../src/lib/capture/file-source.js'
+import { BatchFill } from '../../../src/lib/pcap/batch.js'
+import { readerFor } from '../../../src/lib/pcap/reader.js'
 import { writeFileHeader, writeRecordHeader } from '../../../src/lib/pcap/write.js'
 import { capturesDir, expectedCaptures, haveCaptures } from '../../support/shared.js'
 
@@ -310,6 +313,52 @@ test('mutated files never throw', async () => {
     for (let i = 0; i < 5; i++) bytes[4 + Math.floor(random() * (bytes.length - 4))] = Math.floor(random() * 256)
     await read(fileOf(bytes, 'mutated'))
   }
+})
+
+describe('a file in pieces gives what it gives as a whole', () => {
+  const ng = (): Uint8Array => {
+    const file = new Ng().section().interface(1)
+    frames.forEach((frame, i) => {
+      file.packet(0, BigInt(T + i * 1e6), frame)
+    })
+    return file.bytes()
+  }
+  /** Fed block by block; what the reader leaves comes again before the next block, as from a source. */
+  const fed = (bytes: Uint8Array, block: number, capacity: number): { packets: [at: number, hex: string][]; most: number } => {
+    const reader = readerFor(bytes, new BatchFill(new Uint8Array(0), capacity), new Counters())
+    const packets: [number, string][] = []
+    let most = 0
+    let position = 0
+    for (let end = block; ; end += block) {
+      for (const batch of reader?.read(bytes, position, Math.min(end, bytes.length)) ?? []) {
+        most = Math.max(most, batch.count)
+        expect(batch.until).toBe(batch.micros[batch.count - 1])
+        for (let i = 0; i < batch.count; i++) {
+          const at = batch.at[i] as number
+          packets.push([batch.micros[i] as number, Buffer.from(bytes.subarray(at, at + (batch.captured[i] as number))).toString('hex')])
+        }
+      }
+      position = reader?.position ?? 0
+      if (end >= bytes.length) return { packets, most }
+    }
+  }
+  const whole = frames.map((frame, i) => [T + i * 1e6, Buffer.from(frame).toString('hex')])
+  test.each([1, 7, 64, 333, 100_000].flatMap((block) => [1, 3, 16, 1000].map((capacity) => [block, capacity] as const)))(
+    'blocks of %d bytes, batches of %d packets',
+    (block, capacity) => {
+      for (const bytes of [pcap(), pcap({ big: true, nanos: true }), ng()]) {
+        const { packets, most } = fed(bytes, block, capacity)
+        expect(packets).toEqual(whole)
+        expect(most).toBeLessThanOrEqual(capacity)
+      }
+    },
+  )
+})
+
+test('a packet is as long as what was captured of it, whatever its record says', async () => {
+  const bytes = pcap({ list: frames.slice(0, 1) })
+  new DataView(bytes.buffer).setUint32(24 + 12, 3, true)
+  expect((await read(fileOf(bytes))).packets.map(({ length }) => length)).toEqual([20])
 })
 
 describe.skipIf(!haveCaptures)('shared captures [needs ../shared/captures]', () => {

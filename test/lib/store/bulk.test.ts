@@ -116,6 +116,18 @@ describe.skipIf(!haveMariadb)('bulk rows [needs mariadb-server]', () => {
     expect(await rows('bulk')).toEqual(await rows('text'))
   })
 
+  test('a packet is as long as said and one row at the most; together they have every row', () => {
+    const rows = filled(
+      ['bigint(20)', 'text'],
+      Array.from({ length: 100 }, (_, i) => [i, 'f'.repeat(1000)]),
+    )
+    const lengths = [...rows.packets(1, 10_000)].map((packet) => packet.length)
+    expect(lengths.length).toBeGreaterThan(8)
+    for (const length of lengths) expect(length).toBeLessThan(10_000 + 1100)
+    const [head, row] = [15, 9 + 10 + 1000]
+    expect(lengths.reduce((sum, length) => sum + (length - head) / row, 0)).toBe(100)
+  })
+
   test('ids come back in the order of the rows, over several packets, beside another writer; partitions may come meanwhile', async () => {
     await db.run(
       `CREATE OR REPLACE TABLE ids (id bigint NOT NULL AUTO_INCREMENT, n int, day datetime NOT NULL, filler text, PRIMARY KEY (id, day))
