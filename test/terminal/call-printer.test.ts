@@ -3,22 +3,15 @@ import type { CallRecord } from '../../src/lib/call/record.js'
 import { runPrinter } from '../../src/terminal/call-printer.js'
 import type { OutputFormat } from '../../src/terminal/output.js'
 import { sampleRecords } from '../contract/records.js'
+import { textStream } from '../support/text-stream.js'
 
 /** What a run prints of calls with streams and digits. */
 async function printed(format: OutputFormat, how: { live: boolean; service: boolean }): Promise<string> {
-  let text = ''
-  const out = {
-    write: (more: string) => {
-      text += more
-      return true
-    },
-    once: () => undefined,
-    writableNeedDrain: false,
-  }
+  const out = textStream()
   const printer = runPrinter(format, out, how)
   for (const record of records) printer.call(record)
   await printer.end({})
-  return text
+  return out.text()
 }
 
 const records: CallRecord[] = sampleRecords().filter((record) => record.streams.length > 0)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { drawTable } from '../../src/terminal/table.js'
+import { textStream } from '../support/text-stream.js'
 
 const columns = [
   { title: 'Start', value: (r: string[]) => r[0] as string },
@@ -9,19 +10,10 @@ const columns = [
 ]
 
 async function drawn(row: string[], terminal?: number): Promise<string[]> {
-  let text = ''
-  const stream = {
-    write: (more: string) => {
-      text += more
-      return true
-    },
-    once: () => undefined,
-    writableNeedDrain: false,
-    ...(terminal === undefined ? {} : { isTTY: true, columns: terminal }),
-  }
+  const stream = textStream(terminal)
   await drawTable(stream, columns, [row])
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours of a terminal.
-  const plain = text.replace(/\u001b\[\d+m/g, '')
+  const plain = stream.text().replace(/\u001b\[\d+m/g, '')
   return plain.trimEnd().split('\n')
 }
 
